@@ -1,0 +1,94 @@
+"""The `hiersearch` command: its subcommands, its exit codes and how it reports errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from hiersearch import __version__
+from hiersearch.cli.concepts import concepts
+from hiersearch.cli.demo import demo
+from hiersearch.cli.index import index
+from hiersearch.cli.info import info
+from hiersearch.cli.query import query
+from hiersearch.errors import HiersearchError
+
+__all__ = ["app", "main"]
+
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="hiersearch",
+    help="Search photos from general to specific.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hiersearch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show where an error came from.")
+    ] = False,
+) -> None:
+    pass
+
+
+for _command in (index, query, info, concepts, demo):
+    app.command()(_command)
+
+
+def main() -> None:
+    """Runs the command line and exits: 0 done, 1 failed, 2 wrong use, 3 store out of reach, 130."""
+    # Results go down pipes too: a file name that is not UTF-8 must not stop them.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+    debug = "--debug" in sys.argv[1:2]
+    try:
+        sys.exit(app(standalone_mode=False))
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(2)
+    except click.ClickException as error:
+        _report(error.format_message(), "See 'hiersearch --help'")
+        sys.exit(error.exit_code)
+    except HiersearchError as error:
+        if debug:
+            raise
+        _report(error.message, error.hint)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _report("interrupted", "What was reported as stored is kept; run it again to go on")
+        sys.exit(_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output has seen enough; keep the interpreter from flushing into it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if debug:
+            raise
+        _report(
+            f"this should not have happened: {type(error).__name__}: {error}",
+            "Run it as 'hiersearch --debug ...' and report what it shows",
+        )
+        sys.exit(1)
+
+
+def _report(message: str, hint: str) -> None:
+    sys.stderr.write(f"hiersearch: {message}. {hint}.\n" if hint else f"hiersearch: {message}\n")

@@ -1,0 +1,411 @@
+"""PhotoIndex: an index of photos, as the command line and a Python program hold it in hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiersearch.concepts import Vocabulary, builtin_vocabulary, read_vocabulary
+from hiersearch.config import cache_dir, index_folder
+from hiersearch.errors import ModelMismatchError, PhotosNotFoundError, StoreError, UsageError
+from hiersearch.ingest import Ingest, IngestSummary, make_plan, read_stored_files, relabel
+from hiersearch.labelling import Labeller
+from hiersearch.manifest import Manifest, has_manifest
+from hiersearch.photos import find_photos, read_photo
+from hiersearch.preparing import prepare_labeller
+from hiersearch.progress import Progress, tell_nobody
+from hiersearch.qdrant import PHOTO_INDEXES, parse_where
+from hiersearch.search import Answer, answer
+from hiersearch.storage import IndexStore
+
+if TYPE_CHECKING:
+    from hiersearch.encoder import HierarchicalEncoder
+
+__all__ = ["IndexInfo", "PhotoIndex"]
+
+Floats: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class IndexInfo:
+    """What an index holds.
+
+    Attributes:
+        store: The index's folder.
+        photos: Number of different photos.
+        files: Number of files; equal files are one photo.
+        chained: Number of photos that some concept fits.
+        model: The name or folder that the model was loaded by.
+        model_id: What the model is.
+        dimension: Length of a vector.
+        vocabulary: Name of the vocabulary.
+        concepts: Number of its concepts.
+    """
+
+    store: Path
+    photos: int
+    files: int
+    chained: int
+    model: str
+    model_id: str
+    dimension: int
+    vocabulary: str
+    concepts: int
+
+
+class PhotoIndex:
+    """An index of photos that can be queried from general to specific.
+
+    Made by `open` or `create`; closed by `close` or at the end of a `with` block. One process at a
+    time can hold it open.
+
+    Example:
+        >>> with PhotoIndex.create("holiday.index", exist_ok=True) as index:
+        ...     index.add("~/Pictures/holiday")
+        ...     for level in index.query("a parrot").levels:
+        ...         print(level.level, level.concept, level.count)
+    """
+
+    def __init__(
+        self, store: IndexStore, *, cache: Path, encoder: HierarchicalEncoder | None = None
+    ) -> None:
+        self._store = store
+        self._cache = cache
+        self._given = encoder
+        self._labels: Labeller | None = None
+
+    @classmethod
+    def open(
+        cls,
+        store: str | Path | None = None,
+        *,
+        model: str | HierarchicalEncoder | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> Self:
+        """Opens an index that exists.
+
+        Args:
+            store: The index's folder; the user's default index where it is not given.
+            model: Only to check: an index uses the model that it was made with.
+            environ: The environment, for `HIERSEARCH_STORE` and the folders of this user.
+
+        Raises:
+            IndexNotFoundError: There is no index there.
+            ModelMismatchError: The index was made with another model than the one given.
+            StoreLockedError: Another process has it open.
+            StoreError: The index is damaged.
+        """
+        opened = IndexStore.open(index_folder(store, environ))
+        try:
+            # The same name needs no check here: the encoder is checked when it is loaded.
+            other = model is not None and model != opened.manifest.model
+            encoder = _checked(_load_encoder(model), opened) if other else None
+        except BaseException:
+            opened.close()
+            raise
+        return cls(opened, cache=_vocabulary_cache(environ), encoder=encoder)
+
+    @classmethod
+    def create(
+        cls,
+        store: str | Path | None = None,
+        *,
+        model: str | HierarchicalEncoder | None = None,
+        concepts: str | Path | Vocabulary | None = None,
+        exist_ok: bool = False,
+        environ: Mapping[str, str] = os.environ,
+    ) -> Self:
+        """Makes an empty index.
+
+        Args:
+            store: The index's folder; the user's default index where it is not given.
+            model: A name, a folder or a loaded encoder; `encoder.default_model` where it is not
+                given.
+            concepts: A vocabulary or its file; the built-in one where it is not given.
+            exist_ok: Opens the index that is there already, if there is one.
+            environ: The environment, for `HIERSEARCH_STORE` and the folders of this user.
+
+        Raises:
+            StoreError: There is an index already, or the folder cannot be written to.
+            ModelNotFoundError: The model is not on this machine.
+            VocabularyError: The vocabulary breaks a rule.
+        """
+        folder = index_folder(store, environ)
+        if exist_ok and has_manifest(folder):
+            return cls.open(folder, model=model, environ=environ)
+        vocabulary = builtin_vocabulary() if concepts is None else _vocabulary(concepts)
+        encoder = _load_encoder(_default_model(environ) if model is None else model)
+        manifest = Manifest(
+            model=encoder.name,
+            model_id=encoder.id,
+            photo_size=encoder.photo_size,
+            root=encoder.root,
+            vocabulary_id=vocabulary.id,
+            labelled=True,
+        )
+        made = IndexStore.create(folder, manifest, vocabulary)
+        return cls(made, cache=_vocabulary_cache(environ), encoder=encoder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the index, so that another process can open it."""
+        self._store.close()
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The vocabulary that the photos' chains come from."""
+        return self._store.vocabulary
+
+    def add(
+        self,
+        *paths: str | Path,
+        concepts: str | Path | Vocabulary | None = None,
+        follow_links: bool = False,
+        prune: bool = False,
+        on_progress: Progress = tell_nobody,
+    ) -> IngestSummary:
+        """Indexes photos, or brings what is known of them up to date.
+
+        Files that are as they were are not read again. Photos below the paths whose file is gone
+        are dropped, except where their whole folder is missing or suddenly empty.
+
+        Args:
+            *paths: Photo files and folders, searched to the bottom.
+            concepts: Another vocabulary: photos that are stored get a chain from it, from their
+                stored vectors.
+            follow_links: Whether to follow links to files and folders.
+            prune: Also drop photos whose folder is missing or suddenly empty.
+            on_progress: Told about work that takes time.
+
+        Returns:
+            What was done; `raise_for_lost()` on it turns missing folders into an error.
+
+        Raises:
+            PhotosNotFoundError: A path is not there, or there is no photo below any of them.
+            VocabularyError: The vocabulary breaks a rule.
+            StoreError: The store failed; what was reported as done is kept.
+        """
+        relabelled = self._use_vocabulary(
+            None if concepts is None else _vocabulary(concepts), on_progress
+        )
+        if not paths and concepts is not None:
+            return IngestSummary(relabelled=relabelled)
+        summary = self._ingest(
+            [_absolute(path) for path in paths], follow_links, prune, on_progress
+        )
+        summary.relabelled = relabelled
+        self._store.photos.optimize()
+        return summary
+
+    def query(
+        self,
+        text: str | None = None,
+        *,
+        image: str | Path | None = None,
+        levels: int = 4,
+        limit: int = 3,
+        where: Sequence[str] = (),
+    ) -> Answer:
+        """Answers a query from general to specific.
+
+        Args:
+            text: What to look for, in words; or
+            image: a photo file to find the like of.
+            levels: The most levels, >= 1.
+            limit: The most photos per level, >= 0.
+            where: Conditions on the photos, like "taken>=2020" or "folder=Holidays"; all must hold.
+
+        Raises:
+            UsageError: Not exactly one of text and image was given, or a number is out of range.
+            FilterError: A condition cannot be read.
+            UnreadablePhotoError: The query's photo cannot be decoded.
+            ModelMismatchError: The model's files have changed since the index was made.
+        """
+        if (text is None) == (image is None):
+            raise UsageError("a query is a text or a photo", hint="Give one of the two")
+        if text is not None and not text.strip():
+            raise UsageError("the query is empty", hint="Say what to look for")
+        if levels < 1 or limit < 0:
+            raise UsageError("levels must be 1 or more and limit 0 or more")
+        condition = parse_where(where)
+        self._require_labels()
+        labeller = self._labeller()
+        if text is not None:
+            vector = self._encoder.encode_texts([text])[0]
+        else:
+            photo = read_photo(
+                Path(image or "").expanduser(), min_side=self._store.manifest.photo_size
+            )
+            vector = self._encoder.encode_photos([photo.image])[0]
+        return answer(
+            text if text is not None else str(image),
+            vector,
+            texts=text is not None,
+            photos=self._store.photos,
+            labeller=labeller,
+            levels=levels,
+            limit=limit,
+            where=condition,
+        )
+
+    def concept_counts(self, where: Sequence[str] = ()) -> dict[str, int]:
+        """How many photos lie under each concept, by concept id; concepts without are left out.
+
+        Args:
+            where: Conditions on the photos; all must hold.
+        """
+        self._require_labels()
+        condition = parse_where(where)
+        return self._store.photos.facets("concepts", limit=len(self.vocabulary), filter=condition)
+
+    def info(self) -> IndexInfo:
+        """What the index holds."""
+        stored = (
+            self._store.photos.scroll(payload=["path", "chain"])
+            if self._store.photos.exists()
+            else ()
+        )
+        photos = files = chained = 0
+        for record in stored:
+            photos += 1
+            files += len(record.payload["path"])
+            chained += bool(record.payload["chain"])
+        return IndexInfo(
+            store=self._store.folder,
+            photos=photos,
+            files=files,
+            chained=chained,
+            model=self._store.manifest.model,
+            model_id=self._store.manifest.model_id,
+            dimension=self._store.dimension,
+            vocabulary=self.vocabulary.name,
+            concepts=len(self.vocabulary),
+        )
+
+    @cached_property
+    def _encoder(self) -> HierarchicalEncoder:
+        encoder = self._given or _load_encoder(self._store.manifest.model)
+        return _checked(encoder, self._store)
+
+    def _require_labels(self) -> None:
+        if not self._store.manifest.labelled:
+            raise StoreError(
+                f"the change of vocabulary of the index at {self._store.folder} was cut off",
+                hint="Run 'hiersearch index --concepts' or any 'hiersearch index' again",
+            )
+        if not self._store.photos.exists() or not self._store.photos.count():
+            raise PhotosNotFoundError(
+                f"the index at {self._store.folder} holds no photos yet",
+                hint="Add some with 'hiersearch index FOLDER'",
+            )
+
+    def _ingest(
+        self, roots: list[Path], follow_links: bool, prune: bool, tell: Progress
+    ) -> IngestSummary:
+        problems: list[tuple[Path, str]] = []
+        found = list(
+            find_photos(
+                roots,
+                follow_links=follow_links,
+                on_problem=lambda path, reason: problems.append((path, reason)),
+            )
+        )
+        self._store.photos.create(payload_indexes=PHOTO_INDEXES)
+        stored = read_stored_files(self._store.photos)
+        plan = make_plan(found, stored.catalogue, roots, [path for path, _ in problems])
+        if not found and not plan.lost:
+            raise PhotosNotFoundError(
+                f"no photos in {', '.join(map(str, roots)) or 'nothing'}",
+                hint="Name a folder that holds JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF files",
+            )
+        run = Ingest(
+            self._store.photos,
+            stored,
+            encode=lambda images: self._encoder.encode_photos(images),
+            labeller=lambda vectors: self._labeller(vectors, tell),
+            min_side=self._store.manifest.photo_size,
+            on_progress=lambda done: tell("indexing photos", done, len(plan.read)),
+        )
+        summary = run.run(plan, prune=prune)
+        summary.skip(problems)
+        return summary
+
+    def _use_vocabulary(self, vocabulary: Vocabulary | None, tell: Progress) -> int:
+        """Takes another vocabulary, or finishes taking one where a run was cut off."""
+        if vocabulary is not None and vocabulary.id != self._store.manifest.vocabulary_id:
+            self._store.take_vocabulary(vocabulary)
+            self._labels = None
+        if self._store.manifest.labelled:
+            return 0
+        self._store.concepts.drop()
+        count = self._store.photos.count() if self._store.photos.exists() else 0
+        if count:
+            relabel(
+                self._store.photos,
+                self._labeller(None, tell),
+                on_progress=lambda done: tell("relabelling photos", done, count),
+            )
+        self._store.remember(labelled=True)
+        return count
+
+    def _labeller(self, sample: Floats | None = None, tell: Progress = tell_nobody) -> Labeller:
+        if self._labels is None:
+            self._labels = prepare_labeller(
+                self._store, lambda: self._encoder, cache=self._cache, tell=tell, sample=sample
+            )
+        return self._labels
+
+
+def _load_encoder(model: str | HierarchicalEncoder) -> HierarchicalEncoder:
+    from hiersearch.encoder import HierarchicalEncoder  # imports torch
+
+    return model if isinstance(model, HierarchicalEncoder) else HierarchicalEncoder(model)
+
+
+def _default_model(environ: Mapping[str, str]) -> str:
+    from hiersearch.encoder import default_model  # imports torch
+
+    return default_model(environ)[0]
+
+
+def _checked(encoder: HierarchicalEncoder, store: IndexStore) -> HierarchicalEncoder:
+    made_with = store.manifest
+    if encoder.id == made_with.model_id:
+        return encoder
+    raise ModelMismatchError(
+        f"the index at {store.folder} was made with {made_with.model} ({made_with.model_id}), "
+        f"not with {encoder.name} ({encoder.id})",
+        hint="Leave --model out, or index the photos into another store",
+    )
+
+
+def _vocabulary_cache(environ: Mapping[str, str]) -> Path:
+    return cache_dir(environ) / "vocabularies"
+
+
+def _vocabulary(concepts: str | Path | Vocabulary) -> Vocabulary:
+    if isinstance(concepts, Vocabulary):
+        return concepts
+    return read_vocabulary(Path(concepts).expanduser())
+
+
+def _absolute(path: str | Path) -> Path:
+    return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - resolve() follows links

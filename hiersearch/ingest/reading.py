@@ -1,0 +1,93 @@
+"""Reads photo files ahead of the encoder, in threads."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from uuid import UUID
+
+from hiersearch.errors import UnreadablePhotoError
+from hiersearch.photos import Photo, PhotoFile, content_hash, read_photo
+
+__all__ = ["ReadFile", "read_file", "reading_ahead"]
+
+_READERS = 2
+_AHEAD = 96
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """A file that was read: its photo, or the hash of a photo already stored, or why not."""
+
+    file: PhotoFile
+    hash: str = ""
+    photo: Photo | None = None
+    reason: str = ""
+
+    @property
+    def point(self) -> str:
+        """Id of the photo's point: the hash of its content, as a UUID."""
+        return str(UUID(hex=self.hash))
+
+
+def read_file(file: PhotoFile, equals: frozenset[str], min_side: int) -> ReadFile:
+    """Reads a file.
+
+    Args:
+        file: The file.
+        equals: Points whose photo it could equal; if it does, it is hashed and not decoded.
+        min_side: Shortest edge in pixels that will be looked at.
+
+    Returns:
+        What was read; a file that cannot be read gives a reason, not an error.
+    """
+    try:
+        if equals and (known := ReadFile(file, content_hash(file.path))).point in equals:
+            return known
+        photo = read_photo(file.path, min_side=min_side)
+    except UnreadablePhotoError as error:
+        return ReadFile(file, reason=error.message)
+    return ReadFile(file, photo.content_hash, photo)
+
+
+@contextmanager
+def reading_ahead(
+    files: Sequence[PhotoFile], known: Mapping[int, frozenset[str]], min_side: int
+) -> Iterator[Iterator[ReadFile]]:
+    """Reads files ahead in threads, in order; leaving early cancels what was not begun.
+
+    Args:
+        files: The files.
+        known: Points of the stored photos, by their file's size in bytes.
+        min_side: Shortest edge in pixels that will be looked at.
+
+    Yields:
+        The files that were read, in the order of `files`.
+    """
+    pool = ThreadPoolExecutor(_READERS, thread_name_prefix="read-photo")
+    try:
+        yield _read_ahead(pool, files, known, min_side)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _read_ahead(
+    pool: ThreadPoolExecutor,
+    files: Sequence[PhotoFile],
+    known: Mapping[int, frozenset[str]],
+    min_side: int,
+) -> Iterator[ReadFile]:
+    waiting = iter(files)
+    pending: deque[Future[ReadFile]] = deque()
+    while True:
+        pending.extend(
+            pool.submit(read_file, file, known.get(file.size, frozenset()), min_side)
+            for file in islice(waiting, _AHEAD - len(pending))
+        )
+        if not pending:
+            return
+        yield pending.popleft().result()

@@ -1,0 +1,158 @@
+"""One run over some files: decode, encode, label and store what a plan names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Image
+
+from hiersearch.ingest.batching import batches
+from hiersearch.ingest.catalogue import KnownFile, Plan
+from hiersearch.ingest.reading import ReadFile, read_file, reading_ahead
+from hiersearch.ingest.stored import StoredFiles, file_payload, photo_payload
+from hiersearch.ingest.summary import IngestSummary, Skip
+from hiersearch.labelling import Labeller, chain_payload
+from hiersearch.photos import Photo, path_to_text
+from hiersearch.qdrant import HierarchicalCollection
+
+__all__ = ["Ingest"]
+
+Floats: TypeAlias = NDArray[np.float32]
+
+_BATCH = 32
+
+
+class Ingest:
+    """One run over some files.
+
+    Args:
+        photos: Where the points go.
+        stored: The files that the index knows; kept up to date as points are stored.
+        encode: (n, dim) float32 unit rows of n upright RGB images.
+        labeller: The labeller, given the first vectors of the run.
+        min_side: Shortest edge in pixels that the encoder looks at.
+        on_progress: Called with the number of files that are done and stored.
+    """
+
+    def __init__(
+        self,
+        photos: HierarchicalCollection,
+        stored: StoredFiles,
+        *,
+        encode: Callable[[Sequence[Image]], Floats],
+        labeller: Callable[[Floats], Labeller],
+        min_side: int,
+        on_progress: Callable[[int], None],
+    ) -> None:
+        self._photos = photos
+        self._catalogue = stored.catalogue
+        self._stale = stored.stale
+        self._encode = encode
+        self._labeller = labeller
+        self._min_side = min_side
+        self._on_progress = on_progress
+        self._arrived: set[str] = set()
+        self._summary = IngestSummary()
+
+    def run(self, plan: Plan, *, prune: bool = False) -> IngestSummary:
+        """Carries out a plan. What was reported as done stays done, whatever happens after.
+
+        Args:
+            plan: What to do.
+            prune: Also drop photos whose folder is missing or suddenly empty.
+
+        Returns:
+            What was done.
+        """
+        self._summary.unchanged = plan.unchanged
+        self._sync_files(self._stale)
+        missing = {path for paths in (plan.gone, *plan.lost.values()) for path in paths}
+        done = 0
+        with reading_ahead(plan.read, self._catalogue.snapshot(), self._min_side) as reads:
+            for batch in batches(reads, _BATCH):
+                self._store([self._settle(read) for read in batch], missing)
+                done += len(batch)
+                self._on_progress(done)
+        self._drop(plan.gone)
+        for folder, paths in plan.lost.items():
+            left = [path for path in paths if prune or self._has_moved(path)]
+            self._drop(left)
+            if len(left) < len(paths):
+                self._summary.lost[folder] = len(paths) - len(left)
+        return self._summary
+
+    def _settle(self, read: ReadFile) -> ReadFile:
+        """Decodes a file after all if the photo it was equal to has been dropped meanwhile."""
+        if read.photo or read.reason or self._catalogue.files_of(read.point):
+            return read
+        return read_file(read.file, frozenset(), self._min_side)
+
+    def _store(self, batch: Sequence[ReadFile], missing: set[str]) -> None:
+        fresh: dict[str, Photo] = {}
+        for read in batch:
+            if read.photo is not None and not self._catalogue.files_of(read.point):
+                fresh.setdefault(read.point, read.photo)
+        touched: set[str] = set()
+        for read in batch:
+            if read.reason:
+                # What was stored of it stays: a file on a failing disk is not a deleted one.
+                self._summary.skipped.append(Skip(read.file.path, read.reason))
+                continue
+            path = path_to_text(read.file.path)
+            before = self._catalogue.remove(path)
+            if before is not None:
+                touched.add(before.photo)
+            self._count(read, before, missing)
+            self._catalogue.put(path, KnownFile(read.point, read.file.size, read.file.mtime))
+            touched.add(read.point)
+        if fresh:
+            self._upsert(fresh)
+        self._sync_files(touched - fresh.keys())
+
+    def _count(self, read: ReadFile, before: KnownFile | None, missing: set[str]) -> None:
+        others = self._catalogue.files_of(read.point).keys()
+        if before is not None and before.photo == read.point:
+            self._summary.unchanged += 1
+            return
+        self._arrived.add(read.point)
+        if before is not None:
+            self._summary.updated += 1
+        elif not others:
+            self._summary.added += 1
+        elif others & missing:
+            self._summary.moved += 1
+        else:
+            self._summary.copies += 1
+
+    def _upsert(self, fresh: dict[str, Photo]) -> None:
+        vectors = self._encode([photo.image for photo in fresh.values()])
+        labeller = self._labeller(vectors)
+        payloads = [
+            {
+                **photo_payload(photo),
+                **file_payload(self._catalogue.files_of(point)),
+                **chain_payload(chain, labeller.vocabulary),
+            }
+            for (point, photo), chain in zip(fresh.items(), labeller.chains(vectors), strict=True)
+        ]
+        self._photos.upsert(list(fresh), vectors, payloads)
+
+    def _drop(self, paths: Iterable[str]) -> None:
+        removed = [file for path in paths if (file := self._catalogue.remove(path))]
+        # A photo that came to another path was counted there, as moved.
+        self._summary.removed += sum(file.photo not in self._arrived for file in removed)
+        self._sync_files({file.photo for file in removed})
+
+    def _has_moved(self, path: str) -> bool:
+        file = self._catalogue.get(path)
+        return file is not None and file.photo in self._arrived
+
+    def _sync_files(self, photos: Iterable[str]) -> None:
+        """Makes the stored files of some photos those of the catalogue."""
+        files = {photo: self._catalogue.files_of(photo) for photo in photos}
+        kept = {photo: file_payload(known) for photo, known in files.items() if known}
+        self._photos.set_payload(list(kept), list(kept.values()))
+        self._photos.delete([photo for photo, known in files.items() if not known])

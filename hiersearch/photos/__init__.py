@@ -1,0 +1,19 @@
+"""Photos: finding them in folders, decoding them, and naming them in a payload."""
+
+from __future__ import annotations
+
+from hiersearch.photos.decoding import MAX_PIXELS, Photo, content_hash, read_photo
+from hiersearch.photos.finding import PHOTO_SUFFIXES, PhotoFile, find_photos
+from hiersearch.photos.paths import path_to_text, text_to_path
+
+__all__ = [
+    "MAX_PIXELS",
+    "PHOTO_SUFFIXES",
+    "Photo",
+    "PhotoFile",
+    "content_hash",
+    "find_photos",
+    "path_to_text",
+    "read_photo",
+    "text_to_path",
+]

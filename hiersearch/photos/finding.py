@@ -1,0 +1,200 @@
+"""Finds photos in files and folders, and looks into none of them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hiersearch.errors import PhotosNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+__all__ = ["PHOTO_SUFFIXES", "PhotoFile", "find_photos"]
+
+# HEIC is among them even where it cannot be decoded: a skip with its reason beats silence.
+PHOTO_SUFFIXES = frozenset(
+    {"avif", "bmp", "dib", "gif", "heic", "heif", "hif", "jfif", "jpe", "jpeg", "jpg", "png"}
+    | {"tif", "tiff", "webp"}
+)
+
+# Where systems keep thumbnails, sidecars and deleted files without hiding them behind a dot.
+_SYSTEM_FOLDERS = frozenset(
+    {
+        "@eadir",
+        "#recycle",
+        "$recycle.bin",
+        "__macosx",
+        "lost+found",
+        "system volume information",
+    }
+)
+
+
+@dataclass(frozen=True)
+class PhotoFile:
+    """A file that looks like a photo.
+
+    Attributes:
+        path: Absolute; links above the file are kept as they were given.
+        size: In bytes.
+        mtime: Time of the last change, in seconds since 1970.
+    """
+
+    path: Path
+    size: int
+    mtime: float
+
+
+def find_photos(
+    paths: Iterable[Path],
+    *,
+    follow_links: bool = False,
+    on_problem: Callable[[Path, str], None],
+) -> Iterator[PhotoFile]:
+    """Find the photos in files and folders.
+
+    Photos are known by their suffix. Names that begin with a dot, and the folders where systems
+    keep thumbnails and deleted files, are passed over. Neither rule applies to the given paths
+    themselves: a file that is given is taken whatever its name, and a link that is given is
+    followed.
+
+    Args:
+        paths: Files and folders. Relative ones start at the current folder.
+        follow_links: Follow links that are met inside folders, too.
+        on_problem: Is told, path and reason, of folders that cannot be read and of photos that are
+            not regular files. The search goes on.
+
+    Returns:
+        Each file once, however many of the paths and links lead to it (hard links are files of
+        their own). Folder by folder, a folder's files before its folders, each sorted by name;
+        what was found through links comes last, so that a file's own path is preferred.
+
+    Raises:
+        PhotosNotFoundError: One of the paths is not there. Raised before anything is searched.
+    """
+    roots = [_absolute(path) for path in paths]
+    for root in roots:
+        _check_exists(root)
+    return _Search(follow_links=follow_links, on_problem=on_problem).run(roots)
+
+
+def _absolute(path: Path) -> Path:
+    # Path.absolute keeps "..", Path.resolve follows links; neither is the path a user expects.
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def _check_exists(path: Path) -> None:
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        if isinstance(error, PermissionError):
+            raise PhotosNotFoundError(
+                f"cannot reach {path}: permission denied", hint="Check its permissions"
+            ) from error
+        if isinstance(error, FileNotFoundError) and path.is_symlink():
+            raise PhotosNotFoundError(
+                f"{path} is a link to nowhere", hint="Is a disk not mounted?"
+            ) from error
+        raise PhotosNotFoundError(f"{path} is not there", hint="Check the path") from error
+
+
+class _Search:
+    """One search: what it has met so far, and the links it has yet to follow."""
+
+    def __init__(self, *, follow_links: bool, on_problem: Callable[[Path, str], None]) -> None:
+        self._follow_links = follow_links
+        self._on_problem = on_problem
+        self._seen_folders: set[tuple[int, int] | str] = set()
+        self._seen_files: set[str] = set()
+        self._links: deque[Path] = deque()
+
+    def run(self, roots: list[Path]) -> Iterator[PhotoFile]:
+        for root in roots:
+            yield from self._search(root, given=True)
+        while self._links:
+            yield from self._search(self._links.popleft(), given=False)
+
+    def _search(self, path: Path, *, given: bool) -> Iterator[PhotoFile]:
+        """Search a given path or a link, which is followed."""
+        try:
+            status = path.stat()
+        except OSError as error:
+            gone = isinstance(error, FileNotFoundError) and path.is_symlink()
+            self._on_problem(path, "a link to nowhere" if gone else _reason(error))
+            return
+        real = os.path.realpath(path)
+        if stat.S_ISDIR(status.st_mode):
+            yield from self._search_folder(str(path), real)
+        elif given or _has_photo_suffix(path.name):
+            if not stat.S_ISREG(status.st_mode):
+                self._on_problem(path, "not a regular file")
+            elif real not in self._seen_files:
+                self._seen_files.add(real)
+                yield PhotoFile(path, status.st_size, status.st_mtime)
+
+    def _search_folder(self, folder: str, real: str) -> Iterator[PhotoFile]:
+        # A stack of our own: trees can be deeper than Python's.
+        pending = [(folder, real)]
+        while pending:
+            folder, real = pending.pop()
+            real_prefix = real.rstrip(os.sep) + os.sep
+            below: list[tuple[str, str]] = []
+            for entry in self._entries(folder, real):
+                try:
+                    if entry.is_symlink():
+                        if self._follow_links:
+                            self._links.append(Path(entry.path))
+                    elif entry.is_dir(follow_symlinks=False):
+                        if entry.name.lower() not in _SYSTEM_FOLDERS:
+                            below.append((entry.path, real_prefix + entry.name))
+                    elif photo := self._photo(entry, real_prefix + entry.name):
+                        yield photo
+                except FileNotFoundError:
+                    pass  # deleted since the folder was listed: then it is no photo any more
+                except OSError as error:
+                    self._on_problem(Path(entry.path), _reason(error))
+            pending.extend(reversed(below))
+
+    def _photo(self, entry: os.DirEntry[str], real: str) -> PhotoFile | None:
+        """Return an entry that is no link and no folder, if it is a photo not met before."""
+        if not _has_photo_suffix(entry.name) or real in self._seen_files:
+            return None
+        status = entry.stat(follow_symlinks=False)
+        if not stat.S_ISREG(status.st_mode):
+            self._on_problem(Path(entry.path), "not a regular file")
+            return None
+        self._seen_files.add(real)
+        return PhotoFile(Path(entry.path), status.st_size, status.st_mtime)
+
+    def _entries(self, folder: str, real: str) -> list[os.DirEntry[str]]:
+        """List a folder, sorted and without hidden names; nothing if it was listed before."""
+        try:
+            status = os.stat(folder)  # noqa: PTH116
+            # Device and inode know a folder under all its names, loops and bind mounts included;
+            # some network file systems have no inodes.
+            identity = (status.st_dev, status.st_ino) if status.st_ino else real
+            if identity in self._seen_folders:
+                return []
+            self._seen_folders.add(identity)
+            with os.scandir(folder) as entries:
+                return sorted(
+                    (entry for entry in entries if not entry.name.startswith(".")),
+                    key=lambda entry: entry.name,
+                )
+        except OSError as error:
+            self._on_problem(Path(folder), _reason(error))
+            return []
+
+
+def _has_photo_suffix(name: str) -> bool:
+    _, dot, suffix = name.rpartition(".")
+    return bool(dot) and suffix.lower() in PHOTO_SUFFIXES
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

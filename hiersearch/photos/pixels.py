@@ -1,0 +1,90 @@
+"""Any pixels to upright 8-bit RGB, which is what encoders read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageCms
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["shrink", "to_rgb", "turn_upright"]
+
+# What undoes each EXIF orientation.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# Cameras and scanners put fewer bits into 16-bit files.
+_SENSOR_BITS = (8, 10, 12, 14, 16)
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return a new 8-bit RGB image of a decoded one, without metadata.
+
+    What is transparent becomes white. Deeper greys are scaled as `_to_8_bits` says. Colour profiles
+    are not applied.
+    """
+    if image.mode.startswith("I") or image.mode == "F":
+        rgb = Image.fromarray(_to_8_bits(np.asarray(image))).convert("RGB")
+    elif image.mode == "LAB":
+        rgb = _lab_to_rgb(image)
+    elif image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        rgb = Image.new("RGB", image.size, "white")
+        rgb.paste(rgba, mask=rgba.getchannel("A"))
+    else:
+        rgb = image.convert("RGB")
+    # Also so that nobody turns the image a second time.
+    rgb.info.clear()
+    return rgb
+
+
+def shrink(image: Image.Image, min_side: int) -> Image.Image:
+    """Average whole blocks of pixels as long as the shorter side keeps `min_side`."""
+    factor = min(image.size) // min_side
+    return image.reduce(factor) if factor > 1 else image
+
+
+def turn_upright(image: Image.Image, orientation: int) -> Image.Image:
+    """Undo an EXIF orientation, 1 to 8."""
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+def _to_8_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Scale deep greys to 0..255.
+
+    Whole numbers are divided by the largest one of the fewest bits (8, 10, 12, 14, 16) that hold
+    them, floats between 0 and 1 multiplied; anything else is stretched from its least to its
+    greatest value. What is not finite becomes black.
+    """
+    finite = np.isfinite(values)
+    if not finite.any():
+        return np.zeros(values.shape, np.uint8)
+    least, greatest = float(values[finite].min()), float(values[finite].max())
+    whole = np.issubdtype(values.dtype, np.integer)
+    if whole and least >= 0 and greatest < 2 ** _SENSOR_BITS[-1]:
+        black, span = 0.0, float(next(2**bits - 1 for bits in _SENSOR_BITS if greatest < 2**bits))
+    elif not whole and least >= 0 and greatest <= 1:
+        black, span = 0.0, 1.0
+    else:
+        black, span = least, greatest - least or 1.0
+    with np.errstate(over="ignore"):  # floats of both signs near their greatest value
+        scaled = (np.where(finite, values, black).astype(np.float32) - black) * (255 / span)
+    rounded: NDArray[np.uint8] = (np.clip(scaled, 0, 255) + 0.5).astype(np.uint8)
+    return rounded
+
+
+def _lab_to_rgb(image: Image.Image) -> Image.Image:
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    rgb = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+    assert rgb is not None
+    return rgb

@@ -1,0 +1,112 @@
+"""Points as they come back from a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from qdrant_client import models
+
+__all__ = ["ROOT_DISTANCE", "Hit", "PointId", "Record", "id_order", "settled"]
+
+PointId: TypeAlias = int | str
+"""An unsigned integer or a UUID in text."""
+
+ROOT_DISTANCE = "root_distance"
+"""The payload field that makes a collection hierarchical."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A point that was read.
+
+    Attributes:
+        id: Its id.
+        payload: Its payload, or the part that was asked for.
+        vector: (dim,), where it was asked for.
+    """
+
+    id: PointId
+    payload: dict[str, Any]
+    vector: NDArray[np.float32] | None = None
+
+    @classmethod
+    def of(cls, point: models.Record, vector_name: str) -> Record:
+        """From a point of a client.
+
+        Args:
+            point: The point.
+            vector_name: Which of its vectors is meant; "" is the unnamed one.
+        """
+        vector: Any = point.vector
+        if isinstance(vector, Mapping):
+            vector = vector.get(vector_name)
+        return cls(
+            id=_plain_id(point.id),
+            payload=point.payload or {},
+            vector=None if vector is None else np.asarray(vector, dtype=np.float32),
+        )
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A point that was found.
+
+    Attributes:
+        id: Its id.
+        score: What it was ranked by, greater is better: the cosine similarity to the query, or the
+            cosine of the exterior angle where angles were asked for.
+        root_distance: Its distance from the root, in [0, 2]; None where the point has none.
+        payload: Its payload, or the part that was asked for.
+        angle: The exterior angle in radians, in [0, π], with the more general side as the parent;
+            None for a plain nearest search.
+    """
+
+    id: PointId
+    score: float
+    root_distance: float | None
+    payload: dict[str, Any]
+    angle: float | None = None
+
+    @classmethod
+    def of(cls, point: models.ScoredPoint) -> Hit:
+        """From a point that a client found."""
+        payload = point.payload or {}
+        distance = payload.get(ROOT_DISTANCE)
+        return cls(
+            id=_plain_id(point.id),
+            score=float(point.score),
+            root_distance=None if distance is None else float(distance),
+            payload=payload,
+        )
+
+
+def id_order(point: Hit | Record) -> tuple[bool, PointId]:
+    """Sort key: integers first, then UUIDs, as a server orders them."""
+    return isinstance(point.id, str), point.id
+
+
+def settled(search: Callable[[int], list[Hit]], limit: int, spare: int = 8) -> list[Hit]:
+    """The best hits, those of equal score in the order of their ids, whatever the store does.
+
+    A store cuts a run of equal scores anywhere. So a few more than wanted are fetched, and more
+    again where the run reaches beyond them.
+
+    Args:
+        search: Gives up to that many best hits.
+        limit: Number of hits wanted.
+        spare: Number of hits fetched beyond them.
+    """
+    fetched = limit + spare
+    while True:
+        hits = sorted(search(fetched), key=lambda hit: (-hit.score, id_order(hit)))
+        if len(hits) < fetched or hits[-1].score < hits[limit - 1].score:
+            return hits[:limit]
+        fetched *= 2
+
+
+def _plain_id(value: object) -> PointId:
+    return value if isinstance(value, int) else str(value)
