@@ -326,7 +326,7 @@ def _is_whole(folder: Path) -> bool:
         return False
     try:
         sidecar = read_sidecar(folder)
-        return sidecar.id == MINI_ID and all(
+        return (sidecar.id, sidecar.temperature) == (MINI_ID, MINI_TEMPERATURE) and all(
             (folder / name).stat().st_size == size for name, size in (sidecar.files or {}).items()
         )
     except (ModelError, OSError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from transformers.utils import logging as transformers_logging
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["quiet"]
 
@@ -22,8 +22,10 @@ def quiet() -> Iterator[None]:
     """
     bars = transformers_logging.is_progress_bar_enabled()
     verbosity = transformers_logging.get_verbosity()
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
+    disable_bars: Callable[[], None] = transformers_logging.disable_progress_bar
+    enable_bars: Callable[[], None] = transformers_logging.enable_progress_bar
+    disable_bars()
+    transformers_logging.set_verbosity(transformers_logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -31,4 +33,4 @@ def quiet() -> Iterator[None]:
     finally:
         transformers_logging.set_verbosity(verbosity)
         if bars:
-            transformers_logging.enable_progress_bar()
+            enable_bars()

@@ -65,7 +65,7 @@ def fingerprint(state: Mapping[str, torch.Tensor]) -> str:
         values = tensor.cpu().contiguous()
         digest.update(f"{name}{tuple(values.shape)}".encode())
         if values.numel():
-            digest.update(memoryview(values.numpy()).cast("B"))
+            digest.update(values.numpy().data.cast("B"))
     return digest.hexdigest()
 
 

@@ -77,7 +77,7 @@ def content_hash(path: Path) -> str:
         UnreadablePhotoError: The file cannot be read.
     """
     try:
-        _check_regular(path)
+        _size_of_regular(path)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:_HASH_DIGITS]
     except (OSError, ValueError) as error:
@@ -114,22 +114,22 @@ def read_photo(path: Path, *, min_side: int | None = None, max_pixels: int = MAX
 
 def _read(path: Path) -> bytes:
     try:
-        _check_regular(path)
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
+        if _size_of_regular(path) > _MAX_BYTES:
+            raise UnreadablePhotoError(f"file of more than {_MAX_BYTES // 2**20} MiB")
+        data = path.read_bytes()
     except (OSError, ValueError, MemoryError) as error:
         raise UnreadablePhotoError(_file_reason(error)) from error
     if not data:
         raise UnreadablePhotoError("empty file")
-    if len(data) > _MAX_BYTES:
-        raise UnreadablePhotoError(f"file of more than {_MAX_BYTES // 2**20} MiB")
     return data
 
 
-def _check_regular(path: Path) -> None:
-    # Opening a pipe would wait for a writer.
-    if not stat.S_ISREG(path.stat().st_mode):
+def _size_of_regular(path: Path) -> int:
+    status = path.stat()
+    # Opening a pipe would wait for a writer, and some devices never end.
+    if not stat.S_ISREG(status.st_mode):
         raise UnreadablePhotoError("not a regular file")
+    return status.st_size
 
 
 def _decode(data: bytes, *, min_side: int | None, max_pixels: int) -> Photo:

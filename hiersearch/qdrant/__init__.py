@@ -10,10 +10,10 @@ from hiersearch.qdrant.filters import (
     PHOTO_INDEXES,
     combine,
     concept_filter,
-    parse_where,
     photo_folders,
 )
 from hiersearch.qdrant.points import Hit, Record
+from hiersearch.qdrant.where import parse_where
 
 __all__ = [
     "PHOTO_INDEXES",

@@ -1,14 +1,15 @@
-"""Filters on photos: from `--where` expressions, and by concept."""
+"""Filters on photos, and the payload fields that they stand on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from types import MappingProxyType
+from urllib.parse import unquote
 
 from qdrant_client import models
 
-__all__ = ["PHOTO_INDEXES", "combine", "concept_filter", "parse_where", "photo_folders"]
+__all__ = ["PHOTO_INDEXES", "combine", "concept_filter", "photo_folders"]
 
 PHOTO_INDEXES: Mapping[str, str] = MappingProxyType(
     {
@@ -41,25 +42,34 @@ def concept_filter(concept_id: str) -> models.Filter:
 
 
 def photo_folders(path: str) -> list[str]:
-    """Every name under which `folder=...` finds a photo: its folders' full paths and their names.
+    """Every value of `folder=...` that finds a photo: its folders' full paths and their names.
 
     `/home/ann/Photos/2020/cat.jpg` lies in `/home/ann/Photos/2020`, `/home/ann/Photos`, ..., `/`,
     and in any folder called `2020`, `Photos`, `ann` or `home`.
 
     Args:
-        path: The absolute path as it stands in the payload, a `file://` URI included.
+        path: The absolute path as it stands in the payload. Of a percent-encoded `file://` URI,
+            those folders that are valid Unicode are given as they are, the others encoded.
 
     Returns:
         Full paths from the innermost out, then names likewise, each once.
     """
-    scheme, separator, rest = path.partition("://")
-    start = scheme + separator if separator else ""
-    parents = list(PurePosixPath(rest if separator else path).parents)
-    full = [start + str(parent) for parent in parents]
+    encoded = path.startswith(_URI)
+    parents = list(PurePosixPath(path.removeprefix(_URI) if encoded else path).parents)
+    full = [str(parent) for parent in parents]
     names = [parent.name for parent in parents if parent.name]
+    if encoded:
+        full = [_decoded(folder) or _URI + folder for folder in full]
+        names = [_decoded(name) or name for name in names]
     return list(dict.fromkeys(full + names))
 
 
-def parse_where(expressions: Sequence[str]) -> models.Filter | None:
-    """To come."""
-    raise NotImplementedError
+_URI = "file://"
+
+
+def _decoded(text: str) -> str | None:
+    """The text without percent encoding, where that is valid Unicode."""
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        return None

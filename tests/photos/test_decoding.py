@@ -7,7 +7,8 @@ import sys
 import uuid
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta, timezone
+from contextlib import suppress
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -60,12 +61,12 @@ def picture(size: tuple[int, int] = (WIDTH, HEIGHT)) -> Image.Image:
 
 
 def encode(image: Image.Image, form: str, **options: Any) -> bytes:
+    if "exif" in options and isinstance(options["exif"], Image.Exif):
+        options["exif"] = options["exif"].tobytes()  # savers take an empty main directory for none
     if form == "HEIF":
         pillow_heif = pytest.importorskip("pillow_heif")
         heif = pillow_heif.from_pillow(image)
         file = BytesIO()
-        if "exif" in options:
-            options["exif"] = options["exif"].tobytes()
         heif.save(file, **(FORMATS[form] | options))
         return file.getvalue()
     if form in ("AVIF", "WEBP") and not features.check(form.lower()):
@@ -133,7 +134,7 @@ def test_orientation(
     assert (photo.width, photo.height) == (192, 128)
     assert photo.image.size == ((192, 128) if min_side is None else (48, 32))
     assert_is_picture(photo.image)
-    assert photo.taken == datetime(2020, 1, 2, 3, 4, 5)  # noqa: DTZ001
+    assert photo.taken == datetime(2020, 1, 2, 3, 4, 5)
 
 
 def test_hash(tmp_path: Path) -> None:
@@ -145,28 +146,26 @@ def test_hash(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "min_side", "expected"),
+    ("size", "min_side", "by_jpeg", "by_blocks"),  # the latter two: the shorter side
     [
-        ((800, 600), None, (800, 600)),
-        ((800, 600), 38, (100, 75)),  # an eighth by JPEG
-        ((800, 600), 37, (100, 75)),
-        ((800, 600), 76, (200, 150) if False else (266, 200)),
-        ((800, 600), 256, (800, 600)),
-        ((600, 801), 75, (150, 201)),
-        ((3200, 2400), 16, (44, 33) if False else (44, 33)),
+        ((800, 600), None, 600, 600),
+        ((800, 600), 37, 75, 75),
+        ((800, 600), 38, 150, 86),  # JPEG shrinks to 1/8, 1/4 or 1/2, then whole blocks
+        ((800, 600), 76, 300, 200),
+        ((800, 600), 150, 300, 300),
+        ((800, 600), 151, 600, 600),
+        ((6000, 16), 2, 4, 4),
+        ((30, 20), 224, 20, 20),
     ],
 )
 def test_shrinking(
-    size: tuple[int, int], min_side: int | None, expected: tuple[int, int], tmp_path: Path
+    size: tuple[int, int], min_side: int | None, by_jpeg: int, by_blocks: int, tmp_path: Path
 ) -> None:
-    for form in ("JPEG", "PNG"):
+    for form, shorter in (("JPEG", by_jpeg), ("PNG", by_blocks)):
         photo = read(tmp_path, encode(picture(size), form), min_side=min_side)
         assert (photo.width, photo.height) == size
-        assert_is_picture(photo.image)
-        if min_side is None:
-            assert photo.image.size == size
-        else:
-            assert min(photo.image.size) >= min(2 * min_side, *size)
+        assert min(photo.image.size) == shorter
+        assert_is_picture(photo.image, 40)
 
 
 # Pixels of other kinds.
@@ -272,84 +271,6 @@ def test_of_a_phone_file_with_two_pictures_the_first(tmp_path: Path) -> None:
     assert_is_picture(read(tmp_path, broken).image)
 
 
-# Dates.
-
-
-def with_dates(tags: dict[int, Any], base: dict[int, Any] | None = None) -> bytes:
-    exif = Image.Exif()
-    exif.get_ifd(ExifTags.IFD.Exif).update(tags)
-    exif.update(base or {})
-    return encode(picture(), "JPEG", exif=exif)
-
-
-ORIGINAL, DIGITIZED = ExifTags.Base.DateTimeOriginal, ExifTags.Base.DateTimeDigitized
-OFFSET = ExifTags.Base.OffsetTimeOriginal
-DATE = "2021:07:03 14:05:59"
-
-
-@pytest.mark.parametrize(
-    ("tags", "base", "expected"),
-    [
-        ({ORIGINAL: DATE}, {}, "2021-07-03T14:05:59"),
-        ({ORIGINAL: DATE, OFFSET: "+05:30"}, {}, "2021-07-03T14:05:59+05:30"),
-        ({ORIGINAL: DATE, OFFSET: "-0800"}, {}, "2021-07-03T14:05:59-08:00"),
-        ({ORIGINAL: DATE, OFFSET: "   :  "}, {}, "2021-07-03T14:05:59"),
-        ({ORIGINAL: DATE, OFFSET: "+99:00"}, {}, "2021-07-03T14:05:59"),
-        ({ORIGINAL: "2021-07-03T14:05"}, {}, "2021-07-03T14:05:00"),
-        ({ORIGINAL: DATE, DIGITIZED: "2022:01:01 00:00:00"}, {}, "2021-07-03T14:05:59"),
-        ({DIGITIZED: "2022:01:01 00:00:00"}, {306: DATE}, "2022-01-01T00:00:00"),
-        ({}, {306: DATE}, "2021-07-03T14:05:59"),
-        ({ORIGINAL: "0000:00:00 00:00:00"}, {306: DATE}, "2021-07-03T14:05:59"),
-        ({ORIGINAL: "0000:00:00 00:00:00"}, {}, None),
-        ({ORIGINAL: "2021:06:31 10:00:00"}, {}, None),
-        ({ORIGINAL: "2021:06:30 25:00:00"}, {}, None),
-        ({ORIGINAL: "    :  :     :  :  "}, {}, None),
-        ({ORIGINAL: "yesterday"}, {}, None),
-        ({ORIGINAL: ""}, {}, None),
-        ({ORIGINAL: 20210703}, {}, None),
-    ],
-)
-def test_dates(
-    tags: dict[int, Any], base: dict[int, Any], expected: str | None, tmp_path: Path
-) -> None:
-    taken = read(tmp_path, with_dates(tags, base)).taken
-    assert (taken and taken.isoformat()) == expected
-
-
-def test_dates_of_other_formats(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif.get_ifd(ExifTags.IFD.Exif).update({ORIGINAL: DATE, OFFSET: "+01:00"})
-    zone = timezone(timedelta(hours=1))
-    for form in ("PNG", "WEBP", "AVIF", "TIFF", "HEIF"):
-        taken = read(tmp_path, encode(picture(), form, exif=exif)).taken
-        assert taken == datetime(2021, 7, 3, 14, 5, 59, tzinfo=zone), form
-
-
-@settings(max_examples=60)
-@given(block=st.binary(max_size=60), cut=st.integers(0, 400), flip=st.integers(0, 400))
-def test_a_broken_exif_block_does_not_cost_the_photo(
-    tmp_path_factory: pytest.TempPathFactory, block: bytes, cut: int, flip: int
-) -> None:
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 1
-    exif.get_ifd(ExifTags.IFD.Exif).update({ORIGINAL: DATE, OFFSET: "+01:00"})
-    good = exif.tobytes()
-    damaged = bytearray(good[: 6 + cut])
-    if len(damaged) > 6:
-        damaged[6 + flip % (len(damaged) - 6)] ^= 0xFF
-    folder = tmp_path_factory.getbasetemp()
-    for broken in (bytes(damaged), b"Exif\0\0" + block, b"Exif\0\0II*\0" + block):
-        photo = read(folder, encode(picture(), "JPEG", exif=broken))
-        assert sorted(photo.image.size) == sorted((WIDTH, HEIGHT))
-
-
-@pytest.mark.parametrize("value", [0, 9, 65535])
-def test_an_orientation_that_is_none(value: int, tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = value
-    assert_is_picture(read(tmp_path, encode(picture(), "JPEG", exif=exif)).image)
-
-
 # What cannot be read, and why.
 
 
@@ -410,14 +331,15 @@ def test_empty(tmp_path: Path) -> None:
 def test_truncated_anywhere(form: str, tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
     data = encode(Image.fromarray(noise), form)
-    refused = 0
+    refused = []
     for share in (0.01, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9):
         try:
             read(tmp_path, data[: int(len(data) * share)])
         except UnreadablePhotoError as error:
-            refused += 1
-            assert error.message.startswith(("truncated ", "damaged ", "not an image", "too many"))
-    assert refused >= 5
+            refused.append(error.message)
+    assert len(refused) >= 5
+    starts = ("truncated ", "damaged ", "not an image", "too many")
+    assert all(message.startswith(starts) for message in refused)
 
 
 def test_truncated_says_so(tmp_path: Path) -> None:
@@ -438,11 +360,9 @@ def test_damage_gives_a_photo_or_a_reason(
     data = bytearray(encode(picture((16, 16)), form))
     for position, value in flips:
         data[position % len(data)] = value
-    try:
+    with suppress(UnreadablePhotoError):
         # The limit keeps a damaged header from costing the test gigabytes.
         read(tmp_path_factory.getbasetemp(), bytes(data), max_pixels=1_000_000)
-    except UnreadablePhotoError as error:
-        assert error.message
 
 
 def test_heic_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

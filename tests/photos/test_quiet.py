@@ -4,6 +4,7 @@ import logging
 import struct
 import threading
 import warnings
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -37,10 +38,8 @@ def noisy_files(folder: Path) -> list[Path]:
 
 
 def read(path: Path) -> None:
-    try:
+    with suppress(UnreadablePhotoError):
         read_photo(path)
-    except UnreadablePhotoError:
-        pass
 
 
 def test_nothing_reaches_stderr(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -54,9 +53,8 @@ def test_nothing_reaches_stderr(tmp_path: Path, capfd: pytest.CaptureFixture[str
                     image.load()
             except Exception:
                 pass
-    said = capfd.readouterr().err
     assert caught
-    assert "IFD" in said or "TIFF" in said
+    assert capfd.readouterr().err
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,0 +1,353 @@
+"""Photos and texts to unit vectors, and the root that they are measured from.
+
+A `HierarchicalEncoder` is a dual encoder that sentence-transformers loads, with its entailment
+root: the embedding of the empty text, unless the model's folder fixes another.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from safetensors import SafetensorError
+from sentence_transformers import SentenceTransformer
+
+from hiersearch.config import cache_dir
+from hiersearch.errors import (
+    ModelError,
+    PhotosNotFoundError,
+    UnreadablePhotoError,
+    UsageError,
+)
+from hiersearch.fusing import fuse_photos
+from hiersearch.mini import mini_folder
+from hiersearch.models import MINI, default_model, model_folder
+from hiersearch.quiet import quiet
+from hiersearch.sidecar import Sidecar, fingerprint, read_sidecar, write_sidecar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Photo = Image.Image | str | Path
+
+__all__ = ["HierarchicalEncoder", "default_model"]
+
+LONGEST = 20
+"""How many times as long as wide a photo may be; of longer ones the middle is read."""
+
+FEW_TEXTS = 8
+"""Up to so many texts are encoded by one thread: more cost more than they bring."""
+
+LOAD_ERRORS = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ImportError,
+    SafetensorError,
+)
+"""What the model libraries raise on a folder that they cannot read."""
+
+
+class HierarchicalEncoder:
+    """A dual encoder and its root.
+
+    It is a view of the model as it is now: after training the model further, make a new one.
+
+    Args:
+        model: `mini` (the offline model), `clip-b`, `clip-l`, `hierarcaps-clip-b`,
+            `hierarcaps-clip-l`, a Hugging Face name, a folder, or a loaded model. What is not on
+            this machine is downloaded.
+        device: Where to compute, as torch names it; by default the fastest there is.
+
+    Attributes:
+        name: What was asked for; of a folder, its absolute path.
+        model: The stock model. Its own `encode` gives the same vectors.
+        root: (dim,) float32, of length 1.
+        dimension: Length of a vector.
+
+    Raises:
+        ModelNotFoundError: If the model is neither here nor to be had.
+        ModelError: If it is there, but cannot be used.
+    """
+
+    def __init__(
+        self, model: str | Path | SentenceTransformer, *, device: str | None = None
+    ) -> None:
+        self._sidecar = Sidecar()
+        if isinstance(model, SentenceTransformer):
+            self.name = "a model in memory"
+            self.model = model if device is None else model.to(device)
+        else:
+            folder = mini_folder(cache_dir(os.environ)) if model == MINI else None
+            folder = folder or model_folder(model, os.environ)
+            is_folder = Path(model).expanduser() == folder
+            self.name = str(folder.absolute()) if is_folder else str(model)
+            self.model = _load(folder, device)
+            self._sidecar = read_sidecar(folder)
+        self.model.eval()
+        self._fused = fuse_photos(self.model)
+        empty = self.encode_texts([""])[0]
+        self.dimension: int = len(empty)
+        self.root: Floats = empty if self._sidecar.root is None else self._fixed_root()
+
+    @cached_property
+    def id(self) -> str:
+        """What the model is, wherever it lies: the offline model's recipe, or a hash of weights."""
+        return (self._is_as_stated and self._sidecar.id) or self._weights
+
+    @property
+    def temperature(self) -> float | None:
+        """T of the posterior descent for photos, where it was measured for these weights."""
+        return self._sidecar.temperature if self._is_as_stated else None
+
+    @cached_property
+    def photo_size(self) -> int:
+        """Pixels of a photo's shortest edge that are read; more bring nothing.
+
+        Raises:
+            ModelError: If the model has no image tower.
+        """
+        self._require_photos()
+        for module in self.model.modules():
+            processor = getattr(module, "processor", None)
+            size = getattr(getattr(processor, "image_processor", processor), "size", None)
+            if size:
+                edges = [dict(size).get(edge) for edge in ("shortest_edge", "height", "width")]
+                if any(edges):
+                    return max(int(edge) for edge in edges if edge)
+        return 512
+
+    def encode_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> Floats:
+        """Embed texts.
+
+        Args:
+            texts: Any texts; one that names a file or a web address is a text all the same.
+            batch_size: How many are computed at once, at least 1.
+
+        Returns:
+            (n, dim) float32 rows of length 1.
+
+        Raises:
+            UsageError: If these are not texts.
+            ModelError: If the model gives something that is no vector.
+        """
+        _require_list(texts, "texts")
+        for position, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise UsageError(f"texts[{position}] is of type {type(text).__name__}, not a text")
+        if not texts:
+            return self._nothing()
+        inputs: list[Any] = list(texts)
+        if self.model.supports("image"):
+            # Otherwise a text such as "cat.jpg" would be opened, or fetched from the web.
+            inputs = [{"text": text} for text in texts]
+        threads = 1 if len(inputs) <= FEW_TEXTS else torch.get_num_threads()
+        with _threads(threads):
+            vectors = self.model.encode(
+                inputs, batch_size=_positive(batch_size), show_progress_bar=False
+            )
+        return _unit_rows(vectors, len(texts))
+
+    def encode_photos(self, photos: Sequence[Photo], *, batch_size: int = 16) -> Floats:
+        """Embed photos.
+
+        On a CPU, torch's threads are spent on parts of the batch rather than inside each
+        operation: that is faster, and does not collapse when the cores are shared.
+
+        Args:
+            photos: Images, or paths of image files; turned upright and made RGB.
+            batch_size: The most that are computed at once, at least 1.
+
+        Returns:
+            (n, dim) float32 rows of length 1.
+
+        Raises:
+            UsageError: If these are neither images nor paths.
+            PhotosNotFoundError: If a path is not there.
+            UnreadablePhotoError: If a file cannot be decoded.
+            ModelError: If the model has no image tower, or gives something that is no vector.
+        """
+        _require_list(photos, "photos")
+        for position, photo in enumerate(photos):
+            if not isinstance(photo, Image.Image | str | Path):
+                raise UsageError(
+                    f"photos[{position}] is of type {type(photo).__name__}, "
+                    "neither an image nor a path"
+                )
+        self._require_photos()
+        if not photos:
+            return self._nothing()
+        available = torch.get_num_threads()
+        budget = available if self.model.device.type == "cpu" else 1
+        size = min(_positive(batch_size), math.ceil(len(photos) / budget))
+        parts = [photos[start : start + size] for start in range(0, len(photos), size)]
+        workers = min(budget, len(parts))
+        # The fused tower's operations are too small to be worth sharing out.
+        threads = 1 if self._fused is not None else max(1, budget // workers)
+        with (
+            _threads(available),
+            ThreadPoolExecutor(workers, "encode", torch.set_num_threads, (threads,)) as pool,
+        ):
+            vectors = np.concatenate(list(pool.map(self._encode_part, parts)))
+        return _unit_rows(vectors, len(photos))
+
+    def save(self, path: str | Path) -> None:
+        """Write a folder that plain `SentenceTransformer(path)` opens, and this class.
+
+        Args:
+            path: The folder; made if it is not there.
+
+        Raises:
+            ModelError: If it cannot be written.
+        """
+        folder = Path(path)
+        stated = self._is_as_stated
+        sidecar = Sidecar(
+            root=self._sidecar.root,
+            temperature=self._sidecar.temperature if stated else None,
+            id=self._sidecar.id if stated else None,
+            weights=self._weights,
+        )
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with quiet():
+                self.model.save(str(folder), create_model_card=False)
+            write_sidecar(folder, sidecar)
+        except OSError as error:
+            raise ModelError(
+                f"the model cannot be saved to {folder}: {error.strerror or error}",
+                hint="Choose a folder that can be written to",
+            ) from error
+
+    def _encode_part(self, photos: Sequence[Photo]) -> Floats:
+        images = [_upright(photo) for photo in photos]
+        if self._fused is not None:
+            return self._fused(images)
+        vectors: Floats = self.model.encode(
+            list(images), batch_size=len(images), show_progress_bar=False
+        )
+        return vectors
+
+    @cached_property
+    def _weights(self) -> str:
+        return fingerprint(self.model.state_dict())
+
+    @cached_property
+    def _is_as_stated(self) -> bool:
+        """Whether the sidecar speaks of these weights, and not of those they were made from."""
+        return self._sidecar.weights is not None and self._sidecar.weights == self._weights
+
+    def _fixed_root(self) -> Floats:
+        root = np.asarray(self._sidecar.root, dtype=np.float32)
+        if root.shape != (self.dimension,) or abs(np.linalg.norm(root) - 1.0) > 1e-3:
+            raise ModelError(
+                f"the root that {self.name} fixes is not a vector of length 1 "
+                f"and dimension {self.dimension}",
+                hint="Save the model again",
+            )
+        return root
+
+    def _require_photos(self) -> None:
+        if not self.model.supports("image"):
+            raise ModelError(
+                f"the model {self.name} reads texts only",
+                hint=f"Choose one that reads photos, too, such as {MINI} or clip-b",
+            )
+
+    def _nothing(self) -> Floats:
+        return np.empty((0, self.dimension), dtype=np.float32)
+
+
+def _load(folder: Path, device: str | None) -> SentenceTransformer:
+    try:
+        with quiet():
+            # Half-precision weights are slow on a CPU, and mini's head needs float32.
+            return SentenceTransformer(str(folder), device=device, local_files_only=True).float()
+    except LOAD_ERRORS as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(
+            f"the model in {folder} cannot be loaded: {reason[0]}",
+            hint="Delete this folder if it was downloaded or built, and run the command again",
+        ) from error
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Let torch's operations use so many threads, and what was set before afterwards.
+
+    What pool threads set for themselves also becomes the default of threads that are yet to
+    start; this puts that right, too.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _upright(photo: Photo) -> Image.Image:
+    """Upright 8-bit RGB, decoded."""
+    if isinstance(photo, Image.Image):
+        return _as_rgb(photo)
+    try:
+        with Image.open(photo) as image:
+            return _as_rgb(image)
+    except FileNotFoundError as error:
+        raise PhotosNotFoundError(f"there is no photo {photo}") from error
+    except Exception as error:  # Pillow raises whatever a damaged file makes it trip over.
+        raise UnreadablePhotoError(f"{photo} cannot be decoded: {error}") from error
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):
+        image = image.point(lambda value: value / 256).convert("L")
+    rgb = image.convert("RGB")
+    width, height = rgb.size
+    longest = LONGEST * min(width, height)
+    if max(width, height) > longest:
+        left, top = max(0, width - longest) // 2, max(0, height - longest) // 2
+        return rgb.crop((left, top, width - left, height - top))
+    return rgb
+
+
+def _require_list(items: object, name: str) -> None:
+    if isinstance(items, str | bytes | Path | Image.Image):
+        raise UsageError(f"one {name.removesuffix('s')} was given for {name}", hint="Pass a list")
+
+
+def _positive(batch_size: int) -> int:
+    if batch_size < 1:
+        raise UsageError(f"a batch size of {batch_size} is below 1")
+    return batch_size
+
+
+def _unit_rows(vectors: NDArray[Any], rows: int) -> Floats:
+    """Check what a model gave, and make its rows of length 1."""
+    lengths = np.linalg.norm(vectors.astype(np.float32), axis=-1, keepdims=True)
+    if (
+        vectors.ndim != 2
+        or len(vectors) != rows
+        or not np.all(np.isfinite(lengths) & (lengths > 0))
+    ):
+        raise ModelError(
+            "the model gave vectors that are not finite, or without length",
+            hint="Its weights may be damaged: choose another model",
+        )
+    unit: Floats = np.ascontiguousarray(vectors / lengths, dtype=np.float32)
+    return unit

@@ -1,0 +1,184 @@
+"""A faster way through the image route of EfficientNet models, `mini` among them.
+
+The same function as the stock modules (vectors agree to about 1e-6) in half the time: batch
+normalisations are folded into the convolutions before them, gates that are always open are left
+out, tensors are channels-last, and photos are prepared without detours. Works on a copy of the
+image tower: such modules cannot be saved as a stock model.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image
+from sentence_transformers.sentence_transformer.modules import (
+    Dense,
+    Normalize,
+    Router,
+    Transformer,
+)
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from transformers import EfficientNetImageProcessorPil, EfficientNetModel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from sentence_transformers import SentenceTransformer
+
+__all__ = ["FusedPhotos", "fuse_photos"]
+
+SATURATED = 30.0
+"""Above this, a sigmoid is exactly 1 in float32."""
+
+
+@dataclass(frozen=True)
+class FusedPhotos:
+    """From photos to the output of a SentenceTransformer, on the CPU.
+
+    Attributes:
+        processor: Prepares photos as the stock route does.
+        tower: The fused image tower.
+        rest: The modules behind it, shared with the stock model.
+    """
+
+    processor: Any
+    tower: nn.Module
+    rest: tuple[Dense | Normalize, ...]
+
+    @torch.inference_mode()
+    def __call__(self, photos: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """Encode a batch of RGB photos; (n, dim)."""
+        pixels = prepare(self.processor, photos)
+        pooled = self.tower(pixels.to(memory_format=torch.channels_last)).pooler_output
+        features: dict[str, Any] = {"sentence_embedding": pooled}
+        for module in self.rest:
+            features = module(features)
+        vectors: NDArray[np.float32] = features["sentence_embedding"].numpy()
+        return vectors
+
+
+def fuse_photos(model: SentenceTransformer) -> FusedPhotos | None:
+    """Make the faster image route of a model.
+
+    Args:
+        model: Any model; it is left as it is.
+
+    Returns:
+        None where the model has no such image route, or does not lie on the CPU in float32.
+    """
+    route = _image_route(model)
+    if route is None or model.truncate_dim is not None:
+        return None
+    first, *rest = route
+    tower = first.model
+    weight = next(tower.parameters())
+    if weight.device.type != "cpu" or weight.dtype != torch.float32:
+        return None
+    if not all(isinstance(module, Dense | Normalize) for module in rest):
+        return None
+    return FusedPhotos(first.processor, fuse_tower(tower), tuple(rest))
+
+
+def fuse_tower(tower: nn.Module) -> nn.Module:
+    """A copy of an EfficientNet for inference only, with channels last.
+
+    Args:
+        tower: The stock module; it is left as it is.
+
+    Returns:
+        A module of the same function.
+    """
+    fused: Any = copy.deepcopy(tower)
+    fused.eval().double()  # so that folding rounds only once
+    _fold(fused.embeddings, "convolution", "batchnorm")
+    _fold(fused.encoder, "top_conv", "top_bn")
+    for block in fused.encoder.blocks:
+        if block.expand:
+            _fold(block.expansion, "expand_conv", "expand_bn")
+        _fold(block.depthwise_conv, "depthwise_conv", "depthwise_norm")
+        _fold(block.projection, "project_conv", "project_bn")
+        if _is_open(block.squeeze_excite):
+            block.squeeze_excite = nn.Identity()
+    for module in fused.modules():
+        if isinstance(module, nn.Hardtanh):  # of which ReLU6 is one
+            module.inplace = True
+    folded: nn.Module = fused.float().to(memory_format=torch.channels_last)
+    return folded
+
+
+def prepare(processor: Any, photos: Sequence[Image.Image]) -> torch.Tensor:
+    """Prepare RGB photos exactly as the processor does, faster where its settings are known.
+
+    Returns:
+        Pixels (n, 3, height, width), float32.
+    """
+    edge: int = (processor.do_resize and processor.size.shortest_edge) or 0
+    known = (
+        edge
+        and not processor.size.longest_edge
+        and processor.do_center_crop
+        and processor.do_normalize
+        and not (processor.do_rescale or processor.include_top or processor.do_pad)
+        and max(processor.crop_size.height, processor.crop_size.width) <= edge
+    )
+    if not known:
+        prepared = processor(images=list(photos), return_tensors="pt")["pixel_values"]
+        return torch.as_tensor(prepared)
+    height, width = processor.crop_size.height, processor.crop_size.width
+    mean = np.asarray(processor.image_mean, dtype=np.float32)
+    deviation = np.asarray(processor.image_std, dtype=np.float32)
+    pixels = np.empty((len(photos), height, width, 3), dtype=np.float32)
+    for row, photo in zip(pixels, photos, strict=True):
+        resized = photo.resize(_resized(photo.size, edge), processor.resample)
+        left, top = (resized.width - width) // 2, (resized.height - height) // 2
+        row[:] = resized.crop((left, top, left + width, top + height))
+        row -= mean
+        row /= deviation
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2)
+
+
+def _resized(size: tuple[int, int], edge: int) -> tuple[int, int]:
+    """Width and height once the shortest edge has a given length; the other is rounded down."""
+    width, height = size
+    if width <= height:
+        return edge, int(edge * height / width)
+    return int(edge * width / height), edge
+
+
+def _image_route(model: SentenceTransformer) -> list[Any] | None:
+    """The modules that a photo passes, where the first is a plain EfficientNet."""
+    modules = list(model.children())
+    router: Any = modules[0]
+    if not isinstance(router, Router) or router.route_mappings or "image" not in router.sub_modules:
+        return None
+    route = [*router.sub_modules["image"], *modules[1:]]
+    first = route[0]
+    if (
+        isinstance(first, Transformer)
+        and isinstance(first.model, EfficientNetModel)
+        and isinstance(first.processor, EfficientNetImageProcessorPil)
+        and first.modality_config.get("image")
+        == {"method": "forward", "method_output_name": "pooler_output"}
+        and first.module_output_name == "sentence_embedding"
+        and not first.processing_kwargs
+    ):
+        return route
+    return None
+
+
+def _fold(parent: nn.Module, convolution: str, normalisation: str) -> None:
+    """Fold a batch normalisation into the convolution before it."""
+    folded = fuse_conv_bn_eval(getattr(parent, convolution), getattr(parent, normalisation))
+    setattr(parent, convolution, folded)
+    setattr(parent, normalisation, nn.Identity())
+
+
+def _is_open(gate: Any) -> bool:
+    """Whether a squeeze-and-excitation gate is 1 whatever it is given."""
+    return not gate.expand.weight.any() and bool((gate.expand.bias > SATURATED).all())

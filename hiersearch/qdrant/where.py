@@ -1,0 +1,162 @@
+"""`--where` expressions: KEY OP VALUE, as `taken>=2020-05`, `folder=Holidays`, `width>1000`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+from qdrant_client import models
+
+from hiersearch.errors import FilterError
+
+__all__ = ["KEYS", "parse_where"]
+
+Condition: TypeAlias = models.FieldCondition | models.Filter
+
+_EXPRESSION = re.compile(r"\s*([A-Za-z_]+)\s*(==|!=|>=|<=|=|>|<)(.*)", re.DOTALL)
+_MOMENT = re.compile(
+    r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2})"
+    r"(?:[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,6}))?)?)?)?)?"
+)
+_NUMBER = re.compile(r"([0-9]{1,15})\s*([A-Za-z]*)")
+_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+_GREATEST = 2**53
+"""Whole numbers up to here are exact in the floats that ranges are made of."""
+
+
+def parse_where(expressions: Sequence[str]) -> models.Filter | None:
+    """The filter that every expression must agree to.
+
+    KEY OP VALUE, with OP one of `= != > >= < <=`:
+
+    * `folder`, `name`, `path`, `concept`: `=` and `!=`. A folder is a full path or just a name, at
+      any depth. A concept is an id, and stands for all concepts below it.
+    * `taken`, `mtime`: a year, month, day, minute or second in ISO 8601, and all of it:
+      `taken=2020-05` is that month, `taken>2020` begins with 2021, `taken<=2020` ends with 2020.
+      `taken` is the clock of the camera, `mtime` that of this machine.
+    * `size`, `width`, `height`: whole numbers; a size may have a unit (`2MB` is 2,000,000).
+
+    `!=` is true of photos that do not have the field at all, every other operator false.
+
+    Args:
+        expressions: The expressions; none gives no filter.
+
+    Raises:
+        FilterError: An expression cannot be read; says what is allowed.
+    """
+    given = [expressions] if isinstance(expressions, str) else list(expressions)
+    conditions: list[Any] = [_condition(expression) for expression in given]
+    return models.Filter(must=conditions) if conditions else None
+
+
+def _condition(expression: object) -> Condition:
+    match = _EXPRESSION.fullmatch(expression) if isinstance(expression, str) else None
+    if match is None:
+        raise FilterError(f"the condition {expression!r} cannot be read", hint=_ALLOWED)
+    key, operator, value = match[1].lower(), match[2], match[3].strip()
+    read = _READERS.get(key)
+    if read is None:
+        raise FilterError(f"there is no photo field called {key!r}", hint=_ALLOWED)
+    if not value:
+        raise FilterError(f"the condition {expression!r} has no value", hint=_ALLOWED)
+    if operator == "!=":
+        return models.Filter(must_not=[read(key, "=", value)])
+    return read(key, "=" if operator == "==" else operator, value)
+
+
+def _text(key: str, operator: str, value: str) -> models.FieldCondition:
+    if operator != "=":
+        raise FilterError(f"{key!r} can be compared with = and != only", hint=_ALLOWED)
+    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise FilterError(f"the value of {key!r} is not valid Unicode: {value!a}")
+    field = "concepts" if key == "concept" else key
+    if key in ("folder", "path"):
+        value = value.rstrip("/") or "/"
+    return models.FieldCondition(key=field, match=models.MatchValue(value=value))
+
+
+def _number(key: str, operator: str, value: str) -> models.FieldCondition:
+    match = _NUMBER.fullmatch(value)
+    unit = _UNITS.get(match[2].lower()) if match else None
+    if match is None or unit is None or (key != "size" and match[2]):
+        kind = "a whole number, as 1000" + (" or 2MB" if key == "size" else "")
+        raise FilterError(f"the value of {key!r} is not {kind}: {value!r}")
+    number = int(match[1]) * unit
+    if number > _GREATEST:
+        raise FilterError(f"the value of {key!r} is too great: {value!r}")
+    return models.FieldCondition(key=key, range=models.Range(**_span(operator, number, number + 1)))
+
+
+def _moment(key: str, operator: str, value: str) -> models.FieldCondition:
+    start, end = _period(key, value)
+    if key == "taken":
+        bounds = models.DatetimeRange(**_span(operator, start, end))
+        return models.FieldCondition(key=key, range=bounds)
+    try:
+        seconds = start.timestamp(), end.timestamp()
+    except (OverflowError, OSError, ValueError):
+        raise FilterError(f"the value of {key!r} is out of range: {value!r}") from None
+    return models.FieldCondition(key=key, range=models.Range(**_span(operator, *seconds)))
+
+
+def _span(operator: str, start: Any, end: Any) -> dict[str, Any]:
+    """Bounds of a range, for the half-open period from start to end that the value stands for."""
+    return {
+        "=": {"gte": start, "lt": end},
+        ">": {"gte": end},
+        ">=": {"gte": start},
+        "<": {"lt": start},
+        "<=": {"lt": end},
+    }[operator]
+
+
+def _period(key: str, value: str) -> tuple[datetime, datetime]:
+    """The first moment of the year, month, day, minute or second, and the first moment after it."""
+    match = _MOMENT.fullmatch(value)
+    if match is None:
+        raise FilterError(
+            f"the value of {key!r} is not a date: {value!r}",
+            hint="Write it as 2020, 2020-05, 2020-05-17 or 2020-05-17T14:30",
+        )
+    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
+    fraction = int((match[7] or "").ljust(6, "0"))
+    try:
+        start = datetime(year, month or 1, day or 1, hour, minute, second, fraction)
+        if match[2] is None:
+            return start, datetime(year + 1, 1, 1)
+        if match[3] is None:
+            return start, datetime(year + month // 12, month % 12 + 1, 1)
+        return start, start + _LENGTHS[sum(match[part] is not None for part in (4, 6, 7))]
+    except (ValueError, OverflowError):
+        raise FilterError(f"the value of {key!r} is no date there is: {value!r}") from None
+
+
+_LENGTHS = (
+    timedelta(days=1),
+    timedelta(minutes=1),
+    timedelta(seconds=1),
+    timedelta(microseconds=1),
+)
+
+_READERS: dict[str, Callable[[str, str, str], models.FieldCondition]] = {
+    "folder": _text,
+    "name": _text,
+    "path": _text,
+    "concept": _text,
+    "taken": _moment,
+    "mtime": _moment,
+    "size": _number,
+    "width": _number,
+    "height": _number,
+}
+
+KEYS = tuple(_READERS)
+"""The fields that an expression can speak of."""
+
+_ALLOWED = (
+    "Write KEY OP VALUE, as taken>=2020-05 or folder=Holidays, with KEY one of "
+    + ", ".join(KEYS)
+    + " and OP one of = != > >= < <="
+)

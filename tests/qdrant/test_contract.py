@@ -1,0 +1,382 @@
+"""What every store must do, checked against NumPy over all vectors."""
+
+from __future__ import annotations
+
+import uuid
+
+import numpy as np
+import pytest
+from qdrant_client import models
+
+from hiersearch import geometry
+from hiersearch.errors import CollectionError, StoreError, VectorError
+from hiersearch.qdrant import Client, HierarchicalCollection, combine, concept_filter
+
+from tests.qdrant.conftest import Cloud, Made, unit
+
+EXACT = 1e-5
+
+
+def oracle_nearest(cloud: Cloud, query: np.ndarray, rows: list[int]) -> list[int]:
+    scores = cloud.vectors @ query
+    return sorted(rows, key=lambda row: (-round(float(scores[row]), 5), cloud.ids[row]))
+
+
+def oracle_path(cloud: Cloud, query: np.ndarray, rows: list[int]) -> list[str]:
+    """The definition, word for word. Equal vectors count once, by the least id."""
+    # One product per row: a matrix product may differ in the last bit between equal rows.
+    scores = {row: float(np.dot(cloud.vectors[row], query)) for row in rows}
+    distances = cloud.distances
+    first = {}
+    for row in sorted(rows, key=lambda row: cloud.ids[row]):
+        first.setdefault(cloud.vectors[row].tobytes(), row)
+    rows = list(first.values())
+    path = [
+        row
+        for row in rows
+        if all(
+            scores[row] > scores[other]
+            for other in rows
+            if other != row and distances[other] <= distances[row]
+        )
+    ]
+    return [cloud.ids[row] for row in sorted(path, key=lambda row: distances[row])]
+
+
+class TestPoints:
+    def test_every_point_carries_its_root_distance(
+        self, filled: HierarchicalCollection, cloud: Cloud
+    ) -> None:
+        stored = {record.id: record.payload["root_distance"] for record in filled.scroll(page=77)}
+        assert list(stored) == sorted(cloud.ids)
+        wanted = dict(zip(cloud.ids, cloud.distances, strict=True))
+        assert stored == pytest.approx(wanted, abs=1e-7)
+
+    def test_equal_vectors_get_one_distance(
+        self, filled: HierarchicalCollection, cloud: Cloud
+    ) -> None:
+        half = len(cloud.ids) // 2
+        first, second = filled.retrieve([cloud.ids[3], cloud.ids[half + 3]], payload=["number"])
+        assert first.payload["root_distance"] == second.payload["root_distance"]
+        assert (first.payload["number"], second.payload["number"]) == (3, half + 3)
+
+    def test_vectors_come_back_as_unit_rows(
+        self, filled: HierarchicalCollection, cloud: Cloud
+    ) -> None:
+        [record] = filled.retrieve([cloud.ids[5]], payload=False, with_vectors=True)
+        assert record.vector is not None
+        np.testing.assert_allclose(record.vector, cloud.vectors[5], atol=1e-6)
+        assert next(filled.scroll()).vector is None
+
+    def test_retrieve_keeps_the_order_and_passes_over_what_is_not_there(
+        self, filled: HierarchicalCollection, cloud: Cloud
+    ) -> None:
+        asked = [cloud.ids[9], str(uuid.uuid4()), cloud.ids[2], cloud.ids[9]]
+        assert [record.id for record in filled.retrieve(asked)] == [cloud.ids[9], cloud.ids[2]]
+        assert filled.retrieve([]) == []
+
+    def test_upsert_replaces(self, filled: HierarchicalCollection, cloud: Cloud) -> None:
+        filled.upsert(cloud.ids[:1], 3 * cloud.vectors[1:2], [{"new": True}])
+        [record] = filled.retrieve(cloud.ids[:1], with_vectors=True)
+        assert set(record.payload) == {"new", "root_distance"}
+        assert record.payload["root_distance"] == pytest.approx(cloud.distances[1])
+        assert filled.count() == len(cloud.ids)
+
+    def test_set_payload_gives_each_point_its_own_and_keeps_the_rest(
+        self, filled: HierarchicalCollection, cloud: Cloud
+    ) -> None:
+        ids = cloud.ids[:7]
+        filled.set_payload(ids, [{"concepts": [f"own{row}"]} for row in range(7)])
+        records = filled.retrieve(ids)
+        assert [record.payload["concepts"] for record in records] == [[f"own{n}"] for n in range(7)]
+        assert [record.payload["number"] for record in records] == list(range(7))
+        assert filled.count(concept_filter("own3")) == 1
+
+    def test_delete(self, filled: HierarchicalCollection, cloud: Cloud) -> None:
+        filled.delete([*cloud.ids[:10], str(uuid.uuid4())])
+        assert filled.count() == len(cloud.ids) - 10
+        assert not filled.retrieve(cloud.ids[:10])
+
+    def test_counts_and_facets(self, filled: HierarchicalCollection) -> None:
+        assert filled.facets() == {"all": 300, "c0": 100, "c1": 100, "c2": 100}
+        assert filled.facets(limit=1) == {"all": 300}
+        odd = models.Filter(must=[models.FieldCondition(key="number", range=models.Range(lt=10))])
+        assert filled.facets(filter=odd) == {"all": 10, "c0": 4, "c1": 3, "c2": 3}
+        assert filled.count(combine(odd, concept_filter("c0"))) == 4
+
+    def test_integer_ids_come_before_uuids(self, make: Made, cloud: Cloud) -> None:
+        collection = make(cloud.root)
+        collection.upsert([cloud.ids[0], 7, 3], cloud.vectors[:3], [{}, {}, {}])
+        assert [record.id for record in collection.scroll()] == [3, 7, cloud.ids[0]]
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        "vectors",
+        [
+            [[np.nan] * 16],
+            [[np.inf] + [0.0] * 15],
+            [[0.0] * 16],
+            [[1.0] * 15],
+            [1.0] * 16,
+            [["x"] * 16],
+            [[]],
+        ],
+        ids=["nan", "infinite", "zero", "short", "flat", "text", "empty"],
+    )
+    def test_bad_vectors(
+        self, filled: HierarchicalCollection, cloud: Cloud, vectors: list[object]
+    ) -> None:
+        with pytest.raises(VectorError):
+            filled.upsert(cloud.ids[:1], vectors, [{}])
+        with pytest.raises(VectorError):
+            filled.nearest(np.asarray(vectors[0]), limit=1)
+        assert filled.count() == len(cloud.ids)
+
+    def test_lengths_must_match(self, filled: HierarchicalCollection, cloud: Cloud) -> None:
+        with pytest.raises(VectorError, match="do not match"):
+            filled.upsert(cloud.ids[:2], cloud.vectors[:2], [{}])
+        with pytest.raises(VectorError, match="do not match"):
+            filled.set_payload(cloud.ids[:2], [{}])
+
+    def test_the_root_must_be_a_unit_vector(self, client: Client, cloud: Cloud) -> None:
+        with pytest.raises(VectorError, match="unit"):
+            HierarchicalCollection(client, "hiersearch-test", root=2 * cloud.root)
+
+    def test_create_again_keeps_the_points_and_other_vectors_are_refused(
+        self, filled: HierarchicalCollection, make: Made, cloud: Cloud
+    ) -> None:
+        assert make(cloud.root).count() == len(cloud.ids)
+        with pytest.raises(CollectionError, match="16"):
+            make(unit(np.ones(4)))
+        with pytest.raises(CollectionError, match="hiersearch"):
+            make(cloud.root, vector_name="other")
+
+    def test_no_such_collection(self, client: Client, cloud: Cloud) -> None:
+        missing = HierarchicalCollection(client, "hiersearch-test", root=cloud.root)
+        assert not missing.exists()
+        with pytest.raises(CollectionError):
+            missing.count()
+        with pytest.raises(CollectionError):
+            missing.nearest(cloud.root, limit=1)
+        missing.drop()
+
+    def test_ids_must_be_integers_or_uuids(self, filled: HierarchicalCollection) -> None:
+        with pytest.raises(StoreError):
+            filled.upsert(["cat.jpg"], np.ones((1, 16)), [{}])
+
+
+class TestNearest:
+    def test_agrees_with_numpy(self, filled: HierarchicalCollection, cloud: Cloud) -> None:
+        for query in Cloud.make(8, seed=1).vectors:
+            hits = filled.nearest(query, limit=12)
+            rows = oracle_nearest(cloud, query, list(range(len(cloud.ids))))[:12]
+            assert [hit.id for hit in hits] == [cloud.ids[row] for row in rows]
+            assert [hit.score for hit in hits] == pytest.approx(
+                [float(cloud.vectors[row] @ query) for row in rows], abs=1e-6
+            )
+            assert [hit.root_distance for hit in hits] == pytest.approx(
+                [float(cloud.distances[row]) for row in rows], abs=1e-6
+            )
+
+    def test_filter_offset_payload_threshold(
+        self, filled: HierarchicalCollection, cloud: Cloud
+    ) -> None:
+        query = cloud.vectors[0]
+        under = concept_filter("c1")
+        all_hits = filled.nearest(query, limit=300, filter=under)
+        assert len(all_hits) == 100
+        assert {hit.payload["number"] % 3 for hit in all_hits} == {1}
+        assert filled.nearest(query, limit=5, filter=under, offset=3) == all_hits[3:8]
+        [hit] = filled.nearest(query, limit=1, payload=["number"])
+        assert set(hit.payload) == {"number", "root_distance"}
+        [hit] = filled.nearest(query, limit=1, payload=False)
+        assert set(hit.payload) == {"root_distance"}
+        least = all_hits[4].score
+        assert filled.nearest(query, limit=50, filter=under, score_threshold=least) == all_hits[:5]
+        assert filled.nearest(query, limit=0) == []
+
+    def test_equal_scores_come_by_id_even_where_the_limit_cuts_them(
+        self, make: Made, cloud: Cloud
+    ) -> None:
+        collection = make(cloud.root)
+        vectors = np.repeat(cloud.vectors[:2], 40, axis=0)
+        collection.upsert(cloud.ids[:80], vectors, [{}] * 80)
+        wanted = sorted(cloud.ids[:40])
+        assert [hit.id for hit in collection.nearest(vectors[0], limit=3)] == wanted[:3]
+        assert [hit.id for hit in collection.nearest(vectors[0], limit=5, offset=30)] == wanted[
+            30:35
+        ]
+
+    def test_an_empty_collection(self, make: Made, cloud: Cloud) -> None:
+        empty = make(cloud.root)
+        query = cloud.vectors[0]
+        assert empty.nearest(query, limit=3) == []
+        assert empty.radial_path(query) == []
+        assert empty.descendants_of(query, limit=3) == []
+        assert empty.ancestors_of(query, limit=3) == []
+        assert empty.facets() == {}
+        assert list(empty.scroll()) == []
+        assert empty.count() == 0
+
+
+class TestRadialPath:
+    def test_agrees_with_the_definition(self, filled: HierarchicalCollection, cloud: Cloud) -> None:
+        everything = list(range(len(cloud.ids)))
+        for query in [*Cloud.make(8, seed=2).vectors, *cloud.vectors[:4], cloud.root, -cloud.root]:
+            path = filled.radial_path(query)
+            assert [hit.id for hit in path] == oracle_path(cloud, query, everything)
+            distances = [hit.root_distance for hit in path]
+            assert distances == sorted(set(distances))
+            assert [hit.score for hit in path] == sorted({hit.score for hit in path})
+
+    def test_carries_the_angle_at_each_concept(
+        self, filled: HierarchicalCollection, cloud: Cloud
+    ) -> None:
+        query = Cloud.make(2, seed=3).vectors[1]
+        rows = {number: row for row, number in enumerate(cloud.ids)}
+        for hit in filled.radial_path(query):
+            parent = cloud.vectors[rows[str(hit.id)]].astype(np.float64)
+            wanted = geometry.exterior_angle_cosine(parent, query, cloud.root)
+            assert hit.angle is not None
+            assert np.cos(hit.angle) == pytest.approx(wanted, abs=EXACT)
+
+    def test_within_a_filter(self, filled: HierarchicalCollection, cloud: Cloud) -> None:
+        query = Cloud.make(2, seed=4).vectors[0]
+        rows = [row for row in range(len(cloud.ids)) if row % 3 == 2]
+        path = filled.radial_path(query, filter=concept_filter("c2"), payload=["number"])
+        assert [hit.id for hit in path] == oracle_path(cloud, query, rows)
+
+    def test_many_equal_concepts(self, make: Made, cloud: Cloud) -> None:
+        collection = make(cloud.root)
+        vectors = np.repeat(cloud.vectors[:2], 60, axis=0)
+        collection.upsert(cloud.ids[:120], vectors, [{}] * 120)
+        path = collection.radial_path(vectors[0])
+        nearer = cloud.distances[1] < cloud.distances[0]
+        wanted = [min(cloud.ids[60:120])] if nearer else []
+        assert [hit.id for hit in path] == [*wanted, min(cloud.ids[:60])]
+
+    def test_points_of_others_without_a_distance_are_left_out_and_counted(
+        self, filled: HierarchicalCollection, cloud: Cloud
+    ) -> None:
+        query = -cloud.root
+        stranger = str(uuid.UUID(int=10**6))
+        vector: dict[str, list[float]] = {"hiersearch": query.tolist()}
+        filled.client.upsert(
+            filled.name, [models.PointStruct(id=stranger, vector=vector, payload={"number": 1})]
+        )
+        assert filled.count_without_distance() == 1
+        assert filled.nearest(query, limit=1)[0].root_distance is None
+        for hits in (
+            filled.radial_path(query),
+            filled.descendants_of(query, limit=400),
+            filled.ancestors_of(query, limit=400),
+            filled.descendants_of(cloud.root, limit=400),
+        ):
+            assert hits
+            assert stranger not in [hit.id for hit in hits]
+
+
+class TestExteriorAngles:
+    def test_descendants_agree_with_numpy(
+        self, filled: HierarchicalCollection, cloud: Cloud
+    ) -> None:
+        for parent in [*Cloud.make(5, seed=5).vectors, *cloud.vectors[:3], -cloud.root]:
+            cosines = geometry.exterior_angle_cosine(
+                parent.astype(np.float64), cloud.vectors.astype(np.float64), cloud.root
+            )
+            far = np.linalg.norm(cloud.vectors - parent, axis=1) >= 0.1
+            hits = filled.descendants_of(parent, limit=300, candidates=300)
+            check(cloud, hits, cosines, far)
+            assert filled.descendants_of(parent, limit=5, offset=2, candidates=300) == hits[2:7]
+
+    def test_ancestors_agree_with_numpy(self, filled: HierarchicalCollection, cloud: Cloud) -> None:
+        for child in [*Cloud.make(5, seed=6).vectors, *cloud.vectors[:3], -cloud.root]:
+            cosines = geometry.exterior_angle_cosine(
+                cloud.vectors.astype(np.float64), child.astype(np.float64), cloud.root
+            )
+            far = np.linalg.norm(cloud.vectors - child, axis=1) >= 0.1
+            hits = filled.ancestors_of(child, limit=300, candidates=1500)
+            check(cloud, hits, cosines, far)
+
+    def test_a_point_contains_itself_and_the_root_contains_all(
+        self, make: Made, cloud: Cloud
+    ) -> None:
+        collection = make(cloud.root)
+        vectors = np.vstack([cloud.root[None], cloud.vectors[:50]])
+        ids = cloud.ids[:51]
+        collection.upsert(ids, vectors, [{}] * 51)
+        everything = collection.descendants_of(cloud.root, limit=60)
+        assert [hit.id for hit in everything] == sorted(ids)
+        assert {(hit.score, hit.angle) for hit in everything} == {(1.0, 0.0)}
+        for row in range(1, 51):
+            itself = [
+                hit for hit in collection.descendants_of(vectors[row], limit=60, candidates=99)
+            ]
+            assert next(hit.angle for hit in itself if hit.id == ids[row]) == 0.0
+            above = {hit.id: hit.angle for hit in collection.ancestors_of(vectors[row], limit=60)}
+            assert above[ids[0]] == above[ids[row]] == 0.0
+
+    def test_filter_threshold_payload(self, filled: HierarchicalCollection, cloud: Cloud) -> None:
+        parent = Cloud.make(2, seed=7).vectors[0]
+        for ranked in (filled.descendants_of, filled.ancestors_of):
+            hits = ranked(parent, limit=20, filter=concept_filter("c0"), payload=["number"])
+            assert len(hits) == 20
+            assert {hit.payload["number"] % 3 for hit in hits} == {0}
+            assert set(hits[0].payload) == {"number", "root_distance"}
+            above = ranked(
+                parent, limit=20, filter=concept_filter("c0"), score_threshold=hits[3].score
+            )
+            assert [hit.id for hit in above] == [hit.id for hit in hits[:4]]
+
+    def test_the_default_number_of_candidates_finds_the_best(
+        self, make: Made, cloud: Cloud
+    ) -> None:
+        many = Cloud.make(2000, seed=8)
+        collection = make(many.root)
+        collection.upsert(many.ids, many.vectors, [{}] * len(many.ids))
+        found = wanted = 0
+        for vector in Cloud.make(6, seed=9).vectors:
+            down = geometry.exterior_angle_cosine(vector, many.vectors, many.root)
+            up = geometry.exterior_angle_cosine(many.vectors, vector, many.root)
+            for cosines, ranked in (
+                (down, collection.descendants_of),
+                (up, collection.ancestors_of),
+            ):
+                best = {many.ids[row] for row in np.argsort(-cosines)[:10]}
+                found += len(best & {hit.id for hit in ranked(vector, limit=10)})
+                wanted += len(best)
+        assert found >= 0.95 * wanted
+
+
+def check(
+    cloud: Cloud,
+    hits: list,
+    cosines: np.ndarray,
+    far: np.ndarray,
+) -> None:
+    """All points, with the right cosines where these are well defined, in their order."""
+    rows = {number: row for row, number in enumerate(cloud.ids)}
+    assert {hit.id for hit in hits} == set(cloud.ids)
+    keys = [(-hit.score, hit.id) for hit in hits]
+    assert keys == sorted(keys)
+    for hit in hits:
+        assert hit.angle == pytest.approx(np.arccos(hit.score))
+        if far[rows[hit.id]]:
+            assert hit.score == pytest.approx(cosines[rows[hit.id]], abs=EXACT)
+
+
+def test_both_names_of_a_vector(make: Made, cloud: Cloud) -> None:
+    unnamed = make(cloud.root, name="hiersearch-test-other", vector_name="")
+    unnamed.upsert(cloud.ids, cloud.vectors, [{}] * len(cloud.ids))
+    query = cloud.vectors[4]
+    assert unnamed.nearest(query, limit=1)[0].id in (cloud.ids[4], cloud.ids[154])
+    assert len(unnamed.descendants_of(query, limit=3)) == 3
+    record = next(unnamed.scroll(with_vectors=True))
+    assert record.vector is not None
+    assert record.vector.shape == (16,)
+
+
+def test_dropped(filled: HierarchicalCollection, cloud: Cloud) -> None:
+    filled.drop()
+    assert not filled.exists()
