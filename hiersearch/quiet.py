@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ def quiet() -> Iterator[None]:
     disable_bars: Callable[[], None] = transformers_logging.disable_progress_bar
     enable_bars: Callable[[], None] = transformers_logging.enable_progress_bar
     disable_bars()
-    transformers_logging.set_verbosity(transformers_logging.ERROR)
+    transformers_logging.set_verbosity(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -68,8 +69,13 @@ def file_payload(files: Mapping[str, KnownFile]) -> dict[str, Any]:
     """
     return {
         "path": list(files),
-        "name": [text_to_path(path).name for path in files],
+        "name": [_name(path) for path in files],
         "folder": sorted({folder for path in files for folder in photo_folders(path)}),
         "size": next(iter(files.values())).size,
         "mtime": [file.mtime for file in files.values()],
     }
+
+
+def _name(path: str) -> str:
+    """The file's name as people would type it; bytes that are not text are replaced."""
+    return os.fsencode(text_to_path(path).name).decode(errors="replace")

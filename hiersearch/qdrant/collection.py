@@ -192,7 +192,7 @@ class HierarchicalCollection(StoredPoints):
         def search(number: int) -> list[Hit]:
             if query is None:
                 return self._all_alike(number, condition, payload)
-            return [_clamped(hit) for hit in self._query(number, payload, **query)]
+            return [_with_angle(hit) for hit in self._query(number, payload, **query)]
 
         return _cut(search, limit, offset, score_threshold)
 
@@ -245,10 +245,9 @@ def _cut(
     return [hit for hit in hits if score_threshold is None or hit.score >= score_threshold]
 
 
-def _clamped(hit: Hit) -> Hit:
+def _with_angle(hit: Hit) -> Hit:
     """A hit whose score is the cosine of an angle, with that angle."""
-    cosine = min(1.0, max(-1.0, hit.score))
-    return dataclasses.replace(hit, score=cosine, angle=math.acos(cosine))
+    return dataclasses.replace(hit, angle=math.acos(hit.score))
 
 
 def _with_angle_to(hit: Hit, child_distance: float) -> Hit:

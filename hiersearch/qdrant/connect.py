@@ -73,7 +73,7 @@ def client_errors(client: Client) -> Iterator[None]:
         # The client's own local mode raises these for whatever a server would answer 4xx.
         if isinstance(error, ValueError) and "not found" in str(error):
             raise CollectionError(str(error)) from error
-        raise StoreError(f"the store refused the request ({error})") from error
+        raise StoreError(f"{_place(client)} refused the request ({error})") from error
 
 
 def _bare_url(location: str) -> str:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 
 from hiersearch.errors import (
     CollectionError,
@@ -91,7 +92,7 @@ def _damaged(folder: Path, reason: str) -> StoreError:
 
 
 def _translated(error: BaseException, folder: Path) -> StoreError:
-    reason = " ".join(str(error).split())
+    reason = shorten(str(error).removeprefix("Service runtime error: "), 200)
     if "WouldBlock" in reason:
         return StoreLockedError(
             f"another process has {folder} open", hint="Wait for it to end, or close it"
@@ -112,7 +113,12 @@ def _translated(error: BaseException, folder: Path) -> StoreError:
     return StoreError(f"the store in {folder} refused the request ({reason})")
 
 
-_SIGNS_OF_NO_ACCESS = ("Permission denied", "Read-only file system", "Not a directory")
+_SIGNS_OF_NO_ACCESS = (
+    "Permission denied",
+    "Read-only file system",
+    "Not a directory",
+    "File exists",
+)
 
 _SIGNS_OF_DAMAGE = (
     "failed to load segment",

@@ -65,6 +65,10 @@ class Shards:
         with edge_errors(folder):
             if self.exists(name):
                 raise CollectionError(f"the collection {name!r} exists already in {self.path}")
+            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                raise CollectionError(
+                    f"{folder} holds something else", hint="Move it away, or name another store"
+                )
             self.path.mkdir(parents=True, exist_ok=True)
             check_room(self.path)
             # Made elsewhere and moved, so that a kill half-way leaves no half collection.

@@ -73,12 +73,15 @@ class Hit:
 
     @classmethod
     def of(cls, point: models.ScoredPoint) -> Hit:
-        """From a point that a client found."""
+        """From a point that a client found; its score as a float32 in [−1, 1], as servers give it.
+
+        The client's local mode gives more digits, but not the same ones to equal vectors.
+        """
         payload = point.payload or {}
         distance = payload.get(ROOT_DISTANCE)
         return cls(
             id=_plain_id(point.id),
-            score=float(point.score),
+            score=min(1.0, max(-1.0, float(np.float32(point.score)))),
             root_distance=None if distance is None else float(distance),
             payload=payload,
         )

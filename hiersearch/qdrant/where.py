@@ -120,17 +120,21 @@ def _period(key: str, value: str) -> tuple[datetime, datetime]:
             f"the value of {key!r} is not a date: {value!r}",
             hint="Write it as 2020, 2020-05, 2020-05-17 or 2020-05-17T14:30",
         )
-    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
+    year, month, day = (int(part or 1) for part in match.groups()[:3])
+    hour, minute, second = (int(part or 0) for part in match.groups()[3:6])
     fraction = int((match[7] or "").ljust(6, "0"))
     try:
-        start = datetime(year, month or 1, day or 1, hour, minute, second, fraction)
+        start = datetime(year, month, day, hour, minute, second, fraction)
+    except ValueError:
+        raise FilterError(f"the value of {key!r} is no date there is: {value!r}") from None
+    try:
         if match[2] is None:
             return start, datetime(year + 1, 1, 1)
         if match[3] is None:
             return start, datetime(year + month // 12, month % 12 + 1, 1)
         return start, start + _LENGTHS[sum(match[part] is not None for part in (4, 6, 7))]
     except (ValueError, OverflowError):
-        raise FilterError(f"the value of {key!r} is no date there is: {value!r}") from None
+        return start, datetime.max  # the calendar ends with the year 9999
 
 
 _LENGTHS = (

@@ -11,10 +11,11 @@ from qdrant_client import models
 from hiersearch import geometry
 from hiersearch.errors import CollectionError, StoreError, VectorError
 from hiersearch.qdrant import Client, HierarchicalCollection, combine, concept_filter
-
 from tests.qdrant.conftest import Cloud, Made, unit
 
 EXACT = 1e-5
+
+pytestmark = pytest.mark.filterwarnings("ignore:Local mode performs exact")
 
 
 def oracle_nearest(cloud: Cloud, query: np.ndarray, rows: list[int]) -> list[int]:
@@ -146,7 +147,7 @@ class TestRefusals:
     def test_create_again_keeps_the_points_and_other_vectors_are_refused(
         self, filled: HierarchicalCollection, make: Made, cloud: Cloud
     ) -> None:
-        assert make(cloud.root).count() == len(cloud.ids)
+        assert make(cloud.root).count() == filled.count() == len(cloud.ids)
         with pytest.raises(CollectionError, match="16"):
             make(unit(np.ones(4)))
         with pytest.raises(CollectionError, match="hiersearch"):
@@ -187,13 +188,15 @@ class TestNearest:
         all_hits = filled.nearest(query, limit=300, filter=under)
         assert len(all_hits) == 100
         assert {hit.payload["number"] % 3 for hit in all_hits} == {1}
-        assert filled.nearest(query, limit=5, filter=under, offset=3) == all_hits[3:8]
+        later = filled.nearest(query, limit=5, filter=under, offset=3)
+        assert [hit.id for hit in later] == [hit.id for hit in all_hits[3:8]]
         [hit] = filled.nearest(query, limit=1, payload=["number"])
         assert set(hit.payload) == {"number", "root_distance"}
         [hit] = filled.nearest(query, limit=1, payload=False)
         assert set(hit.payload) == {"root_distance"}
         least = all_hits[4].score
-        assert filled.nearest(query, limit=50, filter=under, score_threshold=least) == all_hits[:5]
+        above = filled.nearest(query, limit=50, filter=under, score_threshold=least - 1e-6)
+        assert [hit.id for hit in above] == [hit.id for hit in all_hits[:5]]
         assert filled.nearest(query, limit=0) == []
 
     def test_equal_scores_come_by_id_even_where_the_limit_cuts_them(
@@ -281,17 +284,18 @@ class TestExteriorAngles:
     def test_descendants_agree_with_numpy(
         self, filled: HierarchicalCollection, cloud: Cloud
     ) -> None:
-        for parent in [*Cloud.make(5, seed=5).vectors, *cloud.vectors[:3], -cloud.root]:
+        for parent in [*Cloud.make(2, seed=5).vectors, cloud.vectors[0], -cloud.root]:
             cosines = geometry.exterior_angle_cosine(
                 parent.astype(np.float64), cloud.vectors.astype(np.float64), cloud.root
             )
             far = np.linalg.norm(cloud.vectors - parent, axis=1) >= 0.1
             hits = filled.descendants_of(parent, limit=300, candidates=300)
             check(cloud, hits, cosines, far)
-            assert filled.descendants_of(parent, limit=5, offset=2, candidates=300) == hits[2:7]
+            later = filled.descendants_of(parent, limit=5, offset=2, candidates=300)
+            assert [hit.id for hit in later] == [hit.id for hit in hits[2:7]]
 
     def test_ancestors_agree_with_numpy(self, filled: HierarchicalCollection, cloud: Cloud) -> None:
-        for child in [*Cloud.make(5, seed=6).vectors, *cloud.vectors[:3], -cloud.root]:
+        for child in [*Cloud.make(2, seed=6).vectors, cloud.vectors[0], -cloud.root]:
             cosines = geometry.exterior_angle_cosine(
                 cloud.vectors.astype(np.float64), child.astype(np.float64), cloud.root
             )
@@ -309,34 +313,29 @@ class TestExteriorAngles:
         everything = collection.descendants_of(cloud.root, limit=60)
         assert [hit.id for hit in everything] == sorted(ids)
         assert {(hit.score, hit.angle) for hit in everything} == {(1.0, 0.0)}
-        for row in range(1, 51):
-            itself = [
-                hit for hit in collection.descendants_of(vectors[row], limit=60, candidates=99)
-            ]
-            assert next(hit.angle for hit in itself if hit.id == ids[row]) == 0.0
+        for row in range(1, 51, 7):
+            below = {hit.id: hit.angle for hit in collection.descendants_of(vectors[row], limit=60)}
+            assert below[ids[row]] == 0.0
             above = {hit.id: hit.angle for hit in collection.ancestors_of(vectors[row], limit=60)}
             assert above[ids[0]] == above[ids[row]] == 0.0
 
-    def test_filter_threshold_payload(self, filled: HierarchicalCollection, cloud: Cloud) -> None:
+    def test_filter_threshold_payload(self, filled: HierarchicalCollection) -> None:
         parent = Cloud.make(2, seed=7).vectors[0]
         for ranked in (filled.descendants_of, filled.ancestors_of):
             hits = ranked(parent, limit=20, filter=concept_filter("c0"), payload=["number"])
             assert len(hits) == 20
             assert {hit.payload["number"] % 3 for hit in hits} == {0}
             assert set(hits[0].payload) == {"number", "root_distance"}
-            above = ranked(
-                parent, limit=20, filter=concept_filter("c0"), score_threshold=hits[3].score
-            )
+            least = hits[3].score - 1e-6
+            above = ranked(parent, limit=20, filter=concept_filter("c0"), score_threshold=least)
             assert [hit.id for hit in above] == [hit.id for hit in hits[:4]]
 
-    def test_the_default_number_of_candidates_finds_the_best(
-        self, make: Made, cloud: Cloud
-    ) -> None:
+    def test_the_default_number_of_candidates_finds_the_best(self, make: Made) -> None:
         many = Cloud.make(2000, seed=8)
         collection = make(many.root)
         collection.upsert(many.ids, many.vectors, [{}] * len(many.ids))
         found = wanted = 0
-        for vector in Cloud.make(6, seed=9).vectors:
+        for vector in Cloud.make(4, seed=9).vectors:
             down = geometry.exterior_angle_cosine(vector, many.vectors, many.root)
             up = geometry.exterior_angle_cosine(many.vectors, vector, many.root)
             for cosines, ranked in (

@@ -10,9 +10,11 @@ from collections import defaultdict
 from pathlib import Path
 
 from training.vocabulary import rules
-from training.vocabulary.wordnet import Taxonomy, WordNet, singular
+from training.vocabulary.wordnet import Taxonomy, WordNet
 
 SIZE = 10_000
+import os
+WORD=float(os.environ.get('WORD','.9')); PLANT=float(os.environ.get('PLANT','-.7')); SHARE=float(os.environ.get('SHARE','.2')); DEFW=float(os.environ.get('DEFW','.5')); COM=float(os.environ.get('COM','.8'))
 
 # From this many meanings below it on a word such as "plate" stands for no one thing.
 BROAD = 12
@@ -53,7 +55,10 @@ class Builder:
         scope |= {self.offset(thing) for thing in rules.VISIBLE_THINGS}
         scope |= {self.offset(target) for target in rules.MERGE.values()}
         for family in rules.INVISIBLE_FAMILIES:
-            scope -= self.taxonomy.closure(self.offset(family))
+            # Only its own file: beer is a drug to WordNet, but food first.
+            lexfile = family.partition(".")[2]
+            below = self.taxonomy.closure(self.offset(family))
+            scope -= {o for o in below if synsets[o].lexfile == lexfile}
         self.people = {self._person(word) for word in rules.PEOPLE}
         scope = {o for o in scope if synsets[o].lexfile != "person"} | self.people
         return {o for o in scope if not synsets[o].is_instance} - self.merged
@@ -86,8 +91,8 @@ class Builder:
 
         best = max(candidates, key=rank)
         # A word that mostly means something unseen would draw photos to the wrong vector.
-        share = (synsets[best].count(word) + 1) / (self.wordnet.word_counts[word] + 1)
-        return best if share >= 0.2 else None
+        share = (synsets[best].count(word) + 1) / (self.wordnet.noun_counts[word] + 1)
+        return best if share >= SHARE else None
 
     def _usable(self, name: str, offset: str) -> bool:
         words = name.split()
@@ -131,30 +136,25 @@ class Builder:
         return names
 
     def _best_name(self, owned: list[tuple[str, int]]) -> str:
-        """The first word, unless another is clearly commoner or the first is a rare one."""
+        """The first word, unless another is clearly commoner in texts or in definitions."""
         first, first_count = owned[0]
-        commonest, count = max(owned, key=lambda pair: pair[1])
-        name = commonest if count >= first_count + 3 else first
-        if self.commonness(name) < math.log(3):
-            other = max((word for word, _ in owned), key=self.commonness)
-            if self.commonness(other) > self.commonness(name) + 1 and len(other) <= 14:
-                return other
-        return name
+        use = {word: count + self._in_definitions(word) for word, count in owned}
+        commonest = max(use, key=lambda word: use[word])
+        return commonest if use[commonest] >= 2 * use[first] + 3 else first
 
     # --- familiarity ---
 
     def commonness(self, name: str) -> float:
         """The logarithm of how often the rarest word of a name occurs in definitions and texts."""
         wordnet = self.wordnet
-        words = re.findall(r"[a-z']+", name.lower()) or ["?"]
         return min(
-            math.log(1 + wordnet.gloss_counts[singular(w)] + 3 * wordnet.word_counts[w])
-            for w in words
+            math.log(1 + wordnet.gloss_counts[w] + 3 * wordnet.word_counts[w])
+            for w in name.lower().split()
         )
 
     def _in_definitions(self, name: str) -> int:
         # Its own definition's examples do not count.
-        return max(0, self.wordnet.gloss_counts[singular(name.lower())] - 1)
+        return max(0, self.wordnet.gloss_counts[name.lower()] - 1)
 
     def _familiarity(self) -> dict[str, float]:
         below = dict.fromkeys(self.scope, 0)
@@ -170,10 +170,10 @@ class Builder:
             found[offset] = (
                 math.log(1 + self.tagged[offset])
                 + 0.35 * math.log(1 + below[offset])
-                + 0.5 * math.log(1 + self._in_definitions(name))
-                + 0.8 * (self.commonness(name) - 4)
-                - 0.9 * (len(re.split("[ -]", name)) - 1)
-                + {"animal": 0.7, "food": 0.7, "plant": -0.7}.get(synset.lexfile, 0)
+                + DEFW * math.log(1 + self._in_definitions(name))
+                + COM * (self.commonness(name) - 4)
+                - WORD * (len(re.split("[ -]", name)) - 1)
+                + {"animal": 0.7, "food": 0.7, "plant": PLANT}.get(synset.lexfile, 0)
             )
         return found
 

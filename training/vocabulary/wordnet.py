@@ -43,7 +43,7 @@ class WordNet:
     """Synsets by offset, offsets by word in the order of use, and counts of words."""
 
     def __init__(self, folder: Path) -> None:
-        tagged, self.word_counts = _tag_counts(folder)
+        tagged, self.word_counts, self.noun_counts = _tag_counts(folder)
         self.synsets = {s.offset: s for s in _read_nouns(folder, tagged)}
         self.senses = dict(_read_index(folder))
         self.gloss_counts = _gloss_counts(folder)
@@ -115,15 +115,18 @@ def _lines(file: Path) -> Iterator[str]:
                 yield line
 
 
-def _tag_counts(folder: Path) -> tuple[dict[str, int], Counter[str]]:
-    """How often each sense key and each word was met in the tagged texts."""
+def _tag_counts(folder: Path) -> tuple[dict[str, int], Counter[str], Counter[str]]:
+    """How often each sense key, each word, and each word as a noun was met in the tagged texts."""
     by_key: dict[str, int] = {}
     by_word: Counter[str] = Counter()
+    by_noun: Counter[str] = Counter()
     for line in _lines(folder / "cntlist.rev"):
         key, _, count = line.split()
         by_key[key] = int(count)
-        by_word[key.split("%")[0].replace("_", " ").lower()] += int(count)
-    return by_key, by_word
+        by_word[key.partition("%")[0].replace("_", " ")] += int(count)
+        if key.partition("%")[2].startswith("1:"):
+            by_noun[key.partition("%")[0].replace("_", " ")] += int(count)
+    return by_key, by_word, by_noun
 
 
 def _read_nouns(folder: Path, tagged: dict[str, int]) -> Iterator[Synset]:
@@ -160,12 +163,16 @@ def singular(word: str) -> str:
 
 
 def _gloss_counts(folder: Path) -> Counter[str]:
-    """In how many definitions each run of one to three words occurs: a corpus of plain English."""
+    """In how many definitions each run of one to three words occurs: a corpus of plain English.
+
+    A singular also counts for its plural.
+    """
     counts: Counter[str] = Counter()
     for part in ("noun", "verb", "adj", "adv"):
         for line in _lines(folder / f"data.{part}"):
             gloss = line.partition("|")[2].lower()
-            counts.update(set(_runs([singular(w) for w in re.findall(r"[a-z'-]+", gloss)])))
+            words = re.findall(r"[a-z'-]+", gloss)
+            counts.update({*_runs(words), *_runs([singular(word) for word in words])})
     return counts
 
 
