@@ -15,24 +15,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import batch_to_device
 
 from hiersearch.config import cache_dir
-from hiersearch.errors import (
-    ModelError,
-    PhotosNotFoundError,
-    UnreadablePhotoError,
-    UsageError,
-)
+from hiersearch.errors import ModelError, UsageError
 from hiersearch.fusing import fuse_photos
 from hiersearch.mini import mini_folder
 from hiersearch.models import MINI, default_model, model_folder
 from hiersearch.quiet import quiet
 from hiersearch.sidecar import Sidecar, fingerprint, read_sidecar, write_sidecar
 from hiersearch.threads import spread
+from hiersearch.upright import upright
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,9 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["HierarchicalEncoder", "default_model"]
 
 Item = TypeVar("Item")
-
-LONGEST = 20
-"""How many times as long as wide a photo may be; of longer ones the middle is read."""
 
 FEW_TEXTS = 8
 """So many texts are not worth a second thread."""
@@ -236,7 +229,7 @@ class HierarchicalEncoder:
             ) from error
 
     def _embed_photos(self, photos: Sequence[Photo]) -> NDArray[Any]:
-        images = [_upright(photo) for photo in photos]
+        images = [upright(photo) for photo in photos]
         return self._embed(images) if self._fused is None else self._fused(images)
 
     @torch.inference_mode()
@@ -285,7 +278,9 @@ class HierarchicalEncoder:
 
 def _load(folder: Path, device: str | None) -> SentenceTransformer:
     try:
-        with quiet():
+        # Weights that the folder leaves out, such as a pooler that is not used, are made at random.
+        with quiet(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
             # Half-precision weights are slow on a CPU, and mini's head needs float32.
             return SentenceTransformer(str(folder), device=device, local_files_only=True).float()
     except LOAD_ERRORS as error:
@@ -294,32 +289,6 @@ def _load(folder: Path, device: str | None) -> SentenceTransformer:
             f"the model in {folder} cannot be loaded: {reason[0]}",
             hint="Delete this folder if it was downloaded or built, and run the command again",
         ) from error
-
-
-def _upright(photo: Photo) -> Image.Image:
-    """Upright 8-bit RGB, decoded."""
-    if isinstance(photo, Image.Image):
-        return _as_rgb(photo)
-    try:
-        with Image.open(photo) as image:
-            return _as_rgb(image)
-    except FileNotFoundError as error:
-        raise PhotosNotFoundError(f"there is no photo {photo}") from error
-    except Exception as error:  # Pillow raises whatever a damaged file makes it trip over.
-        raise UnreadablePhotoError(f"{photo} cannot be decoded: {error}") from error
-
-
-def _as_rgb(image: Image.Image) -> Image.Image:
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16"):
-        image = image.point(lambda value: value / 256).convert("L")
-    rgb = image.convert("RGB")
-    width, height = rgb.size
-    longest = LONGEST * min(width, height)
-    if max(width, height) > longest:
-        left, top = max(0, width - longest) // 2, max(0, height - longest) // 2
-        return rgb.crop((left, top, width - left, height - top))
-    return rgb
 
 
 def _require_list(items: object, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiersearch.concepts import Vocabulary, builtin_vocabulary, read_vocabulary
-from hiersearch.config import cache_dir, index_folder
+from hiersearch.config import cache_dir, index_folder, read_settings
 from hiersearch.errors import ModelMismatchError, PhotosNotFoundError, StoreError, UsageError
 from hiersearch.ingest import Ingest, IngestSummary, make_plan, read_stored_files, relabel
 from hiersearch.labelling import Labeller
 from hiersearch.manifest import Manifest, has_manifest
+from hiersearch.models import default_model
 from hiersearch.photos import find_photos, read_photo
 from hiersearch.preparing import prepare_labeller
 from hiersearch.progress import Progress, tell_nobody
@@ -29,7 +30,7 @@ from hiersearch.storage import IndexStore
 if TYPE_CHECKING:
     from hiersearch.encoder import HierarchicalEncoder
 
-__all__ = ["IndexInfo", "PhotoIndex"]
+__all__ = ["IndexInfo", "PhotoIndex", "require_photos"]
 
 Floats: TypeAlias = NDArray[np.float32]
 
@@ -106,8 +107,9 @@ class PhotoIndex:
         opened = IndexStore.open(index_folder(store, environ))
         try:
             # The same name needs no check here: the encoder is checked when it is loaded.
-            other = model is not None and model != opened.manifest.model
-            encoder = _checked(_load_encoder(model), opened) if other else None
+            encoder = None
+            if model is not None and model != opened.manifest.model:
+                encoder = _checked(_load_encoder(model), opened)
         except BaseException:
             opened.close()
             raise
@@ -332,10 +334,7 @@ class PhotoIndex:
         stored = read_stored_files(self._store.photos)
         plan = make_plan(found, stored.catalogue, roots, [path for path, _ in problems])
         if not found and not plan.lost:
-            raise PhotosNotFoundError(
-                f"no photos in {', '.join(map(str, roots)) or 'nothing'}",
-                hint="Name a folder that holds JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF files",
-            )
+            raise _no_photos(roots)
         run = Ingest(
             self._store.photos,
             stored,
@@ -374,6 +373,28 @@ class PhotoIndex:
         return self._labels
 
 
+def require_photos(paths: Iterable[str | Path]) -> None:
+    """Looks for one photo file.
+
+    Raises:
+        PhotosNotFoundError: A path is not there, or there is no photo file below any of them.
+    """
+    roots = [_absolute(path) for path in paths]
+    if roots and next(iter(find_photos(roots, on_problem=_overlook)), None) is None:
+        raise _no_photos(roots)
+
+
+def _no_photos(roots: Sequence[Path]) -> PhotosNotFoundError:
+    return PhotosNotFoundError(
+        f"no photos in {', '.join(map(str, roots)) or 'nothing'}",
+        hint="Name a folder that holds JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF files",
+    )
+
+
+def _overlook(path: Path, reason: str) -> None:
+    """Problems are told when the photos are read."""
+
+
 def _load_encoder(model: str | HierarchicalEncoder) -> HierarchicalEncoder:
     from hiersearch.encoder import HierarchicalEncoder  # imports torch
 
@@ -381,9 +402,7 @@ def _load_encoder(model: str | HierarchicalEncoder) -> HierarchicalEncoder:
 
 
 def _default_model(environ: Mapping[str, str]) -> str:
-    from hiersearch.encoder import default_model  # imports torch
-
-    return default_model(environ)[0]
+    return read_settings(environ).model or default_model(environ)[0]
 
 
 def _checked(encoder: HierarchicalEncoder, store: IndexStore) -> HierarchicalEncoder:

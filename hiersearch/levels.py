@@ -10,7 +10,7 @@ For a unit vector v, concept vectors t_c, and the centre m of the model's text v
     t~_c = N(t_c - m)                      what sets the concept apart from any text
     s_c  = t~_c . v
     q_c  = s_c / 2 + (mean of s over c and its ancestors) / 2
-    p    = softmax of q / T over the concepts and "nothing", whose q is NOTHING typical deviations
+    p    = softmax of q / T + FAMILIAR standard deviations of familiarity, where known, over the concepts and "nothing", whose q is NOTHING typical deviations
     mass(a) = sum of p over a and its descendants
 
 The centre and the temperature T belong to the model, not to a vocabulary: a deviation measured
@@ -39,11 +39,15 @@ Positions = NDArray[np.intp]
 FLOOR = 0.3
 """The least mass of a concept in a chain."""
 
-SHARPNESS = 0.45
+SHARPNESS = 0.4
 """The temperature, in typical standard deviations of the scores of one vector."""
 
 OWN_SHARE = 0.5
 """How much of a concept's score is its own; the rest is the mean over it and its ancestors."""
+
+FAMILIAR = 0.7
+"""How much likelier, as a logarithm, a concept is for each standard deviation of familiarity:
+between two names that fit as well, people mean the word they know."""
 
 NOTHING = 2.5
 """The score of "nothing fits", in typical standard deviations. Beside 10,000 concepts it is
@@ -141,13 +145,19 @@ class PosteriorDescent:
         parents: For each concept the positions of its parents; without circles.
         embeddings: (n, dim) text vectors of the concepts.
         calibration: What is known about the model.
+        familiarity: How familiar each concept is, on any scale; all count as equal without it.
 
     Raises:
         VectorError: The embeddings are not finite, have no length, or do not fit the rest.
     """
 
     def __init__(
-        self, parents: Sequence[Sequence[int]], embeddings: Floats, calibration: Calibration
+        self,
+        parents: Sequence[Sequence[int]],
+        embeddings: Floats,
+        calibration: Calibration,
+        *,
+        familiarity: Sequence[float | None] | None = None,
     ) -> None:
         concepts = _unit_rows(embeddings)
         if len(concepts) != len(parents) or concepts.shape[1:] != calibration.centre.shape:
@@ -163,6 +173,7 @@ class PosteriorDescent:
         self._runs = _Runs(parents, order)
         # In the order of the walk, so that the scores come out in it too.
         self._directions = _with_ancestors(_centred(concepts, calibration.centre), parents)[order]
+        self._prior = _prior(familiarity, len(parents))[order]
 
     def masses(self, vectors: Floats, *, temperature: float | None = None) -> Floats:
         """The mass of every concept for every vector.
@@ -220,7 +231,7 @@ class PosteriorDescent:
     def _block_masses(self, rows: Floats, temperature: float | None) -> Floats:
         if temperature is None:
             temperature = self._calibration.temperature
-        logits = (rows @ self._directions.T) / np.float32(temperature)
+        logits = (rows @ self._directions.T) / np.float32(temperature) + self._prior
         nothing = np.float32(NOTHING / SHARPNESS)
         peak = np.maximum(logits.max(axis=1, keepdims=True), nothing)
         shares: Floats = np.exp(logits - peak)
@@ -255,6 +266,19 @@ def _centred(concepts: Floats, centre: Floats) -> Floats:
     apart = concepts - centre
     lengths = np.linalg.norm(apart, axis=1, keepdims=True)
     return np.asarray(apart / np.where(lengths > 1e-6, lengths, np.inf), dtype=np.float32)
+
+
+def _prior(familiarity: Sequence[float | None] | None, count: int) -> Floats:
+    """What familiarity adds to the logits: nothing where it is unknown for any concept."""
+    if familiarity is None or any(value is None for value in familiarity):
+        return np.zeros(count, dtype=np.float32)
+    values = np.array(familiarity, dtype=np.float64)
+    deviation = float(np.std(values))
+    if deviation == 0:
+        return np.zeros(count, dtype=np.float32)
+    # The few words that everybody knows would swallow the rest without the bound.
+    scaled = np.clip((values - np.mean(values)) / deviation, -5, 5)
+    return np.asarray(FAMILIAR * scaled, dtype=np.float32)
 
 
 def _typical_deviation(centred: Floats, rows: Floats) -> float:

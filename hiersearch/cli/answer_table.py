@@ -99,8 +99,9 @@ def _facts(level: Level) -> str:
 
 def _photo_line(photo: PhotoHit, width: int, here: Path) -> Text:
     copies = f"  (+{len(photo.copies)} equal)" if photo.copies else ""
-    room = max(width - 8 - len(copies), _LEAST_NAME)
-    return Text(f"  {photo.score:.2f}  {_short(_shown(photo.path, here), room)}{copies}")
+    score = f"  {photo.score:5.2f}  "
+    room = max(width - len(score) - len(copies), _LEAST_NAME)
+    return Text(f"{score}{_short(_shown(photo.path, here), room)}{copies}")
 
 
 def _names(photos: Sequence[PhotoHit], room: int) -> str:

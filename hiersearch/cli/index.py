@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,7 +62,7 @@ def index(
     if not paths and concepts is None:
         raise UsageError("no photos were named", hint="Name a folder: 'hiersearch index FOLDER'")
     with (
-        _open_or_create(store, name, model, concepts) as opened,
+        _open_or_create(store, name, model, concepts, paths or ()) as opened,
         progress_on_stderr() as progress,
     ):
         summary = opened.add(
@@ -87,7 +88,7 @@ def choose_model(model: str | None) -> str:
     chosen = model or read_settings(os.environ).model
     if chosen:
         return chosen
-    from hiersearch.encoder import default_model
+    from hiersearch.models import default_model
 
     chosen, note = default_model(os.environ)
     if note:
@@ -111,14 +112,22 @@ def summary_lines(summary: IngestSummary) -> list[str]:
 
 
 def _open_or_create(
-    store: str | None, name: str | None, model: str | None, concepts: Path | None
+    store: str | None,
+    name: str | None,
+    model: str | None,
+    concepts: Path | None,
+    paths: Sequence[Path],
 ) -> PhotoIndex:
+    from hiersearch.concepts import read_vocabulary
     from hiersearch.config import index_folder
     from hiersearch.errors import IndexNotFoundError
-    from hiersearch.index import PhotoIndex
+    from hiersearch.index import PhotoIndex, require_photos
 
     folder = index_folder(store, os.environ, name)
     try:
         return PhotoIndex.open(folder, model=model)
     except IndexNotFoundError:
-        return PhotoIndex.create(folder, model=choose_model(model), concepts=concepts)
+        # Loading a model takes seconds: what can be seen to fail before fails before.
+        vocabulary = None if concepts is None else read_vocabulary(concepts)
+        require_photos(paths)
+        return PhotoIndex.create(folder, model=choose_model(model), concepts=vocabulary)

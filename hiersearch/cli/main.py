@@ -6,7 +6,6 @@ import os
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from hiersearch import __version__
@@ -19,12 +18,12 @@ from hiersearch.errors import HiersearchError
 
 __all__ = ["app", "main"]
 
+_WRONG_USE = 2
 _INTERRUPTED = 130
 
 app = typer.Typer(
     name="hiersearch",
     help="Search photos from general to specific.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -37,17 +36,18 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
     ] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show where an error came from.")
-    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(_WRONG_USE)
 
 
 for _command in (index, query, info, concepts, demo):
@@ -61,21 +61,19 @@ def main() -> None:
         stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     debug = "--debug" in sys.argv[1:2]
     try:
-        sys.exit(app(standalone_mode=False))
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        sys.exit(2)
-    except click.ClickException as error:
-        _report(error.format_message(), "See 'hiersearch --help'")
+        code = app(standalone_mode=False)
+        if code == _INTERRUPTED:
+            _report("interrupted", "What was reported as stored is kept; run it again to go on")
+        sys.exit(code)
+    except typer.TyperException as error:
+        message, _, _ = error.format_message().rstrip(".").partition("\n")
+        _report(message, "See 'hiersearch --help'")
         sys.exit(error.exit_code)
     except HiersearchError as error:
         if debug:
             raise
         _report(error.message, error.hint)
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        _report("interrupted", "What was reported as stored is kept; run it again to go on")
-        sys.exit(_INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has seen enough; keep the interpreter from flushing into it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

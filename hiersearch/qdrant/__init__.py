@@ -8,6 +8,7 @@ from hiersearch.qdrant.connect import Client, connect
 from hiersearch.qdrant.edge import EdgeClient
 from hiersearch.qdrant.filters import (
     PHOTO_INDEXES,
+    Filter,
     combine,
     concept_filter,
     photo_folders,
@@ -19,6 +20,7 @@ __all__ = [
     "PHOTO_INDEXES",
     "Client",
     "EdgeClient",
+    "Filter",
     "HierarchicalCollection",
     "Hit",
     "Record",

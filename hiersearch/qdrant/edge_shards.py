@@ -33,7 +33,7 @@ class Shards:
         Raises:
             CollectionError: No collection can have that name.
         """
-        if not name or name[0] == "." or len(name) > 255 or set(name) & _NOT_IN_NAMES:
+        if not _is_name(name):
             raise CollectionError(
                 f"{name!r} cannot be the name of a collection",
                 hint='Use at most 255 characters, none of < > : " / \\ | ? *, and no dot in front',
@@ -43,15 +43,17 @@ class Shards:
     def exists(self, name: str) -> bool:
         """Whether there is a collection of that name, be it damaged."""
         folder = self.folder(name)
-        return (folder / "edge_config.json").exists() or (folder / "segments").is_dir()
+        with edge_errors(folder):
+            return (folder / "edge_config.json").exists() or (folder / "segments").is_dir()
 
     def names(self) -> list[str]:
         """The names of all collections, sorted."""
-        folders = self.path.iterdir() if self.path.is_dir() else ()
+        with edge_errors(self.path):
+            folders = list(self.path.iterdir()) if self.path.is_dir() else []
         return sorted(
             folder.name
             for folder in folders
-            if not folder.name.startswith(".") and (folder / "edge_config.json").exists()
+            if _is_name(folder.name) and self.exists(folder.name)
         )
 
     def create(self, name: str, config: edge.EdgeConfig) -> None:
@@ -136,3 +138,7 @@ class Shards:
             except StoreError:
                 return  # damaged: nobody can be using it, and it may be deleted
         self._open.pop(name).close()
+
+
+def _is_name(text: str) -> bool:
+    return bool(text) and text[0] != "." and len(text) <= 255 and not set(text) & _NOT_IN_NAMES

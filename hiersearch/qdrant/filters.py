@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from types import MappingProxyType
+from typing import TypeAlias
 from urllib.parse import unquote
 
 from qdrant_client import models
 
-__all__ = ["PHOTO_INDEXES", "combine", "concept_filter", "photo_folders"]
+__all__ = ["PHOTO_INDEXES", "Filter", "combine", "concept_filter", "photo_folders"]
+
+Filter: TypeAlias = models.Filter
+"""A condition on points."""
 
 PHOTO_INDEXES: Mapping[str, str] = MappingProxyType(
     {

@@ -44,8 +44,8 @@ def test_a_wide_terminal_gets_a_table():
         "    2    cat     50%    45°      12  cat.jpg",
         "",
         "Nearest of all photos",
-        "  1.00  cat.jpg  (+2 equal)",
-        "  0.50  /elsewhere/dog.jpg",
+        "   1.00  cat.jpg  (+2 equal)",
+        "   0.50  /elsewhere/dog.jpg",
     ]
 
 
@@ -53,8 +53,8 @@ def test_a_narrow_terminal_gets_a_list():
     assert shown(ANSWER, 40)[:4] == [
         "1 animal",
         "  mass 98%, angle 45°, 12 photos",
-        "  1.00  cat.jpg",
-        "  0.50  dog.jpg",
+        "   1.00  cat.jpg",
+        "   0.50  dog.jpg",
     ]
 
 

@@ -13,8 +13,9 @@ from training.vocabulary import rules
 from training.vocabulary.wordnet import Taxonomy, WordNet
 
 SIZE = 10_000
-import os
-WORD=float(os.environ.get('WORD','.9')); PLANT=float(os.environ.get('PLANT','-.7')); SHARE=float(os.environ.get('SHARE','.2')); DEFW=float(os.environ.get('DEFW','.5')); COM=float(os.environ.get('COM','.8'))
+
+# Least share of a word's uses as a noun that must fall on the meaning it names.
+SHARE = 0.2
 
 # From this many meanings below it on a word such as "plate" stands for no one thing.
 BROAD = 12
@@ -55,13 +56,17 @@ class Builder:
         scope |= {self.offset(thing) for thing in rules.VISIBLE_THINGS}
         scope |= {self.offset(target) for target in rules.MERGE.values()}
         for family in rules.INVISIBLE_FAMILIES:
-            # Only its own file: beer is a drug to WordNet, but food first.
-            lexfile = family.partition(".")[2]
             below = self.taxonomy.closure(self.offset(family))
-            scope -= {o for o in below if synsets[o].lexfile == lexfile}
+            # Beer is a drug to WordNet, but food first.
+            scope -= {o for o in below if synsets[o].lexfile != "food"}
         self.people = {self._person(word) for word in rules.PEOPLE}
         scope = {o for o in scope if synsets[o].lexfile != "person"} | self.people
-        return {o for o in scope if not synsets[o].is_instance} - self.merged
+        return {o for o in scope - self.merged if self._wanted(o)}
+
+    def _wanted(self, offset: str) -> bool:
+        synset = self.wordnet.synsets[offset]
+        words = {word for lemma in synset.lemmas for word in lemma.lower().split()}
+        return not synset.is_instance and not words & rules.UNWANTED_WORDS
 
     def _person(self, word: str) -> str:
         if word == "person":
@@ -95,14 +100,25 @@ class Builder:
         return best if share >= SHARE else None
 
     def _usable(self, name: str, offset: str) -> bool:
+        synset = self.wordnet.synsets[offset]
         words = name.split()
         return (
             3 <= len(name) <= 26
             and len(words) <= 3
             and not re.search(r"[0-9./]", name)
-            and not (len(words) == 1 and name[0].isupper())
-            and not (words[-1][0].isupper() and self.wordnet.synsets[offset].lexfile != "food")
+            and not (name[0].isupper() and len(words) == 1 and not self._brand(name, offset))
+            and not (words[-1][0].isupper() and synset.lexfile != "food" and len(words) > 1)
             and words[0] not in ("genus", "family", "order", "class")
+        )
+
+    def _brand(self, name: str, offset: str) -> bool:
+        """Whether a single word in capitals is a breed or a make, and nothing else."""
+        synset = self.wordnet.synsets[offset]
+        bred = self.offset("domestic_animal.animal") in self.taxonomy.ancestors(offset)
+        return (
+            name == synset.lemmas[0]
+            and len(self.wordnet.senses[name.lower()]) == 1
+            and (bred or synset.lexfile in ("food", "artifact"))
         )
 
     def _names(self) -> dict[str, str]:
@@ -118,7 +134,7 @@ class Builder:
                 if self._usable(lemma, offset) and owners[word] == offset:
                     owned.append((lemma, count))
             if owned:
-                names[offset] = self._best_name(owned)
+                names[offset] = self._best_name(offset, owned)
         used = {name.lower() for name in names.values()}
         # A meaning without a word of its own may take its first one, unless that means
         # something else first.
@@ -135,12 +151,16 @@ class Builder:
                 used.add(word)
         return names
 
-    def _best_name(self, owned: list[tuple[str, int]]) -> str:
+    def _best_name(self, offset: str, owned: list[tuple[str, int]]) -> str:
         """The first word, unless another is clearly commoner in texts or in definitions."""
         first, first_count = owned[0]
-        use = {word: count + self._in_definitions(word) for word, count in owned}
-        commonest = max(use, key=lambda word: use[word])
-        return commonest if use[commonest] >= 2 * use[first] + 3 else first
+        commonest, count = max(owned, key=lambda pair: pair[1])
+        if count >= first_count + 3:
+            return commonest
+        # Definitions do not tell meanings apart: only words that mean this before all else.
+        plain = [word for word, _ in owned if self.wordnet.find(word) == offset]
+        used = max(plain, key=self._in_definitions, default=first)
+        return used if self._in_definitions(used) >= 2 * self._in_definitions(first) + 3 else first
 
     # --- familiarity ---
 
@@ -170,10 +190,10 @@ class Builder:
             found[offset] = (
                 math.log(1 + self.tagged[offset])
                 + 0.35 * math.log(1 + below[offset])
-                + DEFW * math.log(1 + self._in_definitions(name))
-                + COM * (self.commonness(name) - 4)
-                - WORD * (len(re.split("[ -]", name)) - 1)
-                + {"animal": 0.7, "food": 0.7, "plant": PLANT}.get(synset.lexfile, 0)
+                + 0.5 * math.log(1 + self._in_definitions(name))
+                + 0.8 * (self.commonness(name) - 4)
+                - 1.2 * (len(re.split("[ -]", name)) - 1)
+                + {"animal": 0.7, "food": 0.7, "plant": -1.0}.get(synset.lexfile, 0)
             )
         return found
 

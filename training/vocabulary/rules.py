@@ -42,8 +42,17 @@ microorganism.animal elementary_particle.object ion.object conduit.artifact
 plant_tissue.plant bomb.artifact radar.artifact geological_phenomenon.phenomenon parasite.animal
 cell.tops drug.artifact medicine.artifact gametophyte.plant spirochete.animal embryo.animal
 computer_circuit.artifact star.object asteroid.object protozoan.animal
-contraceptive.artifact
+contraceptive.artifact chain.object universe.object minor_planet.object mantle.object
+memory.artifact output.artifact totality.artifact boson.object hominid.animal
 """.split()
+
+# A synset with one of these words is left out: nobody wants to meet them as a label.
+UNWANTED_WORDS = set(
+    """
+brothel whorehouse pussy cunt nigger niggerhead nigger-toe negro squaw darky coolie gypsy hottentot
+kaffir dago bitch bastard turd dildo condom gallows garrote swastika buttocks
+""".split()
+)
 
 # The person subtree is full of offensive labels: people come from this list alone.
 PEOPLE = """
@@ -81,6 +90,8 @@ NAMES = {
     "oscine.animal": "songbird",
     "edible_fruit.food": "fruit",
     "produce.food": "produce",
+    "polar_bear.animal": "polar bear",
+    "teddy.artifact": "teddy bear",
 }
 
 # Words whose commonest meaning by the counts is not the one that photos show.
@@ -91,6 +102,11 @@ MEANS = {
     "turkey": "turkey.animal",
     "crane": "crane.animal",
     "apple": "apple.food",
+    "beef": "beef.food",
+    "book": "book.artifact",
+    "egg": "egg.food",
+    "adult": "adult.person",
+    "toilet": "toilet.artifact",
     "orange": "orange.food",
     "mouse": "mouse.animal",
     "bat": "bat.animal",
@@ -146,7 +162,7 @@ building material;material;float;filling;good;goods;stuff;formation;geological f
 earth;natural depression;natural elevation;champaign;cleft;location;point;space;enclosure;hole;
 hollow;cavity;depression;bit;chip;fragment;slice;portion;body;body part;organ;external body part;
 feature;structure part;mark;marker;shape;figure;form;design;representation;work;master;original;
-copy;plaything;backing;hardware;holder;handle;control;regulator;stick;rod;bar;plate;pole;shaft;
+copy;backing;hardware;holder;handle;control;regulator;stick;rod;bar;plate;pole;shaft;
 stem;base;foundation;foot;rib;bottom;back;front;cover;wing;arm;key;pad;cross;rest;stop;track;run;
 rig;drop;fall;break;stage;set;suit;slip;pocket;bow;crown;root;receptacle;accessory;accouterment;
 digital computer;cell;social climber;area;course
@@ -192,6 +208,13 @@ ROOT_BELOW = {
 }
 ROOT_BELOW_LATER = {
     "way.artifact": "place",
+    "workplace.artifact": "place",
+    "excavation.artifact": "place",
+    "garden.artifact": "place",
+    "roof.artifact": "structure",
+    "station.artifact": "structure",
+    "depository.artifact": "structure",
+    "platform.artifact": "structure",
     "structure.artifact": "structure",
     "room.artifact": "structure",
     "fabric.artifact": "material",

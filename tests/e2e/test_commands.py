@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory, command, demo_photos, vocabulary_file) -> Path:
+    """An index of the demo's photographs; read only."""
+    folder = tmp_path_factory.mktemp("store") / "index"
+    words = ["index", demo_photos, "--store", folder, "--concepts", vocabulary_file]
+    done = subprocess.run(
+        [command, *words, "--model", "mini"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "12 added\n"
+    return folder
+
+
+def test_help_names_every_command_and_is_light(run):
+    shown = run("--help").stdout
+    for command in ("index", "query", "info", "concepts", "demo"):
+        assert command in shown
+    heavy = {"torch", "transformers", "sentence_transformers", "qdrant_client", "qdrant_edge"}
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, hiersearch, hiersearch.cli; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not heavy & set(loaded.stdout.split())
+
+
+def test_version(run):
+    import hiersearch
+
+    assert run("--version").stdout == f"hiersearch {hiersearch.__version__}\n"
+
+
+def test_no_command_shows_the_help_and_is_wrong_use(run):
+    assert "Usage" in run(check=2).stdout + run(check=2).stderr
+
+
+def test_query_by_image_as_a_table(run, store, demo_photos):
+    shown = run("query", "--image", demo_photos / "cat.png", "--store", store).stdout
+    head, first, second, *_ = shown.splitlines()
+    assert head.split() == ["level", "concept", "mass", "angle", "photos", "nearest"]
+    assert first.split()[:2] == ["1", "animal"]
+    assert second.split()[:2] == ["2", "cat"]
+    assert "cat.png" in second
+    assert "\x1b" not in shown
+
+
+def test_query_as_json(run, store):
+    data = json.loads(run("query", "a cup of coffee", "--store", store, "--json").stdout)
+    assert data["version"] == 1
+    assert [level["concept"] for level in data["levels"]] == ["drink", "coffee"]
+    assert Path(data["photos"][0]["path"]).name == "coffee.png"
+
+
+def test_query_paths_are_for_pipes(run, store, demo_photos):
+    done = run("query", "a cat", "--store", store, "--paths", "--limit", "2", text=False)
+    first, second = done.stdout.splitlines()
+    assert first == os.fsencode(demo_photos / "cat.png")
+    assert Path(os.fsdecode(second)).is_file()
+
+
+def test_the_reader_of_a_pipe_may_leave_early(command, store, environ):
+    done = subprocess.run(
+        f'"{command}" query "a cat" --store "{store}" --paths | head -c 1; exit ${{PIPESTATUS[0]}}',
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+def test_where_and_info_and_concepts(run, store):
+    filtered = run("query", "a cat", "--store", store, "--where", "name=rocket.jpg", "--paths")
+    assert filtered.stdout.endswith("rocket.jpg\n")
+    assert "12" in run("info", "--store", store).stdout
+    info = json.loads(run("info", "--store", store, "--json").stdout)
+    assert (info["photos"], info["model"], info["dimension"]) == (12, "mini", 384)
+    tree = run("concepts", "--store", store).stdout
+    assert "  animal\n" in tree
+    assert "    cat\n" in tree
+    counted = json.loads(run("concepts", "--store", store, "--json").stdout)["concepts"]
+    assert {"concept": "cat", "parents": ["animal"], "count": 1} in counted
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["query", "a cat", "--store", "nowhere"], 1, "no index at"),
+        (["info", "--store", "nowhere"], 1, "Make one with 'hiersearch index FOLDER'"),
+        (["index", "nowhere"], 2, "nowhere"),
+        (["index"], 2, "no photos were named"),
+        (["index", "empty"], 2, "no photos in"),
+        (["query"], 2, "a query is a text or a photo"),
+        (["query", "a", "--levels", "0"], 2, "--levels"),
+        (["query", "a", "--nonsense"], 2, "--nonsense"),
+        (["nonsense"], 2, "nonsense"),
+        (["index", "photos", "--concepts", "cycle.csv"], 2, "line"),
+        (["index", "photos", "--model", "no-such-model"], 1, "no-such-model"),
+        (["info", "--name", "a/b"], 2, "cannot name an index"),
+    ],
+)
+def test_each_error_is_one_line_with_the_next_step(
+    run, tmp_path, demo_photos, words, code, message
+):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "photos").mkdir()
+    shutil.copy(demo_photos / "rocket.jpg", tmp_path / "photos")
+    (tmp_path / "cycle.csv").write_text("concept,parent\na,b\nb,a\n")
+    done = run(*words, check=code)
+    assert done.stdout == ""
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("hiersearch: ")]
+    assert line.endswith(".")
+
+
+def test_another_model_is_refused(run, store, tmp_path, mini):
+    from sentence_transformers import SentenceTransformer
+
+    mini.save(tmp_path / "tuned")
+    tuned = SentenceTransformer(str(tmp_path / "tuned"))
+    next(tuned.parameters()).data.mul_(1.01)
+    tuned.save(str(tmp_path / "tuned"))
+    done = run("query", "a cat", "--store", store, "--model", tmp_path / "tuned", check=2)
+    assert "was made with mini" in done.stderr
+    assert "Leave --model out" in done.stderr
+
+
+def test_a_locked_store_is_out_of_reach(run, store):
+    from hiersearch import PhotoIndex
+
+    with PhotoIndex.open(store) as index:
+        assert index.info().photos == 12
+        done = run("info", "--store", store, check=3)
+    assert len(done.stderr.splitlines()) == 1
+    assert str(store) in done.stderr
+
+
+def test_debug_shows_where_an_error_came_from(run):
+    assert "Traceback" in run("--debug", "info", "--store", "nowhere", check=1).stderr
+
+
+@pytest.mark.parametrize("columns", ["30", "50", "72", "200"])
+def test_narrow_and_wide_terminals_stay_readable(run, store, demo_photos, columns):
+    shown = run(
+        "query", "--image", demo_photos / "cat.png", "--store", store, COLUMNS=columns
+    ).stdout
+    assert max(map(len, shown.splitlines())) <= max(int(columns), 40)
+    assert "animal" in shown
+    assert "cat.png" in shown
+
+
+def test_demo_shows_the_main_job(run, tmp_path, vocabulary_file):
+    done = run("demo", tmp_path / "tour")
+    assert "$ hiersearch index" in done.stdout
+    assert "12 added" in done.stdout
+    assert done.stdout.count("$ hiersearch query") == 2
+    assert "animal" in done.stdout
+    assert len(list((tmp_path / "tour" / "photos").iterdir())) == 12
+    again = run("demo", tmp_path / "tour")
+    assert "12 unchanged" in again.stdout

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hiersearch.config import (
+    DEFAULT_NAME,
+    Settings,
+    cache_dir,
+    data_dir,
+    index_folder,
+    read_settings,
+)
+from hiersearch.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("folder", "variable"), [(cache_dir, "HIERSEARCH_CACHE"), (data_dir, "HIERSEARCH_HOME")]
+)
+class TestFolders:
+    def test_the_environment_names_them(self, folder, variable, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+        assert folder({variable: str(tmp_path / "here")}) == tmp_path / "here"
+        assert folder({variable: "here"}) == tmp_path / "here"
+        assert folder({variable: "~/here"}) == tmp_path / "home" / "here"
+
+    def test_otherwise_the_system_does(self, folder, variable):
+        for environ in ({}, {variable: ""}):
+            assert folder(environ).is_absolute()
+            assert folder(environ).name == "hiersearch"
+
+    def test_nothing_is_made(self, folder, variable, tmp_path):
+        assert not folder({variable: str(tmp_path / "here")}).exists()
+
+
+class TestSettings:
+    @pytest.fixture
+    def config(self, tmp_path) -> Path:
+        return tmp_path / "config.toml"
+
+    def test_environment_over_file(self, config):
+        config.write_text('model = "clip-b"\nstore = "/photos"\n')
+        environ = {"HIERSEARCH_CONFIG": str(config)}
+
+        assert read_settings(environ) == Settings(model="clip-b", store="/photos")
+        named = {**environ, "HIERSEARCH_MODEL": "mini", "HIERSEARCH_STORE": "/other"}
+        assert read_settings(named) == Settings(model="mini", store="/other")
+
+    def test_without_a_file(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+        assert read_settings({}) == Settings()
+
+    def test_a_named_file_must_be_there(self, config):
+        with pytest.raises(UsageError, match="HIERSEARCH_CONFIG"):
+            read_settings({"HIERSEARCH_CONFIG": str(config)})
+
+    @pytest.mark.parametrize("text", ["model =", 'modle = "mini"', "model = 3", "\xff"])
+    def test_a_wrong_file_is_named(self, config, text):
+        config.write_text(text, encoding="latin-1")
+
+        with pytest.raises(UsageError, match=r"config\.toml"):
+            read_settings({"HIERSEARCH_CONFIG": str(config)})
+
+
+class TestIndexFolder:
+    def test_a_named_store_is_the_folder(self, tmp_path):
+        assert index_folder(tmp_path / "store", {}) == tmp_path / "store"
+        assert index_folder(None, {"HIERSEARCH_STORE": str(tmp_path)}) == tmp_path
+
+    def test_otherwise_it_lies_in_the_data_folder(self, tmp_path):
+        environ = {"HIERSEARCH_HOME": str(tmp_path)}
+
+        assert index_folder(None, environ) == tmp_path / "indexes" / DEFAULT_NAME
+        assert index_folder(None, environ, "birds") == tmp_path / "indexes" / "birds"
+
+    def test_a_name_is_stronger_than_the_environments_store(self, tmp_path):
+        environ = {"HIERSEARCH_HOME": str(tmp_path), "HIERSEARCH_STORE": "/other"}
+
+        assert index_folder(None, environ, "birds") == tmp_path / "indexes" / "birds"
+
+    @pytest.mark.parametrize("name", ["", ".", "..", ".hidden", "a/b", "/a"])
+    def test_names_that_are_no_file_names(self, name):
+        with pytest.raises(UsageError):
+            index_folder(None, {}, name)
+
+    def test_a_store_and_a_name(self):
+        with pytest.raises(UsageError, match="both"):
+            index_folder("here", {}, "birds")
