@@ -280,7 +280,7 @@ def _load(folder: Path, device: str | None) -> SentenceTransformer:
     try:
         # Weights that the folder leaves out, such as a pooler that is not used, are made at random.
         with quiet(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+            torch.default_generator.manual_seed(0)
             # Half-precision weights are slow on a CPU, and mini's head needs float32.
             return SentenceTransformer(str(folder), device=device, local_files_only=True).float()
     except LOAD_ERRORS as error:

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hiersearch.cli import main
+
 COMMAND = Path(sys.executable).with_name("hiersearch")
 
-Run = Callable[..., subprocess.CompletedProcess]
+Run = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
@@ -21,29 +24,58 @@ def command() -> Path:
     return COMMAND
 
 
-@pytest.fixture
-def run(command, tmp_path) -> Run:
-    """Runs the installed command as a user would, in a home folder of its own."""
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
 
-    def run_command(*words, check: int | None = 0, text: bool = True, **env):
-        variables = {
-            **os.environ,
-            "HOME": str(tmp_path),
-            "HIERSEARCH_HOME": str(tmp_path / "data"),
-            "COLUMNS": "100",
-            **env,
-        }
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    """A new user's home folder, in which commands run."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HIERSEARCH_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(home, monkeypatch, capfd) -> Run:
+    """Runs a command line from its first word to its exit code, in this process.
+
+    What starts torch takes seconds; `run_installed` is for what only a process of its own shows.
+    """
+
+    def run_command(*words, check: int = 0) -> Done:
+        monkeypatch.setattr(sys, "argv", ["hiersearch", *map(str, words)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capfd.readouterr()
+        done = Done(int(end.value.code or 0), out, err)
+        assert done.returncode == check, done.stderr
+        return done
+
+    return run_command
+
+
+@pytest.fixture
+def run_installed(command, home) -> Run:
+    """Runs the installed command in a process of its own."""
+
+    def run_command(*words, check: int = 0, text: bool = True) -> subprocess.CompletedProcess:
         done = subprocess.run(
             [command, *words],
             capture_output=True,
             text=text,
-            env=variables,
-            cwd=tmp_path,
             stdin=subprocess.DEVNULL,
             check=False,
         )
-        if check is not None:
-            assert done.returncode == check, done.stderr
+        assert done.returncode == check, done.stderr
         return done
 
     return run_command

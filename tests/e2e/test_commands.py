@@ -22,8 +22,8 @@ def store(tmp_path_factory, command, demo_photos, vocabulary_file) -> Path:
     return folder
 
 
-def test_help_names_every_command_and_is_light(run):
-    shown = run("--help").stdout
+def test_help_names_every_command_and_is_light(run_installed):
+    shown = run_installed("--help").stdout
     for command in ("index", "query", "info", "concepts", "demo"):
         assert command in shown
     heavy = {"torch", "transformers", "sentence_transformers", "qdrant_client", "qdrant_edge"}
@@ -46,8 +46,8 @@ def test_no_command_shows_the_help_and_is_wrong_use(run):
     assert "Usage" in run(check=2).stdout + run(check=2).stderr
 
 
-def test_query_by_image_as_a_table(run, store, demo_photos):
-    shown = run("query", "--image", demo_photos / "cat.png", "--store", store).stdout
+def test_query_by_image_as_a_table(run_installed, store, demo_photos):
+    shown = run_installed("query", "--image", demo_photos / "cat.png", "--store", store).stdout
     head, first, second, *_ = shown.splitlines()
     assert head.split() == ["level", "concept", "mass", "angle", "photos", "nearest"]
     assert first.split()[:2] == ["1", "animal"]
@@ -63,14 +63,14 @@ def test_query_as_json(run, store):
     assert Path(data["photos"][0]["path"]).name == "coffee.png"
 
 
-def test_query_paths_are_for_pipes(run, store, demo_photos):
-    done = run("query", "a cat", "--store", store, "--paths", "--limit", "2", text=False)
+def test_query_paths_are_for_pipes(run_installed, store, demo_photos):
+    done = run_installed("query", "a cat", "--store", store, "--paths", "--limit", "2", text=False)
     first, second = done.stdout.splitlines()
     assert first == os.fsencode(demo_photos / "cat.png")
     assert Path(os.fsdecode(second)).is_file()
 
 
-def test_the_reader_of_a_pipe_may_leave_early(command, store, environ):
+def test_the_reader_of_a_pipe_may_leave_early(command, store):
     done = subprocess.run(
         f'"{command}" query "a cat" --store "{store}" --paths | head -c 1; exit ${{PIPESTATUS[0]}}',
         shell=True,
@@ -140,31 +140,30 @@ def test_another_model_is_refused(run, store, tmp_path, mini):
     assert "Leave --model out" in done.stderr
 
 
-def test_a_locked_store_is_out_of_reach(run, store):
+def test_a_locked_store_is_out_of_reach(run_installed, store):
     from hiersearch import PhotoIndex
 
     with PhotoIndex.open(store) as index:
         assert index.info().photos == 12
-        done = run("info", "--store", store, check=3)
+        done = run_installed("info", "--store", store, check=3)
     assert len(done.stderr.splitlines()) == 1
     assert str(store) in done.stderr
 
 
-def test_debug_shows_where_an_error_came_from(run):
-    assert "Traceback" in run("--debug", "info", "--store", "nowhere", check=1).stderr
+def test_debug_shows_where_an_error_came_from(run_installed):
+    assert "Traceback" in run_installed("--debug", "info", "--store", "nowhere", check=1).stderr
 
 
 @pytest.mark.parametrize("columns", ["30", "50", "72", "200"])
-def test_narrow_and_wide_terminals_stay_readable(run, store, demo_photos, columns):
-    shown = run(
-        "query", "--image", demo_photos / "cat.png", "--store", store, COLUMNS=columns
-    ).stdout
+def test_narrow_and_wide_terminals_stay_readable(run, store, demo_photos, columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    shown = run("query", "--image", demo_photos / "cat.png", "--store", store).stdout
     assert max(map(len, shown.splitlines())) <= max(int(columns), 40)
     assert "animal" in shown
     assert "cat.png" in shown
 
 
-def test_demo_shows_the_main_job(run, tmp_path, vocabulary_file):
+def test_demo_shows_the_main_job(run, tmp_path):
     done = run("demo", tmp_path / "tour")
     assert "$ hiersearch index" in done.stdout
     assert "12 added" in done.stdout

@@ -1,4 +1,8 @@
-"""Make the built-in vocabulary: python -m training.vocabulary.build WORDNET_FOLDER OUTPUT."""
+"""Make the built-in vocabulary out of WordNet 3.0, the same bytes from the same database.
+
+Usage: python -m training.vocabulary.build WORDNET_FOLDER hiersearch/concepts/wordnet.tsv.gz
+(the folder of Debian's package `wordnet-base` is /usr/share/wordnet). It takes a few seconds.
+"""
 
 from __future__ import annotations
 
@@ -10,171 +14,39 @@ from collections import defaultdict
 from pathlib import Path
 
 from training.vocabulary import rules
-from training.vocabulary.wordnet import Taxonomy, WordNet
+from training.vocabulary.meanings import Meanings
+from training.vocabulary.naming import Naming
+from training.vocabulary.wordnet import WordNet
 
 SIZE = 10_000
-
-# Least share of a word's uses as a noun that must fall on the meaning it names.
-SHARE = 0.2
 
 # From this many meanings below it on a word such as "plate" stands for no one thing.
 BROAD = 12
 
+# What familiarity adds up, in logarithms of counts.
+BELOW_WEIGHT = 0.35  # uses of everything below, against the meaning's own
+DEFINITION_WEIGHT = 0.5  # definitions that use the name as a whole
+WORD_WEIGHT = 0.8  # how common the rarest word of the name is
+FURTHER_WORD = -1.2  # each word of the name after the first
+COMPOUND_BOUND = 2.5  # two common words make no common name: "tulip bed"
+KIND = {"animal": 0.7, "food": 0.7, "plant": -1.0}  # what photos show more and less of
+PET = 1.5  # breeds: rare words, much photographed
+
 
 class Builder:
-    """One run: scope, names, familiarity, choice, parents."""
+    """Familiarity, choice, and parents."""
 
     def __init__(self, wordnet: WordNet) -> None:
+        self.meanings = Meanings(wordnet)
+        self.naming = Naming(self.meanings)
         self.wordnet = wordnet
-        self.taxonomy = Taxonomy(wordnet)
-        self.merged: set[str] = set()
-        self._mend()
-        self.scope = self._scope()
-        self.names = self._names()
+        self.taxonomy = self.meanings.taxonomy
+        self.offset = self.meanings.offset
+        self.scope = self.meanings.scope
+        self.names = self.naming.names
         self.tagged = {offset: sum(wordnet.synsets[offset].counts) for offset in self.scope}
+        self.pets = self.offset("domestic_animal.animal")
         self.familiarity = self._familiarity()
-
-    def offset(self, meaning: str) -> str:
-        """The synset that rules.py writes as "word.lexfile"."""
-        word, _, lexfile = meaning.partition(".")
-        return self.wordnet.find(word.replace("_", " "), lexfile)
-
-    def _mend(self) -> None:
-        for source, target in rules.MERGE.items():
-            self.taxonomy.merge(self.offset(source), self.offset(target))
-            self.merged.add(self.offset(source))
-        self.merged |= {self.offset(dropped) for dropped in rules.DROP}
-        for child, parents in rules.HANG.items():
-            self.taxonomy.set_parents(self.offset(child), [self.offset(p) for p in parents])
-
-    def _scope(self) -> set[str]:
-        synsets = self.wordnet.synsets
-        physical = self.taxonomy.closure(self.wordnet.find("physical entity"))
-        scope = {o for o in physical if synsets[o].lexfile in rules.VISIBLE_FILES}
-        for family in rules.VISIBLE_FAMILIES:
-            scope |= self.taxonomy.closure(self.offset(family))
-        scope |= {self.offset(thing) for thing in rules.VISIBLE_THINGS}
-        scope |= {self.offset(target) for target in rules.MERGE.values()}
-        for family in rules.INVISIBLE_FAMILIES:
-            below = self.taxonomy.closure(self.offset(family))
-            # Beer is a drug to WordNet, but food first.
-            scope -= {o for o in below if synsets[o].lexfile != "food"}
-        self.people = {self._person(word) for word in rules.PEOPLE}
-        scope = {o for o in scope if synsets[o].lexfile != "person"} | self.people
-        return {o for o in scope - self.merged if self._wanted(o)}
-
-    def _wanted(self, offset: str) -> bool:
-        synset = self.wordnet.synsets[offset]
-        words = {word for lemma in synset.lemmas for word in lemma.lower().split()}
-        return not synset.is_instance and not words & rules.UNWANTED_WORDS
-
-    def _person(self, word: str) -> str:
-        if word == "person":
-            return self.offset("person.tops")
-        return self.offset(f"{word}.person")
-
-    # --- names ---
-
-    def _owner(self, word: str) -> str | None:
-        """The one meaning that may bear a word as its name."""
-        senses = self.wordnet.senses.get(word, ())
-        candidates = [o for o in senses if o in self.scope]
-        if word in rules.MEANS:
-            meant = self.offset(rules.MEANS[word])
-            return meant if meant in self.scope else None
-        if word in rules.TREES:
-            tree = self.wordnet.find("tree")
-            trees = [o for o in candidates if tree in self.taxonomy.ancestors(o)]
-            candidates = trees or candidates
-        if not candidates:
-            return None
-        synsets = self.wordnet.synsets
-
-        def rank(offset: str) -> tuple[int, bool, int]:
-            living = synsets[offset].lexfile in ("animal", "food") and word not in rules.NOT_ANIMALS
-            return synsets[offset].count(word), living, -senses.index(offset)
-
-        best = max(candidates, key=rank)
-        # A word that mostly means something unseen would draw photos to the wrong vector.
-        share = (synsets[best].count(word) + 1) / (self.wordnet.noun_counts[word] + 1)
-        return best if share >= SHARE else None
-
-    def _usable(self, name: str, offset: str) -> bool:
-        synset = self.wordnet.synsets[offset]
-        words = name.split()
-        return (
-            3 <= len(name) <= 26
-            and len(words) <= 3
-            and not re.search(r"[0-9./]", name)
-            and not (name[0].isupper() and len(words) == 1 and not self._brand(name, offset))
-            and not (words[-1][0].isupper() and synset.lexfile != "food" and len(words) > 1)
-            and words[0] not in ("genus", "family", "order", "class")
-        )
-
-    def _brand(self, name: str, offset: str) -> bool:
-        """Whether a single word in capitals is a breed or a make, and nothing else."""
-        synset = self.wordnet.synsets[offset]
-        bred = self.offset("domestic_animal.animal") in self.taxonomy.ancestors(offset)
-        return (
-            name == synset.lemmas[0]
-            and len(self.wordnet.senses[name.lower()]) == 1
-            and (bred or synset.lexfile in ("food", "artifact"))
-        )
-
-    def _names(self) -> dict[str, str]:
-        names = {self.offset(meaning): name for meaning, name in rules.NAMES.items()}
-        owners: dict[str, str | None] = {name: offset for offset, name in names.items()}
-        for offset in sorted(self.scope - set(names)):
-            synset = self.wordnet.synsets[offset]
-            owned = []
-            for lemma, count in zip(synset.lemmas, synset.counts, strict=True):
-                word = lemma.lower()
-                if word not in owners:
-                    owners[word] = self._owner(word)
-                if self._usable(lemma, offset) and owners[word] == offset:
-                    owned.append((lemma, count))
-            if owned:
-                names[offset] = self._best_name(offset, owned)
-        used = {name.lower() for name in names.values()}
-        # A meaning without a word of its own may take its first one, unless that means
-        # something else first.
-        for offset in sorted(self.scope - set(names)):
-            lemma = self.wordnet.synsets[offset].lemmas[0]
-            word = lemma.lower()
-            if (
-                self._usable(lemma, offset)
-                and word not in used
-                and owners.get(word) is not None
-                and self.wordnet.senses[word].index(offset) < 3
-            ):
-                names[offset] = lemma
-                used.add(word)
-        return names
-
-    def _best_name(self, offset: str, owned: list[tuple[str, int]]) -> str:
-        """The first word, unless another is clearly commoner in texts or in definitions."""
-        first, first_count = owned[0]
-        commonest, count = max(owned, key=lambda pair: pair[1])
-        if count >= first_count + 3:
-            return commonest
-        # Definitions do not tell meanings apart: only words that mean this before all else.
-        plain = [word for word, _ in owned if self.wordnet.find(word) == offset]
-        used = max(plain, key=self._in_definitions, default=first)
-        return used if self._in_definitions(used) >= 2 * self._in_definitions(first) + 3 else first
-
-    # --- familiarity ---
-
-    def commonness(self, name: str) -> float:
-        """The logarithm of how often the rarest word of a name occurs in definitions and texts."""
-        wordnet = self.wordnet
-        return min(
-            math.log(1 + wordnet.gloss_counts[w] + 3 * wordnet.word_counts[w])
-            for w in name.lower().split()
-        )
-
-    def _in_definitions(self, name: str) -> int:
-        # Its own definition's examples do not count.
-        return max(0, self.wordnet.gloss_counts[name.lower()] - 1)
 
     def _familiarity(self) -> dict[str, float]:
         below = dict.fromkeys(self.scope, 0)
@@ -182,20 +54,22 @@ class Builder:
             for upper in {offset} | self.taxonomy.ancestors(offset):
                 if upper in below:
                     below[upper] += self.tagged[offset]
-        found = {}
-        for offset, name in self.names.items():
-            synset = self.wordnet.synsets[offset]
-            if self._is_scaffolding(offset):
-                continue
-            found[offset] = (
-                math.log(1 + self.tagged[offset])
-                + 0.35 * math.log(1 + below[offset])
-                + 0.5 * math.log(1 + self._in_definitions(name))
-                + 0.8 * (self.commonness(name) - 4)
-                - 1.2 * (len(re.split("[ -]", name)) - 1)
-                + {"animal": 0.7, "food": 0.7, "plant": -1.0}.get(synset.lexfile, 0)
-            )
-        return found
+        return {
+            offset: math.log(1 + self.tagged[offset])
+            + BELOW_WEIGHT * math.log(1 + below[offset])
+            + DEFINITION_WEIGHT * math.log(1 + self.naming.in_definitions(name))
+            + WORD_WEIGHT * self._word_weight(name)
+            + FURTHER_WORD * (len(re.split("[ -]", name)) - 1)
+            + KIND.get(self.wordnet.synsets[offset].lexfile, 0)
+            + PET * (self.pets in self.taxonomy.ancestors(offset))
+            for offset, name in self.names.items()
+            if not self._is_scaffolding(offset)
+        }
+
+    def _word_weight(self, name: str) -> float:
+        # 4: a word that some fifty definitions use weighs nothing, and rarer ones less.
+        commonness = self.naming.commonness(name)
+        return (min(commonness, COMPOUND_BOUND) if " " in name else commonness) - 4
 
     def _is_scaffolding(self, offset: str) -> bool:
         names = {self.names[offset], self.wordnet.synsets[offset].lemmas[0]}
@@ -209,9 +83,9 @@ class Builder:
         """Whether a concept may stand above others in a chain."""
         name = self.names[offset]
         return (
-            (self.commonness(name) >= math.log(15) and " " not in name)
+            (self.naming.commonness(name) >= math.log(15) and " " not in name)
             or self.tagged[offset] >= 1
-            or self._in_definitions(name) >= 5
+            or self.naming.in_definitions(name) >= 5
             or self.familiarity[offset] >= max(self.familiarity[o] for o in below)
         )
 
@@ -219,7 +93,7 @@ class Builder:
         """The most familiar meanings, without unreadable ones above others."""
         roots = {self.offset(meaning) for meaning in rules.ROOT_SYNSETS.values()}
         order = sorted(self.familiarity, key=lambda o: (-self.familiarity[o], o))
-        chosen = roots | (self.people & set(self.familiarity)) | set(order[:SIZE])
+        chosen = roots | (self.meanings.people & set(self.familiarity)) | set(order[:SIZE])
         for _ in range(2):
             below: defaultdict[str, list[str]] = defaultdict(list)
             for offset in chosen:

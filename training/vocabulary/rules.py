@@ -3,6 +3,7 @@
 A meaning is written "word.lexfile": the commonest meaning of the word in that lexicographer file.
 """
 
+# ruff: noqa: SIM905 - words in a text are easier to read and to mend than words in quotes
 from __future__ import annotations
 
 # --- Scope: what a camera can see ----------------------------------------------------------
@@ -44,13 +45,14 @@ cell.tops drug.artifact medicine.artifact gametophyte.plant spirochete.animal em
 computer_circuit.artifact star.object asteroid.object protozoan.animal
 contraceptive.artifact chain.object universe.object minor_planet.object mantle.object
 memory.artifact output.artifact totality.artifact boson.object hominid.animal
+instrument_of_punishment.artifact
 """.split()
 
 # A synset with one of these words is left out: nobody wants to meet them as a label.
 UNWANTED_WORDS = set(
     """
-brothel whorehouse pussy cunt nigger niggerhead nigger-toe negro squaw darky coolie gypsy hottentot
-kaffir dago bitch bastard turd dildo condom gallows garrote swastika buttocks
+brothel whorehouse pussy cunt nigger niggerhead negro squaw darky coolie gypsy hottentot
+kaffir dago bitch bastard turd jew redskin mammy dildo condom gallows garrote swastika buttocks
 """.split()
 )
 
@@ -92,6 +94,7 @@ NAMES = {
     "produce.food": "produce",
     "polar_bear.animal": "polar bear",
     "teddy.artifact": "teddy bear",
+    "crapper.artifact": "toilet",
 }
 
 # Words whose commonest meaning by the counts is not the one that photos show.
@@ -106,11 +109,14 @@ MEANS = {
     "book": "book.artifact",
     "egg": "egg.food",
     "adult": "adult.person",
-    "toilet": "toilet.artifact",
+    "toilet": "crapper.artifact",
     "orange": "orange.food",
     "mouse": "mouse.animal",
     "bat": "bat.animal",
 }
+
+# Words that mean a person or nothing at all before they mean what WordNet lists.
+NO_NAMES = set("john can lady gentleman guy jack".split())
 
 # Animals and foods win a tie between meanings, but not for these.
 NOT_ANIMALS = set("kite jersey drill skate tank racer monitor pump".split())
@@ -122,8 +128,8 @@ TREES = set("oak maple pine ash elm beech walnut birch cedar".split())
 
 SCAFFOLDING = set(
     """
-physical entity;object;whole;thing;matter;causal agent;process;substance;solid;living thing;organism;
-artifact;instrumentality;instrumentation;conveyance;item;element;agent;particle;
+physical entity;object;whole;thing;matter;causal agent;process;substance;solid;living thing;
+organism;artifact;instrumentality;instrumentation;conveyance;item;element;agent;particle;
 placental;chordate;vertebrate;eutherian;ungulate;even-toed ungulate;odd-toed ungulate;tetrapod;
 amniote;domestic animal;young mammal;fissiped mammal;aquatic vertebrate;bony fish;teleost fish;
 soft-finned fish;spiny-finned fish;food fish;percoid fish;cypriniform fish;game fish;elasmobranch;
@@ -165,7 +171,7 @@ feature;structure part;mark;marker;shape;figure;form;design;representation;work;
 copy;backing;hardware;holder;handle;control;regulator;stick;rod;bar;plate;pole;shaft;
 stem;base;foundation;foot;rib;bottom;back;front;cover;wing;arm;key;pad;cross;rest;stop;track;run;
 rig;drop;fall;break;stage;set;suit;slip;pocket;bow;crown;root;receptacle;accessory;accouterment;
-digital computer;cell;social climber;area;course
+digital computer;simple machine;thoroughfare;cell;social climber;area;course
 """.replace("\n", "").split(";")
 )
 

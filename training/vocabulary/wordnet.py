@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 # The lexicographer files of nouns, by their numbers from 3 on.
 LEXFILES = dict(
     enumerate(
-        "tops act animal artifact attribute body cognition communication event feeling food group "
-        "location motive object person phenomenon plant possession process quantity relation "
-        "shape state substance time".split(),
+        (
+            *("tops", "act", "animal", "artifact", "attribute", "body", "cognition"),
+            *("communication", "event", "feeling", "food", "group", "location", "motive"),
+            *("object", "person", "phenomenon", "plant", "possession", "process", "quantity"),
+            *("relation", "shape", "state", "substance", "time"),
+        ),
         start=3,
     )
 )

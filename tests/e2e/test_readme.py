@@ -1,0 +1,64 @@
+"""Every command of the README runs, and does what stands below it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
+CONSOLE = [text for kind, text in BLOCKS if kind == "console"]
+COMMANDS = [line[2:] for text in CONSOLE for line in text.splitlines() if line.startswith("$ ")]
+
+
+@pytest.fixture
+def photos(home, demo_photos) -> Path:
+    """What the README speaks of: a folder of photos, and a vocabulary."""
+    shutil.copytree(demo_photos, home / "photos")
+    shutil.copy(demo_photos / "cat.png", home)
+    (home / "birds.csv").write_text("concept,parent\nparrot,bird\nbird,animal\nanimal,\n")
+    return home / "photos"
+
+
+def test_every_command_runs_as_printed(run, photos):
+    assert len(COMMANDS) >= 9
+    (first,) = [command for command in COMMANDS if command == "hiersearch index photos"]
+    assert run(*shlex.split(first)[1:]).stdout == "12 added\n"
+    for command in COMMANDS:
+        program, *words = shlex.split(command)
+        assert program == "hiersearch"
+        assert run(*words).stdout
+
+
+def test_the_output_above_the_fold_is_real(run, photos):
+    command, *expected = CONSOLE[0].strip().splitlines()
+    run("index", "photos")
+    shown = run(*shlex.split(command)[2:]).stdout.splitlines()
+    assert [line.rstrip() for line in shown] == expected
+
+
+def test_the_python_runs_as_printed(photos, capsys):
+    (code,) = [text for kind, text in BLOCKS if kind == "python"]
+    exec(compile(code, "README.md", "exec"), {})
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert re.match(r"1 \w+ \d+ .*\.(png|jpg)$", first)
+
+
+def test_the_json_has_the_documented_keys(run, photos):
+    (documented,) = [json.loads(text) for kind, text in BLOCKS if kind == "json"]
+    run("index", "photos")
+    real = json.loads(run("query", "a cat", "--json").stdout)
+    assert list(real) == list(documented)
+    assert list(real["levels"][0]) == list(documented["levels"][0])
+    assert list(real["levels"][0]["photos"][0]) == list(documented["levels"][0]["photos"][0])
+
+
+def test_both_set_up_commands_stand_there_as_ci_runs_them():
+    plain = [text.strip() for kind, text in BLOCKS if not kind]
+    assert 'pip install -c constraints.txt ".[mini]" && hiersearch demo' in plain
+    assert 'pip install -c constraints.txt -e ".[mini,dev]" && pytest' in plain
