@@ -43,8 +43,8 @@ __all__ = ["MINI_ID", "MINI_TEMPERATURE", "build_mini", "class_texts", "mini_fol
 
 RECIPE_VERSION = 1
 
-MINI_TEMPERATURE = 0.047
-"""T of the posterior descent: 0.45 times the typical standard deviation over the built-in
+MINI_TEMPERATURE = 0.045
+"""T of the posterior descent: 0.4 times the typical standard deviation over the built-in
 vocabulary of a photo's scores; see hiersearch.levels."""
 
 SOFTENING = 1.5

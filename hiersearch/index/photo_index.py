@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -15,51 +14,34 @@ from numpy.typing import NDArray
 
 from hiersearch.concepts import Vocabulary, builtin_vocabulary, read_vocabulary
 from hiersearch.config import cache_dir, index_folder, read_settings
-from hiersearch.errors import ModelMismatchError, PhotosNotFoundError, StoreError, UsageError
+from hiersearch.errors import (
+    ModelMismatchError,
+    PhotosNotFoundError,
+    StoreError,
+    UnreadablePhotoError,
+    UsageError,
+)
+from hiersearch.index.info import IndexInfo, read_info
+from hiersearch.index.looking import absolute, no_photos
+from hiersearch.index.manifest import Manifest, has_manifest
+from hiersearch.index.preparing import prepare_labeller
+from hiersearch.index.storage import IndexStore
 from hiersearch.ingest import Ingest, IngestSummary, make_plan, read_stored_files, relabel
 from hiersearch.labelling import Labeller
-from hiersearch.manifest import Manifest, has_manifest
 from hiersearch.models import default_model
 from hiersearch.photos import find_photos, read_photo
-from hiersearch.preparing import prepare_labeller
 from hiersearch.progress import Progress, tell_nobody
 from hiersearch.qdrant import PHOTO_INDEXES, parse_where
 from hiersearch.search import Answer, answer
-from hiersearch.storage import IndexStore
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from hiersearch.encoder import HierarchicalEncoder
 
-__all__ = ["IndexInfo", "PhotoIndex", "require_photos"]
+__all__ = ["PhotoIndex"]
 
 Floats: TypeAlias = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class IndexInfo:
-    """What an index holds.
-
-    Attributes:
-        store: The index's folder.
-        photos: Number of different photos.
-        files: Number of files; equal files are one photo.
-        chained: Number of photos that some concept fits.
-        model: The name or folder that the model was loaded by.
-        model_id: What the model is.
-        dimension: Length of a vector.
-        vocabulary: Name of the vocabulary.
-        concepts: Number of its concepts.
-    """
-
-    store: Path
-    photos: int
-    files: int
-    chained: int
-    model: str
-    model_id: str
-    dimension: int
-    vocabulary: str
-    concepts: int
 
 
 class PhotoIndex:
@@ -210,9 +192,7 @@ class PhotoIndex:
         )
         if not paths and concepts is not None:
             return IngestSummary(relabelled=relabelled)
-        summary = self._ingest(
-            [_absolute(path) for path in paths], follow_links, prune, on_progress
-        )
+        summary = self._ingest([absolute(path) for path in paths], follow_links, prune, on_progress)
         summary.relabelled = relabelled
         self._store.photos.optimize()
         return summary
@@ -253,10 +233,7 @@ class PhotoIndex:
         if text is not None:
             vector = self._encoder.encode_texts([text])[0]
         else:
-            photo = read_photo(
-                Path(image or "").expanduser(), min_side=self._store.manifest.photo_size
-            )
-            vector = self._encoder.encode_photos([photo.image])[0]
+            vector = self._encoder.encode_photos([self._query_photo(Path(image or ""))])[0]
         return answer(
             text if text is not None else str(image),
             vector,
@@ -280,27 +257,15 @@ class PhotoIndex:
 
     def info(self) -> IndexInfo:
         """What the index holds."""
-        stored = (
-            self._store.photos.scroll(payload=["path", "chain"])
-            if self._store.photos.exists()
-            else ()
-        )
-        photos = files = chained = 0
-        for record in stored:
-            photos += 1
-            files += len(record.payload["path"])
-            chained += bool(record.payload["chain"])
-        return IndexInfo(
-            store=self._store.folder,
-            photos=photos,
-            files=files,
-            chained=chained,
-            model=self._store.manifest.model,
-            model_id=self._store.manifest.model_id,
-            dimension=self._store.dimension,
-            vocabulary=self.vocabulary.name,
-            concepts=len(self.vocabulary),
-        )
+        return read_info(self._store)
+
+    def _query_photo(self, path: Path) -> Image:
+        try:
+            return read_photo(path.expanduser(), min_side=self._store.manifest.photo_size).image
+        except UnreadablePhotoError as error:
+            raise UnreadablePhotoError(
+                f"cannot read {path}: {error.message}", hint=error.hint or "Give another photo"
+            ) from error
 
     @cached_property
     def _encoder(self) -> HierarchicalEncoder:
@@ -334,7 +299,7 @@ class PhotoIndex:
         stored = read_stored_files(self._store.photos)
         plan = make_plan(found, stored.catalogue, roots, [path for path, _ in problems])
         if not found and not plan.lost:
-            raise _no_photos(roots)
+            raise no_photos(roots)
         run = Ingest(
             self._store.photos,
             stored,
@@ -373,28 +338,6 @@ class PhotoIndex:
         return self._labels
 
 
-def require_photos(paths: Iterable[str | Path]) -> None:
-    """Looks for one photo file.
-
-    Raises:
-        PhotosNotFoundError: A path is not there, or there is no photo file below any of them.
-    """
-    roots = [_absolute(path) for path in paths]
-    if roots and next(iter(find_photos(roots, on_problem=_overlook)), None) is None:
-        raise _no_photos(roots)
-
-
-def _no_photos(roots: Sequence[Path]) -> PhotosNotFoundError:
-    return PhotosNotFoundError(
-        f"no photos in {', '.join(map(str, roots)) or 'nothing'}",
-        hint="Name a folder that holds JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF files",
-    )
-
-
-def _overlook(path: Path, reason: str) -> None:
-    """Problems are told when the photos are read."""
-
-
 def _load_encoder(model: str | HierarchicalEncoder) -> HierarchicalEncoder:
     from hiersearch.encoder import HierarchicalEncoder  # imports torch
 
@@ -424,7 +367,3 @@ def _vocabulary(concepts: str | Path | Vocabulary) -> Vocabulary:
     if isinstance(concepts, Vocabulary):
         return concepts
     return read_vocabulary(Path(concepts).expanduser())
-
-
-def _absolute(path: str | Path) -> Path:
-    return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - resolve() follows links

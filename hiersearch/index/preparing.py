@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiersearch.concepts import Vocabulary, builtin_vocabulary, embed_vocabulary
+from hiersearch.index.storage import IndexStore
 from hiersearch.labelling import Labeller
 from hiersearch.levels import Calibration, calibrate
 from hiersearch.progress import Progress
-from hiersearch.storage import IndexStore
 
 if TYPE_CHECKING:
     from hiersearch.encoder import HierarchicalEncoder

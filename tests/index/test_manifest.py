@@ -8,8 +8,7 @@ import pytest
 
 from hiersearch.concepts import Concept, Vocabulary
 from hiersearch.errors import IndexNotFoundError, StoreError
-from hiersearch.levels import Calibration
-from hiersearch.manifest import (
+from hiersearch.index.manifest import (
     Manifest,
     has_manifest,
     load_vocabulary,
@@ -17,6 +16,7 @@ from hiersearch.manifest import (
     save_vocabulary,
     write_manifest,
 )
+from hiersearch.levels import Calibration
 
 VOCABULARY = Vocabulary([Concept("a", "a"), Concept("b", "b", ("a",), 1.5)], "test")
 
@@ -79,7 +79,7 @@ def test_a_write_that_fails_leaves_the_old_manifest_and_no_debris(tmp_path, monk
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hiersearch.manifest.os.fsync", full)
+    monkeypatch.setattr("hiersearch.index.manifest.os.fsync", full)
     with pytest.raises(StoreError, match="No space left"):
         write_manifest(tmp_path, manifest(model="other"))
     assert read_manifest(tmp_path).model == "mini"

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from hiersearch.concepts import Vocabulary
 from hiersearch.errors import StoreError
-from hiersearch.manifest import (
+from hiersearch.index.manifest import (
     Manifest,
     has_manifest,
     load_vocabulary,
