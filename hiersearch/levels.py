@@ -10,8 +10,11 @@ For a unit vector v, concept vectors t_c, and the centre m of the model's text v
     t~_c = N(t_c - m)                      what sets the concept apart from any text
     s_c  = t~_c . v
     q_c  = s_c / 2 + (mean of s over c and its ancestors) / 2
-    p    = softmax of q / T + FAMILIAR standard deviations of familiarity, where known, over the concepts and "nothing", whose q is NOTHING typical deviations
+    p    = softmax of q / T + f over the concepts and "nothing"
     mass(a) = sum of p over a and its descendants
+
+f is FAMILIAR times the standardised familiarity of the concept, 0 where that is unknown; "nothing"
+has the score of NOTHING typical deviations.
 
 The centre and the temperature T belong to the model, not to a vocabulary: a deviation measured
 within two concepts makes noise look certain.

@@ -43,12 +43,13 @@ __all__ = ["MINI_ID", "MINI_TEMPERATURE", "build_mini", "class_texts", "mini_fol
 
 RECIPE_VERSION = 1
 
-MINI_TEMPERATURE = 0.045
+MINI_TEMPERATURE = 0.044
 """T of the posterior descent: 0.4 times the typical standard deviation over the built-in
-vocabulary of a photo's scores; see hiersearch.levels."""
+vocabulary of a photo's scores; see hiersearch.levels. A folder of another one is built again."""
 
-SOFTENING = 1.5
-"""What the classifier's logits are divided by before the softmax."""
+SOFTENING = 2.0
+"""What the classifier's logits are divided by before the softmax. Lower, photos that are unlike
+ImageNet's are taken for one wrong class; higher, all become alike."""
 
 SHIFT = 20.0
 """How far below 0 the logits are moved, where a sigmoid is an exponential: see `head`."""

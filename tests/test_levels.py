@@ -174,6 +174,29 @@ def test_the_temperature_can_be_given_per_call():
     assert (sharp >= descent.masses(photos).max(axis=1) - 1e-6).all()
 
 
+def test_the_familiar_one_of_two_equal_names_wins():
+    words, photos, calibration = made_model()
+    twins = np.concatenate([words[:1], words[:1], words[1:]])
+    parents = [()] * len(twins)
+    plain = PosteriorDescent(parents, twins, calibration).masses(photos[:1])[0]
+    assert plain[0] == pytest.approx(plain[1], rel=1e-4)
+    familiarity = [0.0, 5.0, *np.random.default_rng(0).normal(size=len(words) - 1)]
+    descent = PosteriorDescent(parents, twins, calibration, familiarity=familiarity)
+    (knowing,) = descent.masses(photos[:1])
+    assert knowing[1] > 5 * knowing[0]
+    scaled = [3 * value + 100 for value in familiarity]
+    again = PosteriorDescent(parents, twins, calibration, familiarity=scaled)
+    np.testing.assert_allclose(again.masses(photos[:1])[0], knowing, atol=1e-4)
+
+
+@pytest.mark.parametrize("familiarity", [[1.0, None, 2.0], [4.0, 4.0, 4.0]])
+def test_unknown_or_equal_familiarity_changes_nothing(familiarity):
+    words, photos, calibration = made_model()
+    plain = PosteriorDescent([()] * 3, words[:3], calibration).masses(photos)
+    descent = PosteriorDescent([()] * 3, words[:3], calibration, familiarity=familiarity)
+    np.testing.assert_array_equal(descent.masses(photos), plain)
+
+
 def test_blocks_change_nothing(monkeypatch):
     embeddings = made_vectors(PARENTS, 3)
     calibration = Calibration(np.zeros(32, dtype=np.float32), 0.2, 0.2)

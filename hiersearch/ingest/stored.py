@@ -54,7 +54,8 @@ def photo_payload(photo: Photo) -> dict[str, Any]:
         "height": photo.height,
     }
     if photo.taken is not None:
-        payload["taken"] = photo.taken.isoformat()
+        # The camera's clock, which is what people mean by a date; with a zone it would be shifted.
+        payload["taken"] = photo.taken.replace(tzinfo=None).isoformat()
     return payload
 
 

@@ -58,7 +58,8 @@ def shard_config(
             all of them is fast enough and exact.
     """
     named = {"": vectors} if isinstance(vectors, models.VectorParams) else dict(vectors)
-    kilobytes = max(params.size for params in named.values()) * 4 * exact_up_to // 1024
+    # The engine counts deleted points too: a quarter more leaves room for those.
+    kilobytes = max(params.size for params in named.values()) * 5 * exact_up_to // 1024
     return edge.EdgeConfig(
         vectors={name: _vector(params) for name, params in named.items()},
         optimizers=edge.EdgeOptimizersConfig(indexing_threshold=kilobytes),

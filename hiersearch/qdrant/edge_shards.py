@@ -51,9 +51,7 @@ class Shards:
         with edge_errors(self.path):
             folders = list(self.path.iterdir()) if self.path.is_dir() else []
         return sorted(
-            folder.name
-            for folder in folders
-            if _is_name(folder.name) and self.exists(folder.name)
+            folder.name for folder in folders if _is_name(folder.name) and self.exists(folder.name)
         )
 
     def create(self, name: str, config: edge.EdgeConfig) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from hiersearch.errors import CollectionError
@@ -30,10 +31,10 @@ def descend(search: Callable[[float | None, int], list[Hit]], page: int = 16) ->
         Coarse to fine: root distances and scores both grow.
     """
     path: list[Hit] = []
-    bound: float | None = None
+    below: float | None = None
     size = page
     while True:
-        hits = sorted(search(bound, size), key=_by_score)
+        hits = sorted(search(below, size), key=_by_score)
         complete = len(hits) < size
         if not complete:
             # Points of the last score may go on beyond the page, one of them closer to the root.
@@ -42,12 +43,15 @@ def descend(search: Callable[[float | None, int], list[Hit]], page: int = 16) ->
                 size *= 2
                 continue
             hits = whole
+        steps = len(path)
         for hit in hits:
-            if bound is None or _distance(hit) < bound:
+            if not path or _distance(hit) < _distance(path[-1]):
                 path.append(hit)
-                bound = _distance(hit)
         if complete:
             return path[::-1]
+        # A store may give a distance back a last bit too great (the embedded engine does, of
+        # numbers with 16 digits or more) and then find the same point below it again.
+        below = _distance(path[-1]) if len(path) > steps else math.nextafter(below or 0.0, -1.0)
         size = page
 
 

@@ -20,6 +20,10 @@ __all__ = ["StoredPoints", "selection"]
 
 Floats = NDArray[np.float32]
 
+DIGITS = 12
+"""Decimals of a stored root distance. Numbers of up to 15 digits survive any JSON parser; the last
+bit of longer ones changes on their way into the embedded engine and back."""
+
 BATCH = 256
 """Points per write: well below the size of request that servers accept."""
 
@@ -136,7 +140,8 @@ class StoredPoints:
             raise VectorError(
                 f"{len(ids)} ids, {len(rows)} vectors and {len(payloads)} payloads do not match"
             )
-        distances = root_distance(rows.astype(np.float64), self.root.astype(np.float64))
+        exact = root_distance(rows.astype(np.float64), self.root.astype(np.float64))
+        distances: NDArray[np.float64] = np.round(np.asarray(exact), DIGITS)
         for part in _slices(len(ids), BATCH):
             points = [
                 models.PointStruct(

@@ -53,6 +53,15 @@ class TestPoints:
         wanted = dict(zip(cloud.ids, cloud.distances, strict=True))
         assert stored == pytest.approx(wanted, abs=1e-7)
 
+    def test_root_distances_come_back_to_the_last_bit(self, make: Made, cloud: Cloud) -> None:
+        collection = make(cloud.root)
+        many = Cloud.make(1000, seed=11)
+        collection.upsert(list(range(1000)), many.vectors, [{}] * 1000)
+        for record in collection.scroll():
+            distance = record.payload["root_distance"]
+            assert distance == round(distance, 12)
+            assert distance == pytest.approx(many.distances[int(record.id)], abs=1e-7)
+
     def test_equal_vectors_get_one_distance(
         self, filled: HierarchicalCollection, cloud: Cloud
     ) -> None:

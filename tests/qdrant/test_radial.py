@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable
 
 import pytest
@@ -54,6 +56,23 @@ def test_settled_hits_do_not_depend_on_the_store(
     search = store(hits, shuffle)
     found = settled(lambda number: search(None, number), limit, spare=2)
     assert found == sorted(hits, key=lambda hit: (-hit.score, hit.id))[:limit]
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 16])
+def test_distances_that_come_back_a_bit_too_great(page: int) -> None:
+    true = [Hit(number, 1 - number / 100, 1 - number / 200, {}) for number in range(40)]
+    asked = []
+
+    def search(bound: float | None, number: int) -> list[Hit]:
+        asked.append(bound)
+        below = [hit for hit in true if bound is None or (hit.root_distance or 0.0) < bound]
+        return [
+            dataclasses.replace(hit, root_distance=math.nextafter(hit.root_distance or 0.0, 2.0))
+            for hit in below[:number]
+        ]
+
+    assert [hit.id for hit in descend(search, page)] == list(range(40))[::-1]
+    assert len(asked) < 200
 
 
 def test_few_searches_are_needed() -> None:

@@ -24,9 +24,9 @@ class Meanings:
         self.scope = self._scope()
 
     def offset(self, meaning: str) -> str:
-        """The synset that rules.py writes as "word.lexfile"."""
-        word, _, lexfile = meaning.partition(".")
-        return self.wordnet.find(word.replace("_", " "), lexfile)
+        """The synset that rules.py writes as "word.lexfile" or "word.lexfile.rank"."""
+        word, lexfile, rank = (*meaning.split("."), "1")[:3]
+        return self.wordnet.find(word.replace("_", " "), lexfile, int(rank))
 
     def _mend(self) -> None:
         for source, target in rules.MERGE.items():

@@ -11,8 +11,9 @@ from training.vocabulary import rules
 if TYPE_CHECKING:
     from training.vocabulary.meanings import Meanings
 
-# Least share of a word's uses as a noun that must fall on the meaning it names.
-SHARE = 0.2
+# Least shares of a word's uses, as a noun and in all, that must fall on the meaning it names.
+NOUN_SHARE = 0.2
+SHARE = 0.1
 
 
 class Naming:
@@ -51,8 +52,9 @@ class Naming:
         before = [synsets[o] for o in senses[: senses.index(best)]]
         if any(s.is_instance and s.lexfile == "location" for s in before):
             return None
-        share = (count + 1) / (self.wordnet.noun_counts[word] + 1)
-        return best if share >= SHARE else None
+        of_nouns = (count + 1) / (self.wordnet.noun_counts[word] + 1)
+        of_all = (count + 1) / (self.wordnet.word_counts[word] + 1)
+        return best if of_nouns >= NOUN_SHARE and of_all >= SHARE else None
 
     def _usable(self, name: str, offset: str) -> bool:
         synset = self.wordnet.synsets[offset]

@@ -1,6 +1,7 @@
 """What belongs in the vocabulary, and where it hangs: every judgement made by hand is here.
 
-A meaning is written "word.lexfile": the commonest meaning of the word in that lexicographer file.
+A meaning is written "word.lexfile": the commonest meaning of the word in that lexicographer file;
+"word.lexfile.2" is the second commonest there.
 """
 
 # ruff: noqa: SIM905 - words in a text are easier to read and to mend than words in quotes
@@ -105,6 +106,13 @@ MEANS = {
     "turkey": "turkey.animal",
     "crane": "crane.animal",
     "apple": "apple.food",
+    "pepper": "pepper.food.2",
+    "bear": "bear.animal",
+    "swallow": "swallow.animal",
+    "swift": "swift.animal",
+    "watch": "watch.artifact",
+    "screw": "screw.artifact",
+    "swing": "swing.artifact",
     "beef": "beef.food",
     "book": "book.artifact",
     "egg": "egg.food",
@@ -115,8 +123,8 @@ MEANS = {
     "bat": "bat.animal",
 }
 
-# Words that mean a person or nothing at all before they mean what WordNet lists.
-NO_NAMES = set("john can lady gentleman guy jack".split())
+# Words that mean a person or a colour before they mean what WordNet lists.
+NO_NAMES = set("john can lady gentleman guy jack blue gray grey black white brown green red".split())
 
 # Animals and foods win a tie between meanings, but not for these.
 NOT_ANIMALS = set("kite jersey drill skate tank racer monitor pump".split())

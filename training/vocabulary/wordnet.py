@@ -51,12 +51,16 @@ class WordNet:
         self.senses = dict(_read_index(folder))
         self.gloss_counts = _gloss_counts(folder)
 
-    def find(self, word: str, lexfile: str | None = None) -> str:
-        """The commonest meaning of a word, of those in one lexicographer file where given."""
-        for offset in self.senses.get(word.lower(), ()):
-            if lexfile is None or self.synsets[offset].lexfile == lexfile:
-                return offset
-        raise KeyError(f"{word} ({lexfile})")
+    def find(self, word: str, lexfile: str | None = None, rank: int = 1) -> str:
+        """The commonest meaning of a word, or the one of a rank, in one lexicographer file."""
+        found = [
+            offset
+            for offset in self.senses.get(word.lower(), ())
+            if lexfile is None or self.synsets[offset].lexfile == lexfile
+        ]
+        if len(found) < rank:
+            raise KeyError(f"{word} ({lexfile}, {rank})")
+        return found[rank - 1]
 
 
 class Taxonomy:
