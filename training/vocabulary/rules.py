@@ -124,7 +124,9 @@ MEANS = {
 }
 
 # Words that mean a person or a colour before they mean what WordNet lists.
-NO_NAMES = set("john can lady gentleman guy jack blue gray grey black white brown green red".split())
+NO_NAMES = set(
+    "john can lady gentleman guy jack blue gray grey black white brown green red".split()
+)
 
 # Animals and foods win a tie between meanings, but not for these.
 NOT_ANIMALS = set("kite jersey drill skate tank racer monitor pump".split())
