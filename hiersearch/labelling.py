@@ -59,7 +59,12 @@ class Labeller:
         self._calibration = calibration
         self._concepts = concepts
         self._descent = (
-            PosteriorDescent(vocabulary.parent_positions, embeddings, calibration)
+            PosteriorDescent(
+                vocabulary.parent_positions,
+                embeddings,
+                calibration,
+                familiarity=[concept.familiarity for concept in vocabulary],
+            )
             if calibration is not None
             else None
         )

@@ -88,7 +88,7 @@ def choose_model(model: str | None) -> str:
     chosen = model or read_settings(os.environ).model
     if chosen:
         return chosen
-    from hiersearch.models import default_model
+    from hiersearch.encoder import default_model
 
     chosen, note = default_model(os.environ)
     if note:

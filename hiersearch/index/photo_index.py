@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hiersearch.concepts import Vocabulary, builtin_vocabulary, read_vocabulary
 from hiersearch.config import cache_dir, index_folder, read_settings
+from hiersearch.encoder import default_model
 from hiersearch.errors import (
     ModelMismatchError,
     PhotosNotFoundError,
@@ -28,7 +29,6 @@ from hiersearch.index.preparing import prepare_labeller
 from hiersearch.index.storage import IndexStore
 from hiersearch.ingest import Ingest, IngestSummary, make_plan, read_stored_files, relabel
 from hiersearch.labelling import Labeller
-from hiersearch.models import default_model
 from hiersearch.photos import find_photos, read_photo
 from hiersearch.progress import Progress, tell_nobody
 from hiersearch.qdrant import PHOTO_INDEXES, parse_where

@@ -5,8 +5,14 @@ import json
 import pytest
 import torch
 
+from hiersearch.encoder.sidecar import (
+    SIDECAR_NAME,
+    Sidecar,
+    fingerprint,
+    read_sidecar,
+    write_sidecar,
+)
 from hiersearch.errors import ModelError
-from hiersearch.sidecar import SIDECAR_NAME, Sidecar, fingerprint, read_sidecar, write_sidecar
 
 
 def test_a_folder_without_a_sidecar_says_nothing(tmp_path):

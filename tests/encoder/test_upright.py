@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hiersearch.encoder.upright import upright
 from hiersearch.errors import PhotosNotFoundError, UnreadablePhotoError
-from hiersearch.upright import upright
 
 ORIENTATION = 0x0112
 

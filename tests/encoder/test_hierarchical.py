@@ -18,8 +18,10 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-import hiersearch.models
+import hiersearch.encoder.models
 from hiersearch.encoder import HierarchicalEncoder
+from hiersearch.encoder.mini import MINI_ID, MINI_TEMPERATURE, TEXT_WEIGHTS
+from hiersearch.encoder.sidecar import SIDECAR_NAME, Sidecar, read_sidecar, write_sidecar
 from hiersearch.errors import (
     HiersearchError,
     ModelError,
@@ -28,8 +30,6 @@ from hiersearch.errors import (
     UnreadablePhotoError,
     UsageError,
 )
-from hiersearch.mini import MINI_ID, MINI_TEMPERATURE, TEXT_WEIGHTS
-from hiersearch.sidecar import SIDECAR_NAME, Sidecar, read_sidecar, write_sidecar
 
 TEXTS = [
     "a cat",
@@ -392,7 +392,7 @@ class TestClip:
         (stored / "refs" / "main").write_text("b" * 40)
         shutil.copytree(clip_folder, stored / "snapshots" / ("b" * 40))
         monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-        monkeypatch.setattr(hiersearch.models, "HfApi", None)
+        monkeypatch.setattr(hiersearch.encoder.models, "HfApi", None)
 
         found = HierarchicalEncoder("clip-b")
 

@@ -12,9 +12,9 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
-import hiersearch.models as models
+import hiersearch.encoder.models as models
+from hiersearch.encoder.models import MINI, MODEL_NAMES, default_model, find_model, model_folder
 from hiersearch.errors import ModelError, ModelNotFoundError
-from hiersearch.models import MINI, MODEL_NAMES, default_model, find_model, model_folder
 
 PREFERRED = "hierarcaps-clip-b"
 

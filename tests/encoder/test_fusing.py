@@ -9,9 +9,9 @@ from PIL import Image
 from sentence_transformers import SentenceTransformer
 from transformers import EfficientNetConfig, EfficientNetImageProcessorPil, EfficientNetModel
 
-from hiersearch.efficientnet_lite import image_processor
-from hiersearch.fusing import fuse_photos, fuse_tower, prepare
-from hiersearch.mini import TEXT_WEIGHTS
+from hiersearch.encoder.efficientnet_lite import image_processor
+from hiersearch.encoder.fusing import fuse_photos, fuse_tower, prepare
+from hiersearch.encoder.mini import TEXT_WEIGHTS
 
 PROCESSOR = image_processor()
 

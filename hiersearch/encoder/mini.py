@@ -29,12 +29,18 @@ from sentence_transformers.sentence_transformer.modules import (
 )
 from torch import nn
 
-from hiersearch.efficientnet_lite import image_processor, image_tower
+from hiersearch.encoder.efficientnet_lite import image_processor, image_tower
+from hiersearch.encoder.quiet import quiet
+from hiersearch.encoder.sidecar import (
+    SIDECAR_NAME,
+    Sidecar,
+    fingerprint,
+    read_sidecar,
+    write_sidecar,
+)
+from hiersearch.encoder.threads import torch_threads
+from hiersearch.encoder.weight_file import WeightFile
 from hiersearch.errors import ModelError
-from hiersearch.quiet import quiet
-from hiersearch.sidecar import SIDECAR_NAME, Sidecar, fingerprint, read_sidecar, write_sidecar
-from hiersearch.threads import torch_threads
-from hiersearch.weight_file import WeightFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -158,7 +164,7 @@ def build_mini(folder: Path) -> None:
 
 def class_texts() -> list[str]:
     """The texts that the classifier's 1000 classes are read as, in its order."""
-    text = resources.files("hiersearch").joinpath("data/imagenet_classes.txt").read_text("utf-8")
+    text = resources.files("hiersearch.encoder").joinpath("imagenet_classes.txt").read_text("utf-8")
     return [line for line in text.splitlines() if not line.startswith("#")]
 
 

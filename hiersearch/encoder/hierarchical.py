@@ -21,14 +21,14 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import batch_to_device
 
 from hiersearch.config import cache_dir
+from hiersearch.encoder.fusing import fuse_photos
+from hiersearch.encoder.mini import mini_folder
+from hiersearch.encoder.models import MINI, model_folder
+from hiersearch.encoder.quiet import quiet
+from hiersearch.encoder.sidecar import Sidecar, fingerprint, read_sidecar, write_sidecar
+from hiersearch.encoder.threads import spread
+from hiersearch.encoder.upright import upright
 from hiersearch.errors import ModelError, UsageError
-from hiersearch.fusing import fuse_photos
-from hiersearch.mini import mini_folder
-from hiersearch.models import MINI, default_model, model_folder
-from hiersearch.quiet import quiet
-from hiersearch.sidecar import Sidecar, fingerprint, read_sidecar, write_sidecar
-from hiersearch.threads import spread
-from hiersearch.upright import upright
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Photo = Image.Image | str | Path
 
-__all__ = ["HierarchicalEncoder", "default_model"]
+__all__ = ["HierarchicalEncoder"]
 
 Item = TypeVar("Item")
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from hiersearch.threads import spread, torch_threads
+from hiersearch.encoder.threads import spread, torch_threads
 
 
 @pytest.mark.parametrize("workers", [1, 3])
