@@ -42,7 +42,7 @@ Positions = NDArray[np.intp]
 FLOOR = 0.3
 """The least mass of a concept in a chain."""
 
-SHARPNESS = 0.4
+SHARPNESS = 0.375
 """The temperature, in typical standard deviations of the scores of one vector."""
 
 OWN_SHARE = 0.5

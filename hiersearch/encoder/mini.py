@@ -50,7 +50,7 @@ __all__ = ["MINI_ID", "MINI_TEMPERATURE", "build_mini", "class_texts", "mini_fol
 RECIPE_VERSION = 1
 
 MINI_TEMPERATURE = 0.044
-"""T of the posterior descent: 0.4 times the typical standard deviation over the built-in
+"""T of the posterior descent: 0.375 times the typical standard deviation over the built-in
 vocabulary of a photo's scores; see hiersearch.levels. A folder of another one is built again."""
 
 SOFTENING = 2.0
