@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from hiersearch.errors import PhotosNotFoundError, UnreadablePhotoError
 
@@ -42,10 +42,12 @@ def upright(photo: Image.Image | str | Path) -> Image.Image:
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
-    image = ImageOps.exif_transpose(image)
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):  # convert("RGB") would cut off all above 255
         image = image.point(lambda value: value / 256).convert("L")
-    rgb = image.convert("RGB")
+    image.load()
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
     width, height = rgb.size
     longest = LONGEST * min(width, height)
     if max(width, height) > longest:

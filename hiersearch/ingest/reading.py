@@ -13,7 +13,7 @@ from uuid import UUID
 from hiersearch.errors import UnreadablePhotoError
 from hiersearch.photos import Photo, PhotoFile, content_hash, read_photo
 
-__all__ = ["ReadFile", "read_file", "reading_ahead"]
+__all__ = ["ReadFile", "read_file", "reading_ahead", "worker_threads"]
 
 _READERS = 2
 _AHEAD = 96
@@ -55,6 +55,16 @@ def read_file(file: PhotoFile, equals: frozenset[str], min_side: int) -> ReadFil
 
 
 @contextmanager
+def worker_threads(count: int, name: str) -> Iterator[ThreadPoolExecutor]:
+    """Threads that, when the block is left for whatever reason, only end what they have begun."""
+    pool = ThreadPoolExecutor(count, thread_name_prefix=name)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
 def reading_ahead(
     files: Sequence[PhotoFile], known: Mapping[int, frozenset[str]], min_side: int
 ) -> Iterator[Iterator[ReadFile]]:
@@ -68,11 +78,8 @@ def reading_ahead(
     Yields:
         The files that were read, in the order of `files`.
     """
-    pool = ThreadPoolExecutor(_READERS, thread_name_prefix="read-photo")
-    try:
+    with worker_threads(_READERS, "read-photos") as pool:
         yield _read_ahead(pool, files, known, min_side)
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _read_ahead(

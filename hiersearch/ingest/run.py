@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -11,7 +13,7 @@ from PIL.Image import Image
 
 from hiersearch.ingest.batching import batches
 from hiersearch.ingest.catalogue import KnownFile, Plan
-from hiersearch.ingest.reading import ReadFile, read_file, reading_ahead
+from hiersearch.ingest.reading import ReadFile, read_file, reading_ahead, worker_threads
 from hiersearch.ingest.stored import StoredFiles, file_payload, photo_payload
 from hiersearch.ingest.summary import IngestSummary, Skip
 from hiersearch.labelling import Labeller, chain_payload
@@ -22,7 +24,16 @@ __all__ = ["Ingest"]
 
 Floats: TypeAlias = NDArray[np.float32]
 
-_BATCH = 32
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Files that were read, and those of their photos that are being encoded."""
+
+    reads: list[ReadFile]
+    photos: dict[str, Photo]
+    vectors: Future[Floats]
 
 
 class Ingest:
@@ -31,7 +42,8 @@ class Ingest:
     Args:
         photos: Where the points go.
         stored: The files that the index knows; kept up to date as points are stored.
-        encode: (n, dim) float32 unit rows of n upright RGB images.
+        encode: (n, dim) float32 unit rows of n upright RGB images; called in another thread, but
+            never twice at once.
         labeller: The labeller, given the first vectors of the run.
         min_side: Shortest edge in pixels that the encoder looks at.
         on_progress: Called with the number of files that are done and stored.
@@ -71,10 +83,13 @@ class Ingest:
         self._sync_files(self._stale)
         missing = {path for paths in (plan.gone, *plan.lost.values()) for path in paths}
         done = 0
-        with reading_ahead(plan.read, self._catalogue.snapshot(), self._min_side) as reads:
-            for batch in batches(reads, _BATCH):
-                self._store([self._settle(read) for read in batch], missing)
-                done += len(batch)
+        with (
+            reading_ahead(plan.read, self._catalogue.snapshot(), self._min_side) as reads,
+            worker_threads(1, "encode-photos") as encoder,
+        ):
+            for batch in self._encoding_ahead(batches(reads, _BATCH), encoder):
+                self._store(batch, missing, encoder)
+                done += len(batch.reads)
                 self._on_progress(done)
         self._drop(plan.gone)
         for folder, paths in plan.lost.items():
@@ -84,19 +99,38 @@ class Ingest:
                 self._summary.lost[folder] = len(paths) - len(left)
         return self._summary
 
+    def _encoding_ahead(
+        self, reads: Iterator[list[ReadFile]], encoder: Executor
+    ) -> Iterator[_Batch]:
+        """Has each batch encoded while the one before it is stored."""
+        before: _Batch | None = None
+        for batch in reads:
+            photos = {read.point: read.photo for read in batch if read.photo is not None}
+            for point in list(photos):
+                if self._catalogue.files_of(point) or (before and point in before.photos):
+                    del photos[point]
+            images = [photo.image for photo in photos.values()]
+            ahead = _Batch(batch, photos, encoder.submit(self._encode, images))
+            if before is not None:
+                yield before
+            before = ahead
+        if before is not None:
+            yield before
+
     def _settle(self, read: ReadFile) -> ReadFile:
         """Decodes a file after all if the photo it was equal to has been dropped meanwhile."""
         if read.photo or read.reason or self._catalogue.files_of(read.point):
             return read
         return read_file(read.file, frozenset(), self._min_side)
 
-    def _store(self, batch: Sequence[ReadFile], missing: set[str]) -> None:
+    def _store(self, batch: _Batch, missing: set[str], encoder: Executor) -> None:
+        reads = [self._settle(read) for read in batch.reads]
         fresh: dict[str, Photo] = {}
-        for read in batch:
+        for read in reads:
             if read.photo is not None and not self._catalogue.files_of(read.point):
                 fresh.setdefault(read.point, read.photo)
         touched: set[str] = set()
-        for read in batch:
+        for read in reads:
             if read.reason:
                 # What was stored of it stays: a file on a failing disk is not a deleted one.
                 self._summary.skipped.append(Skip(read.file.path, read.reason))
@@ -109,7 +143,7 @@ class Ingest:
             self._catalogue.put(path, KnownFile(read.point, read.file.size, read.file.mtime))
             touched.add(read.point)
         if fresh:
-            self._upsert(fresh)
+            self._upsert(fresh, batch, encoder)
         self._sync_files(touched - fresh.keys())
 
     def _count(self, read: ReadFile, before: KnownFile | None, missing: set[str]) -> None:
@@ -127,8 +161,14 @@ class Ingest:
         else:
             self._summary.copies += 1
 
-    def _upsert(self, fresh: dict[str, Photo]) -> None:
-        vectors = self._encode([photo.image for photo in fresh.values()])
+    def _upsert(self, fresh: dict[str, Photo], batch: _Batch, encoder: Executor) -> None:
+        encoded = dict(zip(batch.photos, batch.vectors.result(), strict=True))
+        # What was known when the batch was encoded, and was dropped by the batch before it.
+        late = [point for point in fresh if point not in encoded]
+        if late:
+            images = [fresh[point].image for point in late]
+            encoded.update(zip(late, encoder.submit(self._encode, images).result(), strict=True))
+        vectors = np.stack([encoded[point] for point in fresh])
         labeller = self._labeller(vectors)
         payloads = [
             {

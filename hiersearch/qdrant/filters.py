@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import TypeAlias
 from urllib.parse import unquote
@@ -59,9 +58,10 @@ def photo_folders(path: str) -> list[str]:
         Full paths from the innermost out, then names likewise, each once.
     """
     encoded = path.startswith(_URI)
-    parents = list(PurePosixPath(path.removeprefix(_URI) if encoded else path).parents)
-    full = [str(parent) for parent in parents]
-    names = [parent.name for parent in parents if parent.name]
+    # Plain text work: this runs for every photo of an index.
+    names = path.removeprefix(_URI).strip("/").split("/")[:-1]
+    full = [f"/{'/'.join(names[:depth])}" for depth in range(len(names), -1, -1)]
+    names.reverse()
     if encoded:
         full = [_decoded(folder) or _URI + folder for folder in full]
         names = [_decoded(name) or name for name in names]
