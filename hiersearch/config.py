@@ -115,6 +115,11 @@ def index_folder(
     else:
         store = store or read_settings(environ).store
     if store is not None:
+        if "://" in str(store):
+            raise UsageError(
+                f"{store} is no folder",
+                hint="Name a folder; servers are for HierarchicalCollection",
+            )
         return _folder(store, Path())
     return data_dir(environ) / "indexes" / (name or DEFAULT_NAME)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -177,7 +176,8 @@ def _nearest(
 
 
 def _photo_hit(hit: Hit) -> PhotoHit:
-    paths: Sequence[Path] = [text_to_path(text) for text in hit.payload["path"]]
+    # Of equal files, one that is there: others may lie on a disk that is not connected.
+    paths = sorted(map(text_to_path, hit.payload["path"]), key=lambda path: not path.exists())
     return PhotoHit(path=paths[0], copies=tuple(paths[1:]), score=hit.score)
 
 

@@ -14,6 +14,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from hiersearch.cli.printing import printable
+
 if TYPE_CHECKING:
     from hiersearch.search import Answer, Level, PhotoHit
 
@@ -119,12 +121,6 @@ def _names(photos: Sequence[PhotoHit], room: int) -> str:
 
 def _shown(path: Path, here: Path) -> str:
     return printable(path.relative_to(here) if path.is_relative_to(here) else path)
-
-
-def printable(path: Path | str) -> str:
-    """A path without what would garble a terminal: control characters, bytes that are not text."""
-    text = os.fsencode(path).decode(errors="replace")
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _short(text: str, room: int) -> str:

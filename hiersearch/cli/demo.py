@@ -43,10 +43,17 @@ def demo(
     from hiersearch.cli.index import index
     from hiersearch.cli.query import query
     from hiersearch.config import data_dir
+    from hiersearch.errors import UsageError
 
     folder = folder.expanduser().absolute() if folder else data_dir(os.environ) / "demo"
     photos, store = folder / "photos", folder / "index"
-    copy_demo_photos(photos)
+    try:
+        copy_demo_photos(photos)
+    except OSError as error:
+        raise UsageError(
+            f"the photographs cannot be copied to {photos}: {error.strerror or error}",
+            hint="Name another folder: 'hiersearch demo FOLDER'",
+        ) from error
     _show("index", photos, "--store", store)
     index([photos], store=str(store))
     _show("query", "--image", photos / "cat.png", "--store", store)
@@ -77,7 +84,10 @@ def copy_demo_photos(folder: Path) -> None:
                 hint="Install them with 'pip install \"hiersearch[mini]\"'",
             )
         if not (folder / name).exists():
-            shutil.copyfile(Path(spec.origin).parent / path, folder / name)
+            # Under another name first: a copy that is cut off must not pass for the photo.
+            part = folder / f".{name}.part"
+            shutil.copyfile(Path(spec.origin).parent / path, part)
+            part.replace(folder / name)
 
 
 def _show(*words: str | Path) -> None:

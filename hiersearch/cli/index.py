@@ -39,7 +39,8 @@ def index(
             "--concepts",
             metavar="FILE",
             help="A vocabulary of your own: one concept per line, CSV with concept,parent, lines "
-            "like 'fruit > apple', or JSON. Photos that are indexed already are labelled again.",
+            "like 'fruit > apple', or JSON; or 'builtin'. Photos that are indexed already are "
+            "labelled again.",
             show_default=False,
         ),
     ] = None,
@@ -56,6 +57,7 @@ def index(
     Files that have not changed are not read again; moved ones are recognised; those that were
     deleted below the PATHs are dropped.
     """
+    from hiersearch.cli.printing import printable
     from hiersearch.cli.progress import progress_on_stderr
     from hiersearch.errors import UsageError
 
@@ -74,7 +76,7 @@ def index(
         )
     skipped = summary.skipped
     for skip in skipped[:_SKIPS_SHOWN]:
-        sys.stderr.write(f"skipped {skip.path}: {skip.reason}\n")
+        sys.stderr.write(f"skipped {printable(skip.path)}: {skip.reason}\n")
     if len(skipped) > _SKIPS_SHOWN:
         sys.stderr.write(f"skipped {len(skipped) - _SKIPS_SHOWN} more\n")
     typer.echo(", ".join(summary_lines(summary)))
@@ -125,9 +127,19 @@ def _open_or_create(
 
     folder = index_folder(store, os.environ, name)
     try:
-        return PhotoIndex.open(folder, model=model)
+        opened = PhotoIndex.open(folder)
     except IndexNotFoundError:
-        # Loading a model takes seconds: what can be seen to fail before fails before.
-        vocabulary = None if concepts is None else read_vocabulary(concepts)
-        require_photos(paths)
-        return PhotoIndex.create(folder, model=choose_model(model), concepts=vocabulary)
+        if not paths:
+            raise
+    else:
+        # One without photos, from a run that was cut off, is made anew: the model may be another.
+        if opened.photo_count:
+            opened.require_model(model)
+            return opened
+        opened.close()
+    # Loading a model takes seconds: what can be seen to fail before fails before.
+    vocabulary = None
+    if concepts is not None and str(concepts) != "builtin":
+        vocabulary = read_vocabulary(concepts)
+    require_photos(paths)
+    return PhotoIndex.create(folder, model=choose_model(model), concepts=vocabulary)

@@ -9,6 +9,7 @@ from dataclasses import asdict
 import typer
 
 from hiersearch.cli.options import JsonFlag, NameOption, StoreOption
+from hiersearch.cli.printing import printable
 
 __all__ = ["info"]
 
@@ -17,16 +18,21 @@ def info(store: StoreOption = None, name: NameOption = None, json_: JsonFlag = F
     """Show what an index holds and what it was made with."""
     from hiersearch.config import index_folder
     from hiersearch.index import PhotoIndex
+    from hiersearch.photos import path_to_text
 
     with PhotoIndex.open(index_folder(store, os.environ, name)) as index:
         found = index.info()
     if json_:
-        typer.echo(json.dumps({"version": 1, **asdict(found), "store": str(found.store)}, indent=1))
+        typer.echo(
+            json.dumps(
+                {"version": 1, **asdict(found), "store": path_to_text(found.store)}, indent=1
+            )
+        )
         return
     copies = f" in {found.files} files" if found.files != found.photos else ""
     unnamed = found.photos - found.chained
     rows = {
-        "store": str(found.store),
+        "store": printable(found.store),
         "photos": f"{found.photos}{copies}",
         "unnamed": f"{unnamed} that no concept fits" if unnamed else "",
         "model": f"{found.model} ({found.model_id}), {found.dimension} dimensions",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -13,6 +13,7 @@ from hiersearch.cli.concepts import concepts
 from hiersearch.cli.demo import demo
 from hiersearch.cli.index import index
 from hiersearch.cli.info import info
+from hiersearch.cli.printing import printable
 from hiersearch.cli.query import query
 from hiersearch.errors import HiersearchError
 
@@ -59,34 +60,47 @@ def main() -> None:
     # Results go down pipes too: a file name that is not UTF-8 must not stop them.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
-    debug = "--debug" in sys.argv[1:2]
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()
         if code == _INTERRUPTED:
             _report("interrupted", "What was reported as stored is kept; run it again to go on")
         sys.exit(code)
-    except typer.TyperException as error:
+    except BrokenPipeError:
+        _stop_writing()
+    except SystemExit as end:
+        # Typer's own answer to a broken pipe is 1.
+        if isinstance(end.__context__, BrokenPipeError):
+            _stop_writing()
+        raise
+    except Exception as error:
+        if "--debug" in sys.argv[1:2]:
+            raise
+        sys.exit(_explain(error))
+
+
+def _explain(error: Exception) -> int:
+    """Says what happened and what to do next; returns the exit code."""
+    if isinstance(error, HiersearchError):
+        _report(error.message, error.hint)
+        return error.exit_code
+    if isinstance(error, typer.TyperException):
         message, _, _ = error.format_message().rstrip(".").partition("\n")
         _report(message, "See 'hiersearch --help'")
-        sys.exit(error.exit_code)
-    except HiersearchError as error:
-        if debug:
-            raise
-        _report(error.message, error.hint)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of our output has seen enough; keep the interpreter from flushing into it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except Exception as error:
-        if debug:
-            raise
-        _report(
-            f"this should not have happened: {type(error).__name__}: {error}",
-            "Run it as 'hiersearch --debug ...' and report what it shows",
-        )
-        sys.exit(1)
+        return error.exit_code
+    _report(
+        f"this should not have happened: {type(error).__name__}: {error}",
+        "Run it as 'hiersearch --debug ...' and report what it shows",
+    )
+    return 1
+
+
+def _stop_writing() -> NoReturn:
+    """The reader of our output has seen enough; keeps the interpreter from flushing into it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())  # type: ignore[union-attr]
+    sys.exit(0)
 
 
 def _report(message: str, hint: str) -> None:
-    sys.stderr.write(f"hiersearch: {message}. {hint}.\n" if hint else f"hiersearch: {message}\n")
+    line = printable(f"{message}. {hint}." if hint else message)
+    sys.stderr.write(f"hiersearch: {line}\n")

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hiersearch.encoder.models import MODEL_NAMES, default_model
+from hiersearch.encoder.models import IN_MEMORY, MODEL_NAMES, default_model
 
 if TYPE_CHECKING:
     from hiersearch.encoder.hierarchical import HierarchicalEncoder
 
-__all__ = ["MODEL_NAMES", "HierarchicalEncoder", "default_model"]
+__all__ = ["IN_MEMORY", "MODEL_NAMES", "HierarchicalEncoder", "default_model"]
 
 
 def __getattr__(name: str) -> object:

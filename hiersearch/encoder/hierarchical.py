@@ -23,7 +23,7 @@ from sentence_transformers.util import batch_to_device
 from hiersearch.config import cache_dir
 from hiersearch.encoder.fusing import fuse_photos
 from hiersearch.encoder.mini import mini_folder
-from hiersearch.encoder.models import MINI, model_folder
+from hiersearch.encoder.models import IN_MEMORY, MINI, model_folder
 from hiersearch.encoder.quiet import quiet
 from hiersearch.encoder.sidecar import Sidecar, fingerprint, read_sidecar, write_sidecar
 from hiersearch.encoder.threads import spread
@@ -92,7 +92,7 @@ class HierarchicalEncoder:
         self._preparing = Lock()  # tokenizers are not safe to share among threads
         self._sidecar = Sidecar()
         if isinstance(model, SentenceTransformer):
-            self.name = "a model in memory"
+            self.name = IN_MEMORY
             self.model = model if device is None else model.to(device)
         else:
             folder = mini_folder(cache_dir(os.environ)) if model == MINI else None

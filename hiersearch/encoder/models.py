@@ -23,10 +23,13 @@ from hiersearch.errors import ModelError, ModelNotFoundError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["MINI", "MODEL_NAMES", "default_model", "find_model", "model_folder"]
+__all__ = ["IN_MEMORY", "MINI", "MODEL_NAMES", "default_model", "find_model", "model_folder"]
 
 MINI = "mini"
 """The name of the offline model, which is built and not looked for."""
+
+IN_MEMORY = "a model in memory"
+"""What a model is called that was handed over, and so has neither name nor folder."""
 
 PREFERRED = "hierarcaps-clip-b"
 

@@ -21,6 +21,7 @@ from hiersearch.levels import Calibration
 __all__ = [
     "SCHEMA_VERSION",
     "Manifest",
+    "forget_vocabularies",
     "has_manifest",
     "load_vocabulary",
     "read_manifest",
@@ -44,6 +45,7 @@ class Manifest:
         photo_size: Shortest edge in pixels that the model looks at.
         labelled: Whether every stored photo has its chain from this vocabulary.
         calibration: What the posterior descent knows of the model; None until it is measured.
+        calibrated_on: Number of photos it was measured on; None if the model states it.
     """
 
     model: str
@@ -53,6 +55,7 @@ class Manifest:
     photo_size: int
     labelled: bool
     calibration: Calibration | None = None
+    calibrated_on: int | None = None
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -73,7 +76,7 @@ def read_manifest(folder: Path) -> Manifest:
             f"no index at {folder}", hint="Make one with 'hiersearch index FOLDER'"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"cannot read {path}: {error}") from error
+        raise StoreError(f"cannot read {path}: {error}", hint="Check its permissions") from error
     try:
         stored = json.loads(text)
         version = stored["version"]
@@ -116,13 +119,20 @@ def has_manifest(folder: Path) -> bool:
 
 
 def save_vocabulary(folder: Path, vocabulary: Vocabulary) -> None:
-    """Keeps a vocabulary beside the collections, under its id.
+    """Keeps a vocabulary beside the collections, under its id, until `forget_vocabularies`.
 
     Raises:
         StoreError: The folder cannot be written to.
     """
     content = gzip.compress(vocabulary.to_json().encode(), mtime=0)
     _write_atomically(_vocabulary_file(folder, vocabulary.id), content)
+
+
+def forget_vocabularies(folder: Path, keep: str) -> None:
+    """Removes the kept vocabularies but one."""
+    for path in folder.glob(_vocabulary_file(Path(), "*").name):
+        if path != _vocabulary_file(folder, keep):
+            path.unlink(missing_ok=True)
 
 
 def load_vocabulary(folder: Path, vocabulary_id: str) -> Vocabulary:
@@ -137,7 +147,7 @@ def load_vocabulary(folder: Path, vocabulary_id: str) -> Vocabulary:
     except (OSError, EOFError, zlib.error, ValueError, VocabularyError) as error:
         raise StoreError(
             f"cannot read the index's vocabulary {path}: {error}",
-            hint="Give it a vocabulary again with 'hiersearch index --concepts FILE'",
+            hint="Give it one again with 'hiersearch index --concepts FILE' (or builtin)",
         ) from error
     return vocabulary
 
@@ -161,6 +171,7 @@ def _from_stored(stored: dict[str, Any]) -> Manifest:
             temperature=float(calibration["temperature"]),
             text_temperature=float(calibration["text_temperature"]),
         ),
+        calibrated_on=stored["calibrated_on"],
     )
 
 

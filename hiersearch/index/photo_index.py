@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -14,22 +15,32 @@ from numpy.typing import NDArray
 
 from hiersearch.concepts import Vocabulary, builtin_vocabulary, read_vocabulary
 from hiersearch.config import cache_dir, index_folder, read_settings
-from hiersearch.encoder import default_model
+from hiersearch.encoder import IN_MEMORY, default_model
 from hiersearch.errors import (
+    FilterError,
     ModelMismatchError,
+    ModelNotFoundError,
     PhotosNotFoundError,
     StoreError,
     UnreadablePhotoError,
     UsageError,
 )
 from hiersearch.index.info import IndexInfo, read_info
-from hiersearch.index.looking import absolute, no_photos
-from hiersearch.index.manifest import Manifest, has_manifest
-from hiersearch.index.preparing import prepare_labeller
+from hiersearch.index.looking import Problem, absolute, no_photos
+from hiersearch.index.manifest import Manifest, forget_vocabularies, has_manifest
+from hiersearch.index.preparing import CALIBRATION_SAMPLE, prepare_labeller
 from hiersearch.index.storage import IndexStore
-from hiersearch.ingest import Ingest, IngestSummary, make_plan, read_stored_files, relabel
+from hiersearch.ingest import (
+    Ingest,
+    IngestSummary,
+    Plan,
+    StoredFiles,
+    make_plan,
+    read_stored_files,
+    relabel,
+)
 from hiersearch.labelling import Labeller
-from hiersearch.photos import find_photos, read_photo
+from hiersearch.photos import find_photos, path_to_text, read_photo
 from hiersearch.progress import Progress, tell_nobody
 from hiersearch.qdrant import PHOTO_INDEXES, parse_where
 from hiersearch.search import Answer, answer
@@ -42,6 +53,15 @@ if TYPE_CHECKING:
 __all__ = ["PhotoIndex"]
 
 Floats: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What was found below some paths, and what is to be done about it."""
+
+    stored: StoredFiles
+    plan: Plan
+    problems: list[Problem]
 
 
 class PhotoIndex:
@@ -87,15 +107,13 @@ class PhotoIndex:
             StoreError: The index is damaged.
         """
         opened = IndexStore.open(index_folder(store, environ))
+        index = cls(opened, cache=cache_dir(environ) / "vocabularies")
         try:
-            # The same name needs no check here: the encoder is checked when it is loaded.
-            encoder = None
-            if model is not None and model != opened.manifest.model:
-                encoder = _checked(_load_encoder(model), opened)
+            index.require_model(model)
         except BaseException:
-            opened.close()
+            index.close()
             raise
-        return cls(opened, cache=_vocabulary_cache(environ), encoder=encoder)
+        return index
 
     @classmethod
     def create(
@@ -107,25 +125,40 @@ class PhotoIndex:
         exist_ok: bool = False,
         environ: Mapping[str, str] = os.environ,
     ) -> Self:
-        """Makes an empty index.
+        """Makes an empty index; if there is one without photos, in its place.
 
         Args:
             store: The index's folder; the user's default index where it is not given.
             model: A name, a folder or a loaded encoder; `encoder.default_model` where it is not
                 given.
-            concepts: A vocabulary or its file; the built-in one where it is not given.
-            exist_ok: Opens the index that is there already, if there is one.
+            concepts: A vocabulary or its file; "builtin", the built-in one, if it is not given.
+            exist_ok: Opens the index that is there already, if it holds photos.
             environ: The environment, for `HIERSEARCH_STORE` and the folders of this user.
 
         Raises:
             StoreError: There is an index already, or the folder cannot be written to.
+            UsageError: The index that is there has another vocabulary than the one given.
             ModelNotFoundError: The model is not on this machine.
             VocabularyError: The vocabulary breaks a rule.
         """
         folder = index_folder(store, environ)
-        if exist_ok and has_manifest(folder):
-            return cls.open(folder, model=model, environ=environ)
-        vocabulary = builtin_vocabulary() if concepts is None else _vocabulary(concepts)
+        vocabulary = None if concepts is None else _vocabulary(concepts)
+        if has_manifest(folder):
+            with cls.open(folder, environ=environ) as there:
+                if there.photo_count and not exist_ok:
+                    raise StoreError(
+                        f"there is an index at {folder} already",
+                        hint="Open it, or name another store",
+                    )
+                if there.photo_count and vocabulary and vocabulary.id != there.vocabulary.id:
+                    raise UsageError(
+                        f"the index at {folder} has another vocabulary",
+                        hint="Give it this one with add(concepts=...)",
+                    )
+                empty = not there.photo_count
+            if not empty:
+                return cls.open(folder, model=model, environ=environ)
+        vocabulary = vocabulary or builtin_vocabulary()
         encoder = _load_encoder(_default_model(environ) if model is None else model)
         manifest = Manifest(
             model=encoder.name,
@@ -136,7 +169,7 @@ class PhotoIndex:
             labelled=True,
         )
         made = IndexStore.create(folder, manifest, vocabulary)
-        return cls(made, cache=_vocabulary_cache(environ), encoder=encoder)
+        return cls(made, cache=cache_dir(environ) / "vocabularies", encoder=encoder)
 
     def __enter__(self) -> Self:
         return self
@@ -157,6 +190,22 @@ class PhotoIndex:
     def vocabulary(self) -> Vocabulary:
         """The vocabulary that the photos' chains come from."""
         return self._store.vocabulary
+
+    @property
+    def photo_count(self) -> int:
+        """Number of different photos."""
+        return self._store.count()
+
+    def require_model(self, model: str | HierarchicalEncoder | None) -> None:
+        """Checks that a model is the one that the index was made with.
+
+        The same name needs no check here: every encoder is checked when it is loaded.
+
+        Raises:
+            ModelMismatchError: It is another one.
+        """
+        if model is not None and model != self._store.manifest.model:
+            self._given = _checked(_load_encoder(model), self._store)
 
     def add(
         self,
@@ -187,14 +236,15 @@ class PhotoIndex:
             VocabularyError: The vocabulary breaks a rule.
             StoreError: The store failed; what was reported as done is kept.
         """
-        relabelled = self._use_vocabulary(
-            None if concepts is None else _vocabulary(concepts), on_progress
-        )
-        if not paths and concepts is not None:
-            return IngestSummary(relabelled=relabelled)
-        summary = self._ingest([absolute(path) for path in paths], follow_links, prune, on_progress)
-        summary.relabelled = relabelled
-        self._store.photos.optimize()
+        vocabulary = None if concepts is None else _vocabulary(concepts)
+        look = None
+        if paths or vocabulary is None:
+            look = self._look([absolute(path) for path in paths], follow_links, prune)
+        relabelled = self._use_vocabulary(vocabulary, on_progress)
+        summary = IngestSummary() if look is None else self._ingest(look, prune, on_progress)
+        summary.relabelled = relabelled + self._recalibrate(on_progress)
+        if summary.changed:
+            self._store.photos.optimize()
         return summary
 
     def query(
@@ -225,9 +275,11 @@ class PhotoIndex:
             raise UsageError("a query is a text or a photo", hint="Give one of the two")
         if text is not None and not text.strip():
             raise UsageError("the query is empty", hint="Say what to look for")
+        if text is not None and any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise UsageError("the query is not valid text", hint="Type it in UTF-8")
         if levels < 1 or limit < 0:
             raise UsageError("levels must be 1 or more and limit 0 or more")
-        condition = parse_where(where)
+        condition = parse_where(where, self._concept_id)
         self._require_labels()
         labeller = self._labeller()
         if text is not None:
@@ -235,7 +287,7 @@ class PhotoIndex:
         else:
             vector = self._encoder.encode_photos([self._query_photo(Path(image or ""))])[0]
         return answer(
-            text if text is not None else str(image),
+            text if text is not None else path_to_text(Path(image or "")),
             vector,
             texts=text is not None,
             photos=self._store.photos,
@@ -252,7 +304,7 @@ class PhotoIndex:
             where: Conditions on the photos; all must hold.
         """
         self._require_labels()
-        condition = parse_where(where)
+        condition = parse_where(where, self._concept_id)
         return self._store.photos.facets("concepts", limit=len(self.vocabulary), filter=condition)
 
     def info(self) -> IndexInfo:
@@ -269,58 +321,89 @@ class PhotoIndex:
 
     @cached_property
     def _encoder(self) -> HierarchicalEncoder:
-        encoder = self._given or _load_encoder(self._store.manifest.model)
-        return _checked(encoder, self._store)
+        model = self._store.manifest.model
+        if self._given is None and model == IN_MEMORY:
+            raise ModelNotFoundError(
+                f"the index at {self._store.folder} was made with {model}",
+                hint="Open it with PhotoIndex.open(store, model=...), giving that model",
+            )
+        return _checked(self._given or _load_encoder(model), self._store)
 
     def _require_labels(self) -> None:
         if not self._store.manifest.labelled:
             raise StoreError(
                 f"the change of vocabulary of the index at {self._store.folder} was cut off",
-                hint="Run 'hiersearch index --concepts' or any 'hiersearch index' again",
+                hint="Run 'hiersearch index FOLDER' again, with any folder of its photos",
             )
-        if not self._store.photos.exists() or not self._store.photos.count():
+        if not self._store.count():
             raise PhotosNotFoundError(
                 f"the index at {self._store.folder} holds no photos yet",
                 hint="Add some with 'hiersearch index FOLDER'",
             )
 
-    def _ingest(
-        self, roots: list[Path], follow_links: bool, prune: bool, tell: Progress
-    ) -> IngestSummary:
-        problems: list[tuple[Path, str]] = []
-        found = list(
-            find_photos(
-                roots,
-                follow_links=follow_links,
-                on_problem=lambda path, reason: problems.append((path, reason)),
-            )
+    def _concept_id(self, name: str) -> str:
+        """The id of the concept that is called so."""
+        if name in self.vocabulary:
+            return name
+        for concept in self.vocabulary:
+            if concept.name.casefold() == name.casefold():
+                return concept.id
+        raise FilterError(
+            f"the vocabulary has no concept {name!r}", hint="See 'hiersearch concepts'"
         )
+
+    def _look(self, roots: list[Path], follow_links: bool, prune: bool) -> _Look:
+        """Finds what there is to do below some paths, before anything is changed."""
+        problems: list[Problem] = []
         self._store.photos.create(payload_indexes=PHOTO_INDEXES)
         stored = read_stored_files(self._store.photos)
+        # A folder that was indexed and is gone has no photos to find, but some to drop.
+        gone = {root for root in roots if prune and not root.exists() and stored.knows_below(root)}
+        found = list(
+            find_photos(
+                [root for root in roots if root not in gone],
+                follow_links=follow_links,
+                on_problem=lambda *problem: problems.append(problem),
+            )
+        )
         plan = make_plan(found, stored.catalogue, roots, [path for path, _ in problems])
         if not found and not plan.lost:
-            raise no_photos(roots)
+            raise no_photos(roots, problems)
+        return _Look(stored, plan, problems)
+
+    def _ingest(self, look: _Look, prune: bool, tell: Progress) -> IngestSummary:
         run = Ingest(
             self._store.photos,
-            stored,
+            look.stored,
             encode=lambda images: self._encoder.encode_photos(images),
             labeller=lambda vectors: self._labeller(vectors, tell),
             min_side=self._store.manifest.photo_size,
-            on_progress=lambda done: tell("indexing photos", done, len(plan.read)),
+            on_progress=lambda done: tell("indexing photos", done, len(look.plan.read)),
         )
-        summary = run.run(plan, prune=prune)
-        summary.skip(problems)
+        summary = run.run(look.plan, prune=prune)
+        summary.skip(look.problems)
         return summary
 
     def _use_vocabulary(self, vocabulary: Vocabulary | None, tell: Progress) -> int:
-        """Takes another vocabulary, or finishes taking one where a run was cut off."""
-        if vocabulary is not None and vocabulary.id != self._store.manifest.vocabulary_id:
+        """Takes a vocabulary, or finishes taking one where a run was cut off."""
+        if vocabulary is not None:
             self._store.take_vocabulary(vocabulary)
-            self._labels = None
         if self._store.manifest.labelled:
             return 0
         self._store.concepts.drop()
-        count = self._store.photos.count() if self._store.photos.exists() else 0
+        return self._relabel(tell)
+
+    def _recalibrate(self, tell: Progress) -> int:
+        """Calibrates again, if that was done on few photos and there are many more now."""
+        on = self._store.manifest.calibrated_on
+        if on is None or on >= CALIBRATION_SAMPLE or self._store.count() < 2 * on:
+            return 0
+        self._store.remember(calibration=None, calibrated_on=None, labelled=False)
+        return self._relabel(tell)
+
+    def _relabel(self, tell: Progress) -> int:
+        self._labels = None
+        count = self._store.count()
         if count:
             relabel(
                 self._store.photos,
@@ -328,6 +411,7 @@ class PhotoIndex:
                 on_progress=lambda done: tell("relabelling photos", done, count),
             )
         self._store.remember(labelled=True)
+        forget_vocabularies(self._store.folder, keep=self._store.manifest.vocabulary_id)
         return count
 
     def _labeller(self, sample: Floats | None = None, tell: Progress = tell_nobody) -> Labeller:
@@ -359,11 +443,9 @@ def _checked(encoder: HierarchicalEncoder, store: IndexStore) -> HierarchicalEnc
     )
 
 
-def _vocabulary_cache(environ: Mapping[str, str]) -> Path:
-    return cache_dir(environ) / "vocabularies"
-
-
 def _vocabulary(concepts: str | Path | Vocabulary) -> Vocabulary:
     if isinstance(concepts, Vocabulary):
         return concepts
+    if str(concepts) == "builtin":
+        return builtin_vocabulary()
     return read_vocabulary(Path(concepts).expanduser())

@@ -14,20 +14,22 @@ from numpy.typing import NDArray
 from hiersearch.concepts import Vocabulary, builtin_vocabulary, embed_vocabulary
 from hiersearch.index.storage import IndexStore
 from hiersearch.labelling import Labeller
-from hiersearch.levels import Calibration, calibrate
+from hiersearch.levels import calibrate
 from hiersearch.progress import Progress
 
 if TYPE_CHECKING:
     from hiersearch.encoder import HierarchicalEncoder
 
-__all__ = ["prepare_labeller"]
+__all__ = ["CALIBRATION_SAMPLE", "prepare_labeller"]
+
+CALIBRATION_SAMPLE = 256
+"""Photos that a calibration should be measured on; fewer only while there are no more."""
 
 Floats: TypeAlias = NDArray[np.float32]
 LoadEncoder: TypeAlias = Callable[[], "HierarchicalEncoder"]
 
 _TEXTS_AT_ONCE = 1024
 _POINTS_AT_ONCE = 1000
-_SAMPLE = 256
 
 
 def prepare_labeller(
@@ -56,8 +58,12 @@ def prepare_labeller(
     calibration = store.manifest.calibration
     if calibration is None:
         texts = _embed(builtin_vocabulary(), store, encoder, cache, tell)
-        calibration = _calibrate(texts, encoder().temperature, sample, store)
-        store.remember(calibration=calibration)
+        temperature = encoder().temperature
+        if temperature is None and sample is None:
+            sample = _stored_vectors(store)
+        calibration = calibrate(texts, sample, temperature=temperature)
+        measured = len(sample) if temperature is None and sample is not None else None
+        store.remember(calibration=calibration, calibrated_on=measured)
     return Labeller(store.vocabulary, embeddings, calibration, store.concepts)
 
 
@@ -75,13 +81,9 @@ def _embed(
     return embed_vocabulary(vocabulary, encode, model_id=store.manifest.model_id, cache=cache)
 
 
-def _calibrate(
-    texts: Floats, temperature: float | None, sample: Floats | None, store: IndexStore
-) -> Calibration:
-    if temperature is None and sample is None:
-        records = islice(store.photos.scroll(payload=[], with_vectors=True), _SAMPLE)
-        sample = np.stack([record.vector for record in records if record.vector is not None])
-    return calibrate(texts, sample, temperature=temperature)
+def _stored_vectors(store: IndexStore) -> Floats:
+    records = islice(store.photos.scroll(payload=[], with_vectors=True), CALIBRATION_SAMPLE)
+    return np.stack([record.vector for record in records if record.vector is not None])
 
 
 def _store_concepts(store: IndexStore, embeddings: Floats, tell: Progress) -> None:

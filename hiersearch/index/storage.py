@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from hiersearch.concepts import Vocabulary
-from hiersearch.errors import StoreError
 from hiersearch.index.manifest import (
     Manifest,
-    has_manifest,
     load_vocabulary,
     read_manifest,
     save_vocabulary,
@@ -47,23 +45,38 @@ class IndexStore:
             StoreLockedError: Another process has it open.
             StoreError: It is damaged.
         """
-        return cls(folder, read_manifest(folder), connect(folder))
+        manifest = read_manifest(folder)
+        client = connect(folder)
+        try:
+            store = cls(folder, manifest, client)
+            for collection in (store.photos, store.concepts):
+                if collection.exists():
+                    collection.count()  # takes the lock, before anything is done on its strength
+        except BaseException:
+            client.close()
+            raise
+        return store
 
     @classmethod
     def create(cls, folder: Path, manifest: Manifest, vocabulary: Vocabulary) -> Self:
-        """Makes an empty index in a folder.
+        """Makes an empty index in a folder, in the place of another one if there is one.
 
         Raises:
-            StoreError: There is one already, or the folder cannot be written to.
+            StoreLockedError: Another process has the other one open.
+            StoreError: The folder cannot be written to.
         """
-        if has_manifest(folder):
-            raise StoreError(
-                f"there is an index at {folder} already", hint="Open it, or name another store"
-            )
-        # The manifest comes last: an index is there when its manifest is.
-        save_vocabulary(folder, vocabulary)
-        write_manifest(folder, manifest)
-        return cls(folder, manifest, connect(folder))
+        client = connect(folder)
+        try:
+            store = cls(folder, manifest, client)
+            store.photos.drop()
+            store.concepts.drop()
+            # The manifest comes last: an index is there when its manifest is.
+            save_vocabulary(folder, vocabulary)
+            write_manifest(folder, manifest)
+        except BaseException:
+            client.close()
+            raise
+        return store
 
     @property
     def manifest(self) -> Manifest:
@@ -74,6 +87,10 @@ class IndexStore:
     def vocabulary(self) -> Vocabulary:
         """The vocabulary that the photos' chains come from."""
         return load_vocabulary(self.folder, self._manifest.vocabulary_id)
+
+    def count(self) -> int:
+        """Number of different photos."""
+        return self.photos.count() if self.photos.exists() else 0
 
     @property
     def dimension(self) -> int:
@@ -87,9 +104,10 @@ class IndexStore:
         self._manifest = manifest
 
     def take_vocabulary(self, vocabulary: Vocabulary) -> None:
-        """Stores another vocabulary; until the photos are relabelled the index says so."""
+        """Stores a vocabulary; if it is another one, the photos count as not labelled."""
         save_vocabulary(self.folder, vocabulary)
-        self.remember(vocabulary_id=vocabulary.id, labelled=False)
+        if vocabulary.id != self._manifest.vocabulary_id:
+            self.remember(vocabulary_id=vocabulary.id, labelled=False)
         self.__dict__.pop("vocabulary", None)
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from hiersearch.photos import PhotoFile, path_to_text, text_to_path
 
@@ -18,12 +19,18 @@ class KnownFile:
     Attributes:
         photo: Id of the photo's point; files of equal content share it.
         size: Bytes.
-        mtime: Time of the last change, in seconds since 1970.
+        mtime: Time of the last change, in seconds since 1970, to 5 decimals: of more digits a store
+            may give the last one back changed, and the file would look changed for ever.
     """
 
     photo: str
     size: int
     mtime: float
+
+    @classmethod
+    def of(cls, file: PhotoFile, photo: str) -> Self:
+        """The file as it is now, which holds a photo."""
+        return cls(photo, file.size, round(file.mtime, 5))
 
 
 class Catalogue:
@@ -113,15 +120,16 @@ def make_plan(
     texts = {path_to_text(file.path): file for file in found}
     read = [file for text, file in texts.items() if _changed(file, catalogue.get(text))]
     inhabited = {folder for file in found for folder in file.path.parents}
-    files = {root for root in roots if root in {file.path for file in found}}
+    folders = set(roots) - {file.path for file in found}
+    closed = set(unreadable)
     gone: list[str] = []
     lost: dict[Path, list[str]] = {}
     for text in catalogue.paths():
         if text in texts:
             continue
         path = text_to_path(text)
-        root = next((root for root in roots if path.is_relative_to(root)), None)
-        if root is None or root in files or any(path.is_relative_to(p) for p in unreadable):
+        root = next((folder for folder in path.parents if folder in folders), None)
+        if root is None or path in closed or not closed.isdisjoint(path.parents):
             continue
         if path.parent in inhabited:
             gone.append(text)
@@ -136,7 +144,7 @@ def make_plan(
 
 
 def _changed(file: PhotoFile, known: KnownFile | None) -> bool:
-    return known is None or known.size != file.size or known.mtime != file.mtime
+    return known is None or known != KnownFile.of(file, known.photo)
 
 
 def _lost_folder(path: Path, root: Path, inhabited: set[Path]) -> Path:

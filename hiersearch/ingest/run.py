@@ -33,7 +33,7 @@ class _Batch:
 
     reads: list[ReadFile]
     photos: dict[str, Photo]
-    vectors: Future[Floats]
+    vectors: Future[Floats] | None
 
 
 class Ingest:
@@ -110,7 +110,8 @@ class Ingest:
                 if self._catalogue.files_of(point) or (before and point in before.photos):
                     del photos[point]
             images = [photo.image for photo in photos.values()]
-            ahead = _Batch(batch, photos, encoder.submit(self._encode, images))
+            vectors = encoder.submit(self._encode, images) if images else None
+            ahead = _Batch(batch, photos, vectors)
             if before is not None:
                 yield before
             before = ahead
@@ -140,7 +141,7 @@ class Ingest:
             if before is not None:
                 touched.add(before.photo)
             self._count(read, before, missing)
-            self._catalogue.put(path, KnownFile(read.point, read.file.size, read.file.mtime))
+            self._catalogue.put(path, KnownFile.of(read.file, read.point))
             touched.add(read.point)
         if fresh:
             self._upsert(fresh, batch, encoder)
@@ -157,28 +158,31 @@ class Ingest:
         elif not others:
             self._summary.added += 1
         elif others & missing:
+            # Each file that is gone can have moved to one place only.
+            missing.discard(min(others & missing))
             self._summary.moved += 1
         else:
             self._summary.copies += 1
 
     def _upsert(self, fresh: dict[str, Photo], batch: _Batch, encoder: Executor) -> None:
-        encoded = dict(zip(batch.photos, batch.vectors.result(), strict=True))
+        vectors = () if batch.vectors is None else batch.vectors.result()
+        encoded = dict(zip(batch.photos, vectors, strict=True))
         # What was known when the batch was encoded, and was dropped by the batch before it.
         late = [point for point in fresh if point not in encoded]
         if late:
             images = [fresh[point].image for point in late]
             encoded.update(zip(late, encoder.submit(self._encode, images).result(), strict=True))
-        vectors = np.stack([encoded[point] for point in fresh])
-        labeller = self._labeller(vectors)
+        rows = np.stack([encoded[point] for point in fresh])
+        labeller = self._labeller(rows)
         payloads = [
             {
                 **photo_payload(photo),
                 **file_payload(self._catalogue.files_of(point)),
                 **chain_payload(chain, labeller.vocabulary),
             }
-            for (point, photo), chain in zip(fresh.items(), labeller.chains(vectors), strict=True)
+            for (point, photo), chain in zip(fresh.items(), labeller.chains(rows), strict=True)
         ]
-        self._photos.upsert(list(fresh), vectors, payloads)
+        self._photos.upsert(list(fresh), rows, payloads)
 
     def _drop(self, paths: Iterable[str]) -> None:
         removed = [file for path in paths if (file := self._catalogue.remove(path))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hiersearch.ingest.catalogue import Catalogue, KnownFile
@@ -28,6 +29,10 @@ class StoredFiles:
 
     catalogue: Catalogue
     stale: frozenset[str]
+
+    def knows_below(self, folder: Path) -> bool:
+        """Whether some file below a folder is known."""
+        return any(text_to_path(path).is_relative_to(folder) for path in self.catalogue.paths())
 
 
 def read_stored_files(photos: HierarchicalCollection) -> StoredFiles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,14 +50,29 @@ class IngestSummary:
         """Notes files and folders that were passed over, each with the reason."""
         self.skipped.extend(Skip(path, reason) for path, reason in problems)
 
+    @property
+    def changed(self) -> bool:
+        """Whether the run changed what is stored."""
+        return bool(
+            self.added
+            or self.copies
+            or self.updated
+            or self.moved
+            or self.removed
+            or self.relabelled
+        )
+
     def raise_for_lost(self) -> None:
         """Raises MissingPhotosError if a folder of the index is missing or suddenly empty."""
         if not self.lost:
             return
-        folder, count = next(iter(self.lost.items()))
-        more = f" (and {len(self.lost) - 1} more folders)" if len(self.lost) > 1 else ""
+        folder = next(iter(self.lost))
+        count = sum(self.lost.values())
+        photos = "1 indexed photo was" if count == 1 else f"{count} indexed photos were"
         state = "holds no photo any more" if folder.is_dir() else "is missing"
+        more = f", nor do {len(self.lost) - 1} other folders" if len(self.lost) > 1 else ""
         raise MissingPhotosError(
-            f"{folder} {state}{more}; its {count} indexed photos were kept",
-            hint="Connect its disk and run again, or drop them with 'hiersearch index --prune'",
+            f"{folder} {state}{more}; {photos} kept",
+            hint="Connect the disk and run again, or drop the photos with "
+            f"'hiersearch index --prune {shlex.quote(str(folder))}'",
         )

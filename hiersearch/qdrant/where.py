@@ -26,13 +26,15 @@ _GREATEST = 2**53
 """Whole numbers up to here are exact in the floats that ranges are made of."""
 
 
-def parse_where(expressions: Sequence[str]) -> models.Filter | None:
+def parse_where(
+    expressions: Sequence[str], concept_id: Callable[[str], str] = str
+) -> models.Filter | None:
     """The filter that every expression must agree to.
 
     KEY OP VALUE, with OP one of `= != > >= < <=`:
 
     * `folder`, `name`, `path`, `concept`: `=` and `!=`. A folder is a full path or just a name, at
-      any depth. A concept is an id, and stands for all concepts below it.
+      any depth. A concept stands for all concepts below it.
     * `taken`, `mtime`: a year, month, day, minute or second in ISO 8601, and all of it:
       `taken=2020-05` is that month, `taken>2020` begins with 2021, `taken<=2020` ends with 2020.
       `taken` is the clock of the camera, `mtime` that of this machine.
@@ -42,16 +44,17 @@ def parse_where(expressions: Sequence[str]) -> models.Filter | None:
 
     Args:
         expressions: The expressions; none gives no filter.
+        concept_id: Gives a concept's id by what was written; by default that is the id.
 
     Raises:
         FilterError: An expression cannot be read; says what is allowed.
     """
     given = [expressions] if isinstance(expressions, str) else list(expressions)
-    conditions: list[Any] = [_condition(expression) for expression in given]
+    conditions: list[Any] = [_condition(expression, concept_id) for expression in given]
     return models.Filter(must=conditions) if conditions else None
 
 
-def _condition(expression: object) -> Condition:
+def _condition(expression: object, concept_id: Callable[[str], str]) -> Condition:
     match = _EXPRESSION.fullmatch(expression) if isinstance(expression, str) else None
     if match is None:
         raise FilterError(f"the condition {expression!r} cannot be read", hint=_ALLOWED)
@@ -61,6 +64,8 @@ def _condition(expression: object) -> Condition:
         raise FilterError(f"there is no photo field called {key!r}", hint=_ALLOWED)
     if not value:
         raise FilterError(f"the condition {expression!r} has no value", hint=_ALLOWED)
+    if key == "concept":
+        value = concept_id(value)
     if operator == "!=":
         return models.Filter(must_not=[read(key, "=", value)])
     return read(key, "=" if operator == "==" else operator, value)

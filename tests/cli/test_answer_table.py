@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from hiersearch.cli.answer_table import answer_lines, printable
+from hiersearch.cli.answer_table import answer_lines
+from hiersearch.cli.printing import printable
 from hiersearch.search import Answer, Level, PhotoHit
 
 HERE = Path("/photos")
@@ -78,6 +79,8 @@ def test_no_colour_codes_in_the_plain_text():
     ("path", "expected"),
     [
         (Path("café.jpg"), "café.jpg"),
+        (Path("Screenshot 9.41\u202fPM 👨\u200d👩.png"), "Screenshot 9.41\u202fPM 👨\u200d👩.png"),
+        (Path("a\u202eb.jpg"), "a\ufffdb.jpg"),
         (Path("a\nb\x1b[31m.jpg"), "a\ufffdb\ufffd[31m.jpg"),
         (Path(os.fsdecode(b"caf\xe9.jpg")), "caf\ufffd.jpg"),
     ],

@@ -71,22 +71,35 @@ def test_query_paths_are_for_pipes(run_installed, store, demo_photos):
 
 
 def test_the_reader_of_a_pipe_may_leave_early(command, store):
-    done = subprocess.run(
-        f'"{command}" query "a cat" --store "{store}" --paths | head -c 1; exit ${{PIPESTATUS[0]}}',
-        shell=True,
-        executable="/bin/bash",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stderr == ""
-    assert done.returncode == 0
+    for words in ("concepts --store", "concepts --json --store"):
+        done = subprocess.run(
+            f'"{command}" {words} "{store}" | true; exit ${{PIPESTATUS[0]}}',
+            shell=True,
+            executable="/bin/bash",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_names_in_messages_cannot_pass_for_messages(run, home, demo_photos, store):
+    folder = home / "photos"
+    folder.mkdir()
+    (folder / "a\nhiersearch: b\x1b[31m.jpg").write_bytes(b"no photo")
+    (folder / "cat.png").write_bytes((demo_photos / "cat.png").read_bytes())
+    words = home / "w.txt"
+    words.write_text("animal > cat\n")
+    done = run("index", folder, "--concepts", words, "--model", "mini", "--name", "odd")
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("skipped")]
+    assert line.endswith("not an image, or not in a format that can be read")
+    assert "\x1b" not in done.stderr
 
 
 def test_where_and_info_and_concepts(run, store):
+    assert "photos      12\n" in run("info", "--store", store).stdout
     filtered = run("query", "a cat", "--store", store, "--where", "name=rocket.jpg", "--paths")
     assert filtered.stdout.endswith("rocket.jpg\n")
-    assert "12" in run("info", "--store", store).stdout
     info = json.loads(run("info", "--store", store, "--json").stdout)
     assert (info["photos"], info["model"], info["dimension"]) == (12, "mini", 384)
     tree = run("concepts", "--store", store).stdout
@@ -103,6 +116,8 @@ def test_where_and_info_and_concepts(run, store):
         (["info", "--store", "nowhere"], 1, "Make one with 'hiersearch index FOLDER'"),
         (["index", "nowhere"], 2, "nowhere"),
         (["index"], 2, "no photos were named"),
+        (["index", "--concepts", "words.txt"], 1, "no index at"),
+        (["info", "--store", "http://localhost:6333"], 2, "is no folder"),
         (["index", "empty"], 2, "no photos in"),
         (["query"], 2, "a query is a text or a photo"),
         (["query", "a", "--levels", "0"], 2, "--levels"),
@@ -119,6 +134,7 @@ def test_each_error_is_one_line_with_the_next_step(
     (tmp_path / "empty").mkdir()
     (tmp_path / "photos").mkdir()
     shutil.copy(demo_photos / "rocket.jpg", tmp_path / "photos")
+    (tmp_path / "words.txt").write_text("animal > cat\n")
     (tmp_path / "cycle.csv").write_text("concept,parent\na,b\nb,a\n")
     done = run(*words, check=code)
     assert done.stdout == ""
