@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ __all__ = ["batches"]
 T = TypeVar("T")
 
 
-def batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
-    """Yields the items in order, `size` at a time, fewer at the end."""
-    while batch := list(islice(items, size)):
+def batches(items: Iterator[T], size: Callable[[], int]) -> Iterator[list[T]]:
+    """Yields the items in order, as many at a time as `size` says then, fewer at the end."""
+    while batch := list(islice(items, size())):
         yield batch

@@ -119,7 +119,8 @@ def make_plan(
     """
     texts = {path_to_text(file.path): file for file in found}
     read = [file for text, file in texts.items() if _changed(file, catalogue.get(text))]
-    inhabited = {folder for file in found for folder in file.path.parents}
+    direct = {file.path.parent for file in found}
+    inhabited = direct.union(*(folder.parents for folder in direct))
     folders = set(roots) - {file.path for file in found}
     closed = set(unreadable)
     gone: list[str] = []

@@ -21,17 +21,19 @@ _AHEAD = 96
 
 @dataclass(frozen=True)
 class ReadFile:
-    """A file that was read: its photo, or the hash of a photo already stored, or why not."""
+    """A file that was read.
+
+    Attributes:
+        file: The file.
+        point: Id of its photo's point; empty if it could not be read.
+        photo: Its photo; None where that is stored already.
+        reason: Why it could not be read; empty if it could.
+    """
 
     file: PhotoFile
-    hash: str = ""
+    point: str = ""
     photo: Photo | None = None
     reason: str = ""
-
-    @property
-    def point(self) -> str:
-        """Id of the photo's point: the hash of its content, as a UUID."""
-        return str(UUID(hex=self.hash))
 
 
 def read_file(file: PhotoFile, equals: frozenset[str], min_side: int) -> ReadFile:
@@ -46,12 +48,17 @@ def read_file(file: PhotoFile, equals: frozenset[str], min_side: int) -> ReadFil
         What was read; a file that cannot be read gives a reason, not an error.
     """
     try:
-        if equals and (known := ReadFile(file, content_hash(file.path))).point in equals:
-            return known
+        if equals and (point := _point_id(content_hash(file.path))) in equals:
+            return ReadFile(file, point)
         photo = read_photo(file.path, min_side=min_side)
     except UnreadablePhotoError as error:
         return ReadFile(file, reason=error.message)
-    return ReadFile(file, photo.content_hash, photo)
+    return ReadFile(file, _point_id(photo.content_hash), photo)
+
+
+def _point_id(content: str) -> str:
+    """The hash of a file's content as a UUID, which is what stores take for an id."""
+    return str(UUID(hex=content))
 
 
 @contextmanager

@@ -24,7 +24,7 @@ def relabel(
         How many photos were labelled.
     """
     done = 0
-    for batch in batches(photos.scroll(payload=[], with_vectors=True), _PAGE):
+    for batch in batches(photos.scroll(payload=[], with_vectors=True), lambda: _PAGE):
         vectors = np.stack([record.vector for record in batch if record.vector is not None])
         photos.set_payload(
             [record.id for record in batch],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
@@ -24,7 +25,10 @@ __all__ = ["Ingest"]
 
 Floats: TypeAlias = NDArray[np.float32]
 
-_BATCH = 64
+_SMALLEST, _LARGEST = 16, 128
+_SECONDS = 2.0
+"""What encoding a batch should take: the longer, the less the cores wait for each other between
+batches; the shorter, the sooner progress is told and an interrupt is heard."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Ingest:
         self._labeller = labeller
         self._min_side = min_side
         self._on_progress = on_progress
+        self._batch_size = _SMALLEST
         self._arrived: set[str] = set()
         self._summary = IngestSummary()
 
@@ -87,7 +92,7 @@ class Ingest:
             reading_ahead(plan.read, self._catalogue.snapshot(), self._min_side) as reads,
             worker_threads(1, "encode-photos") as encoder,
         ):
-            for batch in self._encoding_ahead(batches(reads, _BATCH), encoder):
+            for batch in self._encoding_ahead(batches(reads, lambda: self._batch_size), encoder):
                 self._store(batch, missing, encoder)
                 done += len(batch.reads)
                 self._on_progress(done)
@@ -110,13 +115,20 @@ class Ingest:
                 if self._catalogue.files_of(point) or (before and point in before.photos):
                     del photos[point]
             images = [photo.image for photo in photos.values()]
-            vectors = encoder.submit(self._encode, images) if images else None
+            vectors = encoder.submit(self._encode_timed, images) if images else None
             ahead = _Batch(batch, photos, vectors)
             if before is not None:
                 yield before
             before = ahead
         if before is not None:
             yield before
+
+    def _encode_timed(self, images: Sequence[Image]) -> Floats:
+        begun = time.perf_counter()
+        vectors = self._encode(images)
+        fitting = len(images) * _SECONDS / (time.perf_counter() - begun)
+        self._batch_size = max(_SMALLEST, min(_LARGEST, int(fitting)))
+        return vectors
 
     def _settle(self, read: ReadFile) -> ReadFile:
         """Decodes a file after all if the photo it was equal to has been dropped meanwhile."""

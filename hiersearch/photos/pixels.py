@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,7 @@ _SENSOR_BITS = (8, 10, 12, 14, 16)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Return a new 8-bit RGB image of a decoded one, without metadata.
+    """Return the 8-bit RGB image of a decoded one, without metadata.
 
     What is transparent becomes white. Deeper greys are scaled as `_to_8_bits` says. Colour profiles
     are not applied.
@@ -41,9 +42,11 @@ def to_rgb(image: Image.Image) -> Image.Image:
         rgb = Image.new("RGB", image.size, "white")
         rgb.paste(rgba, mask=rgba.getchannel("A"))
     else:
-        rgb = image.convert("RGB")
-    # Also so that nobody turns the image a second time.
+        rgb = image if image.mode == "RGB" else image.convert("RGB")
+    # Also so that nobody turns the image a second time; what was read of EXIF is kept apart.
     rgb.info.clear()
+    with suppress(Exception):  # Pillow raises nearly anything on a broken block
+        rgb.getexif().clear()
     return rgb
 
 
