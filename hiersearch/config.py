@@ -16,7 +16,15 @@ from platformdirs import user_cache_path, user_config_path, user_data_path
 
 from hiersearch.errors import UsageError
 
-__all__ = ["DEFAULT_NAME", "Settings", "cache_dir", "data_dir", "index_folder", "read_settings"]
+__all__ = [
+    "DEFAULT_NAME",
+    "Settings",
+    "absolute",
+    "cache_dir",
+    "data_dir",
+    "index_folder",
+    "read_settings",
+]
 
 DEFAULT_NAME = "photos"
 """Name of the index that is meant when none is named."""
@@ -124,6 +132,11 @@ def index_folder(
     return data_dir(environ) / "indexes" / (name or DEFAULT_NAME)
 
 
-def _folder(named: str | Path | None, default: Path) -> Path:
+def absolute(path: str | Path) -> Path:
+    """The absolute path by the name that was given; `~` is the home folder."""
     # Not resolve(): a link that the user named is the name that messages should show.
-    return Path(os.path.abspath(Path(named).expanduser())) if named else default  # noqa: PTH100
+    return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100
+
+
+def _folder(named: str | Path | None, default: Path) -> Path:
+    return absolute(named) if named else default

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -71,8 +72,7 @@ class Vocabulary:
                 f"{self._name} holds no concept", hint="Give it at least one concept"
             )
         if len(self._positions) < len(self._concepts):
-            seen: set[str] = set()
-            twice = next(c.id for c in self._concepts if c.id in seen or seen.add(c.id))  # type: ignore[func-returns-value]
+            twice, _ = Counter(concept.id for concept in self._concepts).most_common(1)[0]
             raise VocabularyError(f"the concept {twice!r} occurs twice", hint="Remove one of them")
         for concept in self._concepts:
             self._check_concept(concept)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from hiersearch.config import absolute
 from hiersearch.errors import PhotosNotFoundError
 from hiersearch.photos import find_photos
 
-__all__ = ["Problem", "absolute", "no_photos", "require_photos"]
+__all__ = ["Problem", "no_photos", "require_photos"]
 
 Problem: TypeAlias = tuple[Path, str]
 """What could not be searched, and why."""
@@ -38,8 +38,3 @@ def no_photos(roots: Sequence[Path], problems: Sequence[Problem]) -> PhotosNotFo
         f"no photos in {', '.join(map(str, roots)) or 'nothing'}",
         hint="Name a folder that holds JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF files",
     )
-
-
-def absolute(path: str | Path) -> Path:
-    """The absolute path by the name that was given; `~` is the home folder."""
-    return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - resolve() follows links

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiersearch.concepts import Vocabulary, builtin_vocabulary, read_vocabulary
-from hiersearch.config import cache_dir, index_folder, read_settings
+from hiersearch.config import absolute, cache_dir, index_folder, read_settings
 from hiersearch.encoder import IN_MEMORY, default_model
 from hiersearch.errors import (
     FilterError,
@@ -26,7 +26,7 @@ from hiersearch.errors import (
     UsageError,
 )
 from hiersearch.index.info import IndexInfo, read_info
-from hiersearch.index.looking import Problem, absolute, no_photos
+from hiersearch.index.looking import Problem, no_photos
 from hiersearch.index.manifest import Manifest, forget_vocabularies, has_manifest
 from hiersearch.index.preparing import CALIBRATION_SAMPLE, prepare_labeller
 from hiersearch.index.storage import IndexStore
