@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -26,12 +27,12 @@ from hiersearch.encoder.mini import mini_folder
 from hiersearch.encoder.models import IN_MEMORY, MINI, model_folder
 from hiersearch.encoder.quiet import quiet
 from hiersearch.encoder.sidecar import Sidecar, fingerprint, read_sidecar, write_sidecar
-from hiersearch.encoder.threads import spread
+from hiersearch.encoder.threads import spread, spread_ahead
 from hiersearch.encoder.upright import upright
 from hiersearch.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -187,26 +188,39 @@ class HierarchicalEncoder:
             UnreadablePhotoError: If a file cannot be decoded.
             ModelError: If the model has no image tower, or gives something that is no vector.
         """
-        _require_list(photos, "photos")
-        for position, photo in enumerate(photos):
-            if not isinstance(photo, Image.Image | str | Path):
-                raise UsageError(
-                    f"photos[{position}] is of type {type(photo).__name__}, "
-                    "neither an image nor a path"
-                )
-        self._require_photos()
-        if not photos:
+        parts = self._photo_parts(photos, batch_size)
+        if not parts:
             return self._nothing()
         budget = self._budget()
-        fair = math.ceil(len(photos) / budget)
-        if batch_size is None:
-            batch_size = FUSED_BATCH if self._fused is not None else PHOTO_BATCH
-        parts = _parts(photos, min(_positive(batch_size), fair))
         workers = min(budget, len(parts))
         # The fused tower's operations are too small to be worth sharing out.
         threads = 1 if self._fused is not None else max(1, budget // workers)
         found = spread(self._embed_photos, parts, workers=workers, threads=threads)
         return _unit_rows(np.concatenate(found))
+
+    def encode_photo_batches(
+        self, batches: Iterable[Sequence[Photo]], *, batch_size: int | None = None
+    ) -> Generator[Floats]:
+        """Embed photos batch after batch, each while the caller works with the vectors before.
+
+        Args:
+            batches: As for `encode_photos`; read one batch ahead, in the caller's thread.
+            batch_size: As for `encode_photos`.
+
+        Yields:
+            (n, dim) float32 rows of length 1 for each batch.
+
+        Raises:
+            UsageError: As `encode_photos`.
+            PhotosNotFoundError: As `encode_photos`.
+            UnreadablePhotoError: As `encode_photos`.
+            ModelError: As `encode_photos`.
+        """
+        parts = (self._photo_parts(photos, batch_size) for photos in batches)
+        found = spread_ahead(self._embed_photos, parts, workers=self._budget(), threads=1)
+        with closing(found):
+            for vectors in found:
+                yield _unit_rows(np.concatenate(vectors)) if vectors else self._nothing()
 
     def save(self, path: str | Path) -> None:
         """Write a folder that plain `SentenceTransformer(path)` opens, and this class.
@@ -239,6 +253,23 @@ class HierarchicalEncoder:
     def _embed_photos(self, photos: Sequence[Photo]) -> NDArray[Any]:
         images = [upright(photo) for photo in photos]
         return self._embed(images) if self._fused is None else self._fused(images)
+
+    def _photo_parts(
+        self, photos: Sequence[Photo], batch_size: int | None
+    ) -> list[Sequence[Photo]]:
+        """Check photos, and cut them into parts that are worth computing side by side."""
+        _require_list(photos, "photos")
+        for position, photo in enumerate(photos):
+            if not isinstance(photo, Image.Image | str | Path):
+                raise UsageError(
+                    f"photos[{position}] is of type {type(photo).__name__}, "
+                    "neither an image nor a path"
+                )
+        self._require_photos()
+        if batch_size is None:
+            batch_size = FUSED_BATCH if self._fused is not None else PHOTO_BATCH
+        fair = math.ceil(len(photos) / self._budget())
+        return _parts(photos, min(_positive(batch_size), max(fair, 1)))
 
     @torch.inference_mode()
     def _embed(self, inputs: Sequence[Any]) -> NDArray[Any]:

@@ -7,16 +7,16 @@ slower than one thread. Here whole parts of a batch are shared out instead.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
-__all__ = ["spread", "torch_threads"]
+__all__ = ["spread", "spread_ahead", "torch_threads"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -55,12 +55,44 @@ def spread(
     Returns:
         The results in the order of the parts; the first error is raised.
     """
+    return next(spread_ahead(compute, [parts], workers=workers, threads=threads))
+
+
+def spread_ahead(
+    compute: Callable[[Sequence[Item]], Result],
+    batches: Iterable[Sequence[Sequence[Item]]],
+    *,
+    workers: int,
+    threads: int,
+) -> Generator[list[Result]]:
+    """Compute batches of parts, each while the caller works on the results of the one before.
+
+    The parts of two batches stand in one queue, so that no worker waits for another's last part.
+    Closing the iterator drops what was not begun.
+
+    Args:
+        compute: What to do with a part; must be safe to run in several threads.
+        batches: The parts of each batch; read one batch ahead, in the caller's thread.
+        workers: How many parts are computed at once, at least 1.
+        threads: How many threads each may use inside torch's operations, at least 1.
+
+    Yields:
+        The results of each batch, in the order of its parts; the first error is raised.
+    """
+    pool = ThreadPoolExecutor(
+        workers, "hiersearch", initializer=torch.set_num_threads, initargs=(threads,)
+    )
+    before: list[Future[Result]] | None = None
     # What a pool's thread sets for itself also becomes the default of threads that start later:
     # leaving torch_threads puts that right.
-    with (
-        torch_threads(torch.get_num_threads()),
-        ThreadPoolExecutor(
-            workers, "hiersearch", initializer=torch.set_num_threads, initargs=(threads,)
-        ) as pool,
-    ):
-        return list(pool.map(compute, parts))
+    with torch_threads(torch.get_num_threads()):
+        try:
+            for parts in batches:
+                ahead = [pool.submit(compute, part) for part in parts]
+                if before is not None:
+                    yield [part.result() for part in before]
+                before = ahead
+            if before is not None:
+                yield [part.result() for part in before]
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -375,7 +375,7 @@ class PhotoIndex:
         run = Ingest(
             self._store.photos,
             look.stored,
-            encode=lambda images: self._encoder.encode_photos(images),
+            encode=lambda batches: self._encoder.encode_photo_batches(batches),
             labeller=lambda vectors: self._labeller(vectors, tell),
             min_side=self._store.manifest.photo_size,
             on_progress=lambda done: tell("indexing photos", done, len(look.plan.read)),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -14,7 +15,7 @@ from PIL.Image import Image
 
 from hiersearch.ingest.batching import batches
 from hiersearch.ingest.catalogue import KnownFile, Plan
-from hiersearch.ingest.reading import ReadFile, read_file, reading_ahead, worker_threads
+from hiersearch.ingest.reading import ReadFile, read_file, reading_ahead
 from hiersearch.ingest.stored import StoredFiles, file_payload, photo_payload
 from hiersearch.ingest.summary import IngestSummary, Skip
 from hiersearch.labelling import Labeller, chain_payload
@@ -25,19 +26,18 @@ __all__ = ["Ingest"]
 
 Floats: TypeAlias = NDArray[np.float32]
 
-_SMALLEST, _LARGEST = 16, 128
-_SECONDS = 2.0
-"""What encoding a batch should take: the longer, the less the cores wait for each other between
-batches; the shorter, the sooner progress is told and an interrupt is heard."""
+_SMALLEST, _LARGEST = 8, 64
+_SECONDS = 1.0
+"""What a batch should take: the longer, the less storing costs; the shorter, the sooner progress
+is told and an interrupt is heard."""
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """Files that were read, and those of their photos that are being encoded."""
+    """Files that were read, and those of their photos that are to be encoded."""
 
     reads: list[ReadFile]
     photos: dict[str, Photo]
-    vectors: Future[Floats] | None
 
 
 class Ingest:
@@ -46,8 +46,8 @@ class Ingest:
     Args:
         photos: Where the points go.
         stored: The files that the index knows; kept up to date as points are stored.
-        encode: (n, dim) float32 unit rows of n upright RGB images; called in another thread, but
-            never twice at once.
+        encode: For each list of upright RGB images their vectors, (n, dim) float32 unit rows; a
+            list is taken before the vectors of the one before it are given.
         labeller: The labeller, given the first vectors of the run.
         min_side: Shortest edge in pixels that the encoder looks at.
         on_progress: Called with the number of files that are done and stored.
@@ -58,7 +58,7 @@ class Ingest:
         photos: HierarchicalCollection,
         stored: StoredFiles,
         *,
-        encode: Callable[[Sequence[Image]], Floats],
+        encode: Callable[[Iterable[Sequence[Image]]], Generator[Floats]],
         labeller: Callable[[Floats], Labeller],
         min_side: int,
         on_progress: Callable[[int], None],
@@ -88,12 +88,9 @@ class Ingest:
         self._sync_files(self._stale)
         missing = {path for paths in (plan.gone, *plan.lost.values()) for path in paths}
         done = 0
-        with (
-            reading_ahead(plan.read, self._catalogue.snapshot(), self._min_side) as reads,
-            worker_threads(1, "encode-photos") as encoder,
-        ):
-            for batch in self._encoding_ahead(batches(reads, lambda: self._batch_size), encoder):
-                self._store(batch, missing, encoder)
+        with reading_ahead(plan.read, self._catalogue.snapshot(), self._min_side) as reads:
+            for batch, vectors in self._encoded(batches(reads, lambda: self._batch_size)):
+                self._store(batch, vectors, missing)
                 done += len(batch.reads)
                 self._on_progress(done)
         self._drop(plan.gone)
@@ -104,31 +101,28 @@ class Ingest:
                 self._summary.lost[folder] = len(paths) - len(left)
         return self._summary
 
-    def _encoding_ahead(
-        self, reads: Iterator[list[ReadFile]], encoder: Executor
-    ) -> Iterator[_Batch]:
+    def _encoded(self, reads: Iterator[list[ReadFile]]) -> Iterator[tuple[_Batch, Floats]]:
         """Has each batch encoded while the one before it is stored."""
-        before: _Batch | None = None
-        for batch in reads:
-            photos = {read.point: read.photo for read in batch if read.photo is not None}
-            for point in list(photos):
-                if self._catalogue.files_of(point) or (before and point in before.photos):
-                    del photos[point]
-            images = [photo.image for photo in photos.values()]
-            vectors = encoder.submit(self._encode_timed, images) if images else None
-            ahead = _Batch(batch, photos, vectors)
-            if before is not None:
-                yield before
-            before = ahead
-        if before is not None:
-            yield before
+        waiting: deque[_Batch] = deque()
 
-    def _encode_timed(self, images: Sequence[Image]) -> Floats:
+        def images() -> Iterator[list[Image]]:
+            for batch in reads:
+                photos = {read.point: read.photo for read in batch if read.photo is not None}
+                for point in list(photos):
+                    if self._catalogue.files_of(point) or any(point in b.photos for b in waiting):
+                        del photos[point]
+                waiting.append(_Batch(batch, photos))
+                yield [photo.image for photo in photos.values()]
+
         begun = time.perf_counter()
-        vectors = self._encode(images)
-        fitting = len(images) * _SECONDS / (time.perf_counter() - begun)
-        self._batch_size = max(_SMALLEST, min(_LARGEST, int(fitting)))
-        return vectors
+        with closing(self._encode(images())) as found:
+            for vectors in found:
+                now = time.perf_counter()
+                if len(vectors):
+                    fitting = len(vectors) * _SECONDS / (now - begun)
+                    self._batch_size = max(_SMALLEST, min(_LARGEST, int(fitting)))
+                begun = now
+                yield waiting.popleft(), vectors
 
     def _settle(self, read: ReadFile) -> ReadFile:
         """Decodes a file after all if the photo it was equal to has been dropped meanwhile."""
@@ -136,7 +130,7 @@ class Ingest:
             return read
         return read_file(read.file, frozenset(), self._min_side)
 
-    def _store(self, batch: _Batch, missing: set[str], encoder: Executor) -> None:
+    def _store(self, batch: _Batch, vectors: Floats, missing: set[str]) -> None:
         reads = [self._settle(read) for read in batch.reads]
         fresh: dict[str, Photo] = {}
         for read in reads:
@@ -156,7 +150,7 @@ class Ingest:
             self._catalogue.put(path, KnownFile.of(read.file, read.point))
             touched.add(read.point)
         if fresh:
-            self._upsert(fresh, batch, encoder)
+            self._upsert(fresh, batch, vectors)
         self._sync_files(touched - fresh.keys())
 
     def _count(self, read: ReadFile, before: KnownFile | None, missing: set[str]) -> None:
@@ -176,14 +170,13 @@ class Ingest:
         else:
             self._summary.copies += 1
 
-    def _upsert(self, fresh: dict[str, Photo], batch: _Batch, encoder: Executor) -> None:
-        vectors = () if batch.vectors is None else batch.vectors.result()
+    def _upsert(self, fresh: dict[str, Photo], batch: _Batch, vectors: Floats) -> None:
         encoded = dict(zip(batch.photos, vectors, strict=True))
         # What was known when the batch was encoded, and was dropped by the batch before it.
         late = [point for point in fresh if point not in encoded]
         if late:
-            images = [fresh[point].image for point in late]
-            encoded.update(zip(late, encoder.submit(self._encode, images).result(), strict=True))
+            with closing(self._encode([[fresh[point].image for point in late]])) as found:
+                encoded.update(zip(late, next(found), strict=True))
         rows = np.stack([encoded[point] for point in fresh])
         labeller = self._labeller(rows)
         payloads = [

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 from transformers import EfficientNetConfig, EfficientNetImageProcessorPil, EfficientNetModel
 
 from hiersearch.encoder.efficientnet_lite import image_processor
-from hiersearch.encoder.fusing import fuse_photos, fuse_tower, prepare
+from hiersearch.encoder.fusing import fuse_photos, fuse_tower, prepare, trace_tower
 from hiersearch.encoder.mini import TEXT_WEIGHTS
 
 PROCESSOR = image_processor()
@@ -89,10 +90,48 @@ def test_the_stock_model_is_left_as_it_is(mini, demo_photos):
     found = fused(photos)
 
     np.testing.assert_allclose(found, model.encode(photos), atol=1e-6)
-    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in fused.tower.modules())
     after = model.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_normalisations_are_folded_away(mini):
+    tower = next(m for m in mini.model.modules() if isinstance(m, EfficientNetModel))
+
+    fused = fuse_tower(tower)
+
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in fused.modules())
+
+
+@pytest.mark.parametrize("count", [1, 3, 4])
+@torch.inference_mode()
+def test_a_traced_tower_gives_the_same_to_the_bit(mini, count):
+    tower = fuse_tower(next(m for m in mini.model.modules() if isinstance(m, EfficientNetModel)))
+    pixels = torch.randn(count, 3, 224, 224).to(memory_format=torch.channels_last)
+
+    traced = trace_tower(tower)
+
+    for _ in range(3):  # torch may change what it runs after the first times
+        assert torch.equal(traced(pixels), tower(pixels).pooler_output)
+
+
+def test_tracing_starts_after_many_photos_and_changes_nothing(mini, demo_photos, monkeypatch):
+    monkeypatch.setattr("hiersearch.encoder.fusing.MANY", 3)
+    photo = Image.open(next(iter(sorted(demo_photos.rglob("*.*"))))).convert("RGB")
+    traced = []
+    monkeypatch.setattr(
+        "hiersearch.encoder.fusing.trace_tower",
+        lambda tower: traced.append(tower) or trace_tower(tower),
+    )
+    fused = fuse_photos(mini.model)
+    assert fused is not None
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(fused, [[photo]] * 12))
+
+    assert len(traced) == 1
+    for vectors in found:
+        np.testing.assert_array_equal(vectors, found[0])
 
 
 def test_models_without_such_a_route_are_passed_over():

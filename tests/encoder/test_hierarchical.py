@@ -143,6 +143,15 @@ class TestVectors:
         alone = np.concatenate([encoder.encode_photos([image]) for image in images])
         np.testing.assert_allclose(encoder.encode_photos(images, batch_size=2), alone, atol=1e-6)
 
+    def test_batches_give_what_photos_alone_give(self, encoder, images):
+        alone = encoder.encode_photos(images)
+        batches = [images[:2], [], images[2:]]
+
+        found = list(encoder.encode_photo_batches(batches))
+
+        assert [len(vectors) for vectors in found] == [len(batch) for batch in batches]
+        np.testing.assert_allclose(np.concatenate(found), alone, atol=1e-6)
+
     @pytest.mark.parametrize("threads", [1, 3])
     def test_they_do_not_depend_on_threads(self, encoder, images, threads):
         expected = encoder.encode_photos(images), encoder.encode_texts(TEXTS)

@@ -83,6 +83,13 @@ class CountingEncoder:
         self.photos += len(photos)
         return self._encoder.encode_photos(photos)
 
+    def encode_photo_batches(self, batches):
+        return self._encoder.encode_photo_batches(map(self._counted, batches))
+
+    def _counted(self, batch):
+        self.photos += len(batch)
+        return batch
+
 
 @pytest.fixture
 def counting(index, mini) -> CountingEncoder:
