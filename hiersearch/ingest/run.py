@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
+from threadpoolctl import threadpool_limits
 
 from hiersearch.ingest.batching import batches
 from hiersearch.ingest.catalogue import KnownFile, Plan
@@ -88,7 +89,11 @@ class Ingest:
         self._sync_files(self._stale)
         missing = {path for paths in (plan.gone, *plan.lost.values()) for path in paths}
         done = 0
-        with reading_ahead(plan.read, self._catalogue.snapshot(), self._min_side) as reads:
+        with (
+            # NumPy's own second thread would spin for a while after every product.
+            threadpool_limits(1, user_api="blas"),
+            reading_ahead(plan.read, self._catalogue.snapshot(), self._min_side) as reads,
+        ):
             for batch, vectors in self._encoded(batches(reads, lambda: self._batch_size)):
                 self._store(batch, vectors, missing)
                 done += len(batch.reads)
