@@ -12,16 +12,24 @@ if TYPE_CHECKING:
     from hiersearch.concepts import Concept, Vocabulary, builtin_vocabulary, read_vocabulary
     from hiersearch.encoder import HierarchicalEncoder
     from hiersearch.errors import HiersearchError
-    from hiersearch.index import IndexInfo, PhotoIndex
+    from hiersearch.index import CopySummary, IndexInfo, PhotoIndex, copy_index
     from hiersearch.ingest import IngestSummary
-    from hiersearch.qdrant import EdgeClient, HierarchicalCollection
+    from hiersearch.qdrant import (
+        AsyncHierarchicalCollection,
+        CollectionOptions,
+        EdgeClient,
+        HierarchicalCollection,
+    )
     from hiersearch.search import Answer, Level, PhotoHit
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Answer",
+    "AsyncHierarchicalCollection",
+    "CollectionOptions",
     "Concept",
+    "CopySummary",
     "EdgeClient",
     "HierarchicalCollection",
     "HierarchicalEncoder",
@@ -33,6 +41,7 @@ __all__ = [
     "PhotoIndex",
     "Vocabulary",
     "builtin_vocabulary",
+    "copy_index",
     "read_vocabulary",
 ]
 
@@ -40,9 +49,14 @@ _MODULES = {
     "hiersearch.concepts": ("Concept", "Vocabulary", "builtin_vocabulary", "read_vocabulary"),
     "hiersearch.encoder": ("HierarchicalEncoder",),
     "hiersearch.errors": ("HiersearchError",),
-    "hiersearch.index": ("IndexInfo", "PhotoIndex"),
+    "hiersearch.index": ("CopySummary", "IndexInfo", "PhotoIndex", "copy_index"),
     "hiersearch.ingest": ("IngestSummary",),
-    "hiersearch.qdrant": ("EdgeClient", "HierarchicalCollection"),
+    "hiersearch.qdrant": (
+        "AsyncHierarchicalCollection",
+        "CollectionOptions",
+        "EdgeClient",
+        "HierarchicalCollection",
+    ),
     "hiersearch.search": ("Answer", "Level", "PhotoHit"),
 }
 

@@ -7,10 +7,13 @@ the user's configuration folder, may set `model` and `store`. Flags are the call
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self, TypeAlias
+from urllib.parse import unquote, urlsplit
 
 from platformdirs import user_cache_path, user_config_path, user_data_path
 
@@ -18,16 +21,68 @@ from hiersearch.errors import UsageError
 
 __all__ = [
     "DEFAULT_NAME",
+    "IndexPlace",
+    "ServerPlace",
     "Settings",
     "absolute",
+    "bare_url",
     "cache_dir",
     "data_dir",
-    "index_folder",
+    "index_place",
+    "is_url",
     "read_settings",
 ]
 
 DEFAULT_NAME = "photos"
 """Name of the index that is meant when none is named."""
+
+_SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+# What belongs to an index beside its photos is called after it: these are not free.
+_TAKEN_ENDINGS = ("-concepts", "-index")
+
+
+@dataclass(frozen=True)
+class ServerPlace:
+    """An index on a Qdrant server.
+
+    Attributes:
+        url: The server, without user, password, query and fragment.
+        name: Name of the index there.
+    """
+
+    url: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.url}/{self.name}"
+
+    @classmethod
+    def read(cls, url: str) -> Self:
+        """From `http://host:6333/NAME`; what stands between host and name belongs to the server.
+
+        Args:
+            url: Where no name stands behind the host, `DEFAULT_NAME` is meant. User, password,
+                query and fragment are left out.
+
+        Raises:
+            UsageError: The URL cannot be read, or no index can have that name.
+        """
+        server = bare_url(url)
+        if not urlsplit(server).path:
+            return cls(server, DEFAULT_NAME)
+        server, _, name = server.rpartition("/")
+        name = unquote(name)
+        if not _SERVER_NAME.fullmatch(name) or name.endswith(_TAKEN_ENDINGS):
+            raise UsageError(
+                f"{name!r} cannot name an index on a server",
+                hint="Use letters, digits, '-', '_' and '.', and neither -concepts nor -index at "
+                "its end",
+            )
+        return cls(server, name)
+
+
+IndexPlace: TypeAlias = Path | ServerPlace
+"""Where an index lies: its folder, or a server."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +91,7 @@ class Settings:
 
     Attributes:
         model: The model for new indexes; None if nothing is said.
-        store: The folder of the index; None if nothing is said.
+        store: The folder or the URL of the index; None if nothing is said.
     """
 
     model: str | None = None
@@ -99,21 +154,22 @@ def data_dir(environ: Mapping[str, str]) -> Path:
     return _folder(environ.get("HIERSEARCH_HOME"), user_data_path("hiersearch", appauthor=False))
 
 
-def index_folder(
-    store: str | Path | None, environ: Mapping[str, str], name: str | None = None
-) -> Path:
-    """The folder of an index.
+def index_place(
+    store: str | IndexPlace | None, environ: Mapping[str, str], name: str | None = None
+) -> IndexPlace:
+    """Where an index lies.
 
     Args:
-        store: The folder itself, where one is named; `~` is the home folder.
+        store: Its folder, or a server and a name as `ServerPlace.read` takes them, where one is
+            named; `~` is the home folder.
         environ: The environment.
         name: Name of an index in the user's data folder.
 
     Returns:
-        An absolute path; the folder need not exist.
+        A server, or the absolute path of a folder, which need not exist.
 
     Raises:
-        UsageError: Both are given, or the name is no plain file name.
+        UsageError: Both are given, or the name is no plain file name, or the URL cannot be read.
     """
     if name is not None:
         if store is not None:
@@ -122,14 +178,44 @@ def index_folder(
             raise UsageError(f"{name!r} cannot name an index", hint="Use letters and digits")
     else:
         store = store or read_settings(environ).store
-    if store is not None:
-        if "://" in str(store):
-            raise UsageError(
-                f"{store} is no folder",
-                hint="Name a folder; servers are for HierarchicalCollection",
-            )
-        return _folder(store, Path())
-    return data_dir(environ) / "indexes" / (name or DEFAULT_NAME)
+    if isinstance(store, ServerPlace):
+        return store
+    if store is None:
+        return data_dir(environ) / "indexes" / (name or DEFAULT_NAME)
+    if is_url(store):
+        return ServerPlace.read(str(store))
+    scheme, separator, _ = str(store).partition("://")
+    if separator:
+        raise UsageError(
+            f"a store cannot begin with {scheme}://",
+            hint="Name a folder, or a server like http://localhost:6333/photos",
+        )
+    return absolute(store)
+
+
+def is_url(location: str | Path) -> bool:
+    """Whether a place is a server rather than a folder."""
+    return str(location).lower().startswith(("http://", "https://"))
+
+
+def bare_url(url: str) -> str:
+    """A server's URL without user, password, query and fragment, with its port.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise UsageError(f"the URL of the store cannot be read ({error})") from None
+    if not host:
+        raise UsageError(
+            "the URL of the store names no server", hint="Write it as http://localhost:6333"
+        )
+    host = f"[{host}]" if ":" in host else host
+    default = 443 if parts.scheme.lower() == "https" else 6333
+    return f"{parts.scheme.lower()}://{host}:{port or default}{parts.path.rstrip('/')}"
 
 
 def absolute(path: str | Path) -> Path:

@@ -6,10 +6,11 @@ import pytest
 
 from hiersearch.config import (
     DEFAULT_NAME,
+    ServerPlace,
     Settings,
     cache_dir,
     data_dir,
-    index_folder,
+    index_place,
     read_settings,
 )
 from hiersearch.errors import UsageError
@@ -66,27 +67,66 @@ class TestSettings:
             read_settings({"HIERSEARCH_CONFIG": str(config)})
 
 
-class TestIndexFolder:
+class TestIndexPlace:
     def test_a_named_store_is_the_folder(self, tmp_path):
-        assert index_folder(tmp_path / "store", {}) == tmp_path / "store"
-        assert index_folder(None, {"HIERSEARCH_STORE": str(tmp_path)}) == tmp_path
+        assert index_place(tmp_path / "store", {}) == tmp_path / "store"
+        assert index_place(None, {"HIERSEARCH_STORE": str(tmp_path)}) == tmp_path
 
     def test_otherwise_it_lies_in_the_data_folder(self, tmp_path):
         environ = {"HIERSEARCH_HOME": str(tmp_path)}
 
-        assert index_folder(None, environ) == tmp_path / "indexes" / DEFAULT_NAME
-        assert index_folder(None, environ, "birds") == tmp_path / "indexes" / "birds"
+        assert index_place(None, environ) == tmp_path / "indexes" / DEFAULT_NAME
+        assert index_place(None, environ, "birds") == tmp_path / "indexes" / "birds"
 
     def test_a_name_is_stronger_than_the_environments_store(self, tmp_path):
         environ = {"HIERSEARCH_HOME": str(tmp_path), "HIERSEARCH_STORE": "/other"}
 
-        assert index_folder(None, environ, "birds") == tmp_path / "indexes" / "birds"
+        assert index_place(None, environ, "birds") == tmp_path / "indexes" / "birds"
 
     @pytest.mark.parametrize("name", ["", ".", "..", ".hidden", "a/b", "/a"])
     def test_names_that_are_no_file_names(self, name):
         with pytest.raises(UsageError):
-            index_folder(None, {}, name)
+            index_place(None, {}, name)
 
     def test_a_store_and_a_name(self):
         with pytest.raises(UsageError, match="both"):
-            index_folder("here", {}, "birds")
+            index_place("here", {}, "birds")
+
+    @pytest.mark.parametrize(
+        ("url", "server", "name"),
+        [
+            ("http://localhost:6333/holiday", "http://localhost:6333", "holiday"),
+            ("http://localhost:6333", "http://localhost:6333", DEFAULT_NAME),
+            ("http://localhost/", "http://localhost:6333", DEFAULT_NAME),
+            ("https://host/behind/a/proxy/holiday/", "https://host:443/behind/a/proxy", "holiday"),
+            ("HTTP://ann:pass@host:1/x?api_key=k#y", "http://host:1", "x"),
+            ("http://[::1]:6333/my%2Dphotos.2", "http://[::1]:6333", "my-photos.2"),
+        ],
+    )
+    def test_a_server_and_a_name_there(self, url, server, name):
+        place = index_place(url, {})
+
+        assert place == ServerPlace(server, name)
+        assert str(place) == f"{server}/{name}"
+        assert index_place(place, {}) is place
+        assert index_place(str(place), {}) == place
+        assert index_place(None, {"HIERSEARCH_STORE": url}) == place
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "http://",
+            "http://host:port/x",
+            "http://[::1",
+            "http://host/a%2Fb",
+            "http://host/a b",
+            "http://host/.hidden",
+            "http://host/photos-index",
+            "http://host/photos-concepts",
+            "ftp://host/x",
+            "qdrant://host",
+        ],
+    )
+    def test_urls_that_name_no_index(self, url):
+        with pytest.raises(UsageError):
+            index_place(url, {})

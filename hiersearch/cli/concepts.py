@@ -31,10 +31,10 @@ def concepts(
     name: NameOption = None,
 ) -> None:
     """Show the concepts in an index as a tree, with the number of photos under each."""
-    from hiersearch.config import index_folder
+    from hiersearch.config import index_place
     from hiersearch.index import PhotoIndex
 
-    with PhotoIndex.open(index_folder(store, os.environ, name)) as index:
+    with PhotoIndex.open(index_place(store, os.environ, name)) as index:
         counts = {
             concept: count
             for concept, count in index.concept_counts(where or ()).items()

@@ -121,13 +121,13 @@ def _open_or_create(
     paths: Sequence[Path],
 ) -> PhotoIndex:
     from hiersearch.concepts import read_vocabulary
-    from hiersearch.config import index_folder
+    from hiersearch.config import index_place
     from hiersearch.errors import IndexNotFoundError
     from hiersearch.index import PhotoIndex, require_photos
 
-    folder = index_folder(store, os.environ, name)
+    place = index_place(store, os.environ, name)
     try:
-        opened = PhotoIndex.open(folder)
+        opened = PhotoIndex.open(place)
     except IndexNotFoundError:
         if not paths:
             raise
@@ -142,4 +142,4 @@ def _open_or_create(
     if concepts is not None and str(concepts) != "builtin":
         vocabulary = read_vocabulary(concepts)
     require_photos(paths)
-    return PhotoIndex.create(folder, model=choose_model(model), concepts=vocabulary)
+    return PhotoIndex.create(place, model=choose_model(model), concepts=vocabulary)

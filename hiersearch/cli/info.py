@@ -16,18 +16,15 @@ __all__ = ["info"]
 
 def info(store: StoreOption = None, name: NameOption = None, json_: JsonFlag = False) -> None:
     """Show what an index holds and what it was made with."""
-    from hiersearch.config import index_folder
+    from hiersearch.config import index_place
     from hiersearch.index import PhotoIndex
     from hiersearch.photos import path_to_text
 
-    with PhotoIndex.open(index_folder(store, os.environ, name)) as index:
+    with PhotoIndex.open(index_place(store, os.environ, name)) as index:
         found = index.info()
     if json_:
-        typer.echo(
-            json.dumps(
-                {"version": 1, **asdict(found), "store": path_to_text(found.store)}, indent=1
-            )
-        )
+        store_text = found.store if isinstance(found.store, str) else path_to_text(found.store)
+        typer.echo(json.dumps({"version": 1, **asdict(found), "store": store_text}, indent=1))
         return
     copies = f" in {found.files} files" if found.files != found.photos else ""
     unnamed = found.photos - found.chained

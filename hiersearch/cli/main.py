@@ -9,8 +9,11 @@ from typing import Annotated, NoReturn
 import typer
 
 from hiersearch import __version__
+from hiersearch.cli.attach import attach
 from hiersearch.cli.concepts import concepts
+from hiersearch.cli.copy import copy
 from hiersearch.cli.demo import demo
+from hiersearch.cli.detach import detach
 from hiersearch.cli.index import index
 from hiersearch.cli.info import info
 from hiersearch.cli.printing import printable
@@ -51,7 +54,7 @@ def _options(
         raise typer.Exit(_WRONG_USE)
 
 
-for _command in (index, query, info, concepts, demo):
+for _command in (index, query, info, concepts, copy, attach, detach, demo):
     app.command()(_command)
 
 

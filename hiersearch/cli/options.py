@@ -12,8 +12,10 @@ StoreOption = Annotated[
     str | None,
     typer.Option(
         "--store",
-        metavar="FOLDER",
-        help="Folder of the index. [default: $HIERSEARCH_STORE, else one in your data folder]",
+        metavar="STORE",
+        help="Folder of the index, or its place on a Qdrant server: http://localhost:6333/NAME, "
+        "with the key in $QDRANT_API_KEY. [default: $HIERSEARCH_STORE, else a folder in your data "
+        "folder]",
         show_default=False,
     ),
 ]

@@ -49,7 +49,7 @@ def query(
 ) -> None:
     """Find photos from general to specific, by a text or by a photo."""
     from hiersearch.cli.answer_table import print_answer
-    from hiersearch.config import index_folder
+    from hiersearch.config import index_place
     from hiersearch.errors import UsageError
     from hiersearch.index import PhotoIndex
 
@@ -60,7 +60,7 @@ def query(
         )
     if limit is None:
         limit = _PATHS if paths else _PHOTOS_PER_LEVEL
-    with PhotoIndex.open(index_folder(store, os.environ, name), model=model) as index:
+    with PhotoIndex.open(index_place(store, os.environ, name), model=model) as index:
         answer = index.query(text, image=image, levels=levels, limit=limit, where=where or ())
     if json_:
         typer.echo(json.dumps(answer.to_json(), ensure_ascii=False, indent=1))

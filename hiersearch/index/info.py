@@ -15,7 +15,7 @@ class IndexInfo:
     """What an index holds.
 
     Attributes:
-        store: The index's folder.
+        store: The index's folder, or its URL.
         photos: Number of different photos.
         files: Number of files; equal files are one photo.
         chained: Number of photos that some concept fits.
@@ -26,7 +26,7 @@ class IndexInfo:
         concepts: Number of its concepts.
     """
 
-    store: Path
+    store: Path | str
     photos: int
     files: int
     chained: int
@@ -46,7 +46,7 @@ def read_info(store: IndexStore) -> IndexInfo:
         files += len(record.payload["path"])
         chained += bool(record.payload["chain"])
     return IndexInfo(
-        store=store.folder,
+        store=store.place if isinstance(store.place, Path) else str(store.place),
         photos=photos,
         files=files,
         chained=chained,

@@ -1,14 +1,11 @@
-"""What an index remembers of itself: small files beside its collections, written atomically."""
+"""What an index remembers of itself: its manifest and its vocabulary."""
 
 from __future__ import annotations
 
 import gzip
 import json
-import os
-import tempfile
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,21 +13,24 @@ from numpy.typing import NDArray
 
 from hiersearch.concepts import Vocabulary
 from hiersearch.errors import IndexNotFoundError, StoreError, VocabularyError
+from hiersearch.index.records import Records
 from hiersearch.levels import Calibration
 
 __all__ = [
     "SCHEMA_VERSION",
     "Manifest",
+    "forget_manifest",
     "forget_vocabularies",
     "has_manifest",
     "load_vocabulary",
     "read_manifest",
+    "same_manifest",
     "save_vocabulary",
     "write_manifest",
 ]
 
 SCHEMA_VERSION = 1
-_FILE = "hiersearch-index.json"
+_DOCUMENT = "hiersearch-index.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,102 +58,113 @@ class Manifest:
     calibrated_on: int | None = None
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """Reads the manifest of the index in a folder.
-
-    Args:
-        folder: The index's own folder.
+def read_manifest(records: Records) -> Manifest:
+    """Reads the manifest of an index.
 
     Raises:
-        IndexNotFoundError: There is no index in the folder.
+        IndexNotFoundError: There is no index there.
         StoreError: The manifest is damaged, or written by a later version.
     """
-    path = folder / _FILE
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
+    content = records.read(_DOCUMENT)
+    if content is None:
         raise IndexNotFoundError(
-            f"no index at {folder}", hint="Make one with 'hiersearch index FOLDER'"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"cannot read {path}: {error}", hint="Check its permissions") from error
+            f"no index at {records.place}", hint="Make one with 'hiersearch index FOLDER'"
+        )
     try:
-        stored = json.loads(text)
+        stored = json.loads(content.decode())
         version = stored["version"]
         if version == SCHEMA_VERSION:
             return _from_stored(stored)
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(
-            f"{path} is damaged ({error!r})",
-            hint="Delete the index's folder and index the photos again",
+            f"{records.where(_DOCUMENT)} is damaged ({error!r})",
+            hint=f"{records.how_to_remove} and index the photos again",
         ) from error
     raise StoreError(
-        f"the index at {folder} has format {version}; this version reads {SCHEMA_VERSION}",
+        f"the index at {records.place} has format {version}; this version reads {SCHEMA_VERSION}",
         hint="Update hiersearch, or index the photos again into another store",
     )
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
+def write_manifest(records: Records, manifest: Manifest) -> None:
     """Writes the manifest; a reader sees the old one or the new one, never a part.
 
-    Args:
-        folder: The index's own folder; made if it is missing.
-        manifest: What to write.
-
     Raises:
-        StoreError: The folder cannot be written to.
+        StoreError: It cannot be stored.
     """
-    calibration = manifest.calibration
-    stored = {
-        "version": SCHEMA_VERSION,
-        **vars(manifest),
-        "root": manifest.root.tolist(),
-        "calibration": calibration and {**vars(calibration), "centre": calibration.centre.tolist()},
-    }
-    _write_atomically(folder / _FILE, json.dumps(stored, indent=1).encode())
+    records.write(_DOCUMENT, json.dumps(_to_stored(manifest), indent=1).encode())
 
 
-def has_manifest(folder: Path) -> bool:
-    """Whether a folder holds an index."""
-    return (folder / _FILE).exists()
+def same_manifest(one: Manifest, other: Manifest) -> bool:
+    """Whether two manifests say the same."""
+    return _to_stored(one) == _to_stored(other)
 
 
-def save_vocabulary(folder: Path, vocabulary: Vocabulary) -> None:
+def has_manifest(records: Records) -> bool:
+    """Whether there is an index."""
+    return records.read(_DOCUMENT) is not None
+
+
+def forget_manifest(records: Records) -> None:
+    """Removes the manifest: what is left is no index."""
+    records.delete([_DOCUMENT])
+
+
+def save_vocabulary(records: Records, vocabulary: Vocabulary) -> None:
     """Keeps a vocabulary beside the collections, under its id, until `forget_vocabularies`.
 
     Raises:
-        StoreError: The folder cannot be written to.
+        StoreError: It cannot be stored.
     """
     content = gzip.compress(vocabulary.to_json().encode(), mtime=0)
-    _write_atomically(_vocabulary_file(folder, vocabulary.id), content)
+    records.write(_vocabulary_document(vocabulary.id), content)
 
 
-def forget_vocabularies(folder: Path, keep: str) -> None:
+def forget_vocabularies(records: Records, keep: str) -> None:
     """Removes the kept vocabularies but one."""
-    for path in folder.glob(_vocabulary_file(Path(), "*").name):
-        if path != _vocabulary_file(folder, keep):
-            path.unlink(missing_ok=True)
+    before, after = _vocabulary_document("*").split("*")
+    kept = _vocabulary_document(keep)
+    records.delete(
+        [
+            name
+            for name in records.names()
+            if name.startswith(before) and name.endswith(after) and name != kept
+        ]
+    )
 
 
-def load_vocabulary(folder: Path, vocabulary_id: str) -> Vocabulary:
+def load_vocabulary(records: Records, vocabulary_id: str) -> Vocabulary:
     """Reads a vocabulary that was kept.
 
     Raises:
         StoreError: It is missing or damaged.
     """
-    path = _vocabulary_file(folder, vocabulary_id)
+    name = _vocabulary_document(vocabulary_id)
+    content = records.read(name)
     try:
-        vocabulary = Vocabulary.from_json(gzip.decompress(path.read_bytes()).decode())
+        if content is None:
+            raise ValueError("it is not there")
+        vocabulary = Vocabulary.from_json(gzip.decompress(content).decode())
     except (OSError, EOFError, zlib.error, ValueError, VocabularyError) as error:
         raise StoreError(
-            f"cannot read the index's vocabulary {path}: {error}",
+            f"cannot read the index's vocabulary {records.where(name)}: {error}",
             hint="Give it one again with 'hiersearch index --concepts FILE' (or builtin)",
         ) from error
     return vocabulary
 
 
-def _vocabulary_file(folder: Path, vocabulary_id: str) -> Path:
-    return folder / f"vocabulary-{vocabulary_id}.json.gz"
+def _vocabulary_document(vocabulary_id: str) -> str:
+    return f"vocabulary-{vocabulary_id}.json.gz"
+
+
+def _to_stored(manifest: Manifest) -> dict[str, Any]:
+    calibration = manifest.calibration
+    return {
+        "version": SCHEMA_VERSION,
+        **vars(manifest),
+        "root": manifest.root.tolist(),
+        "calibration": calibration and {**vars(calibration), "centre": calibration.centre.tolist()},
+    }
 
 
 def _from_stored(stored: dict[str, Any]) -> Manifest:
@@ -173,29 +184,3 @@ def _from_stored(stored: dict[str, Any]) -> Manifest:
         ),
         calibrated_on=stored["calibrated_on"],
     )
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    """Replaces a file's content in one step that survives a kill and a power cut.
-
-    Raises:
-        StoreError: The file cannot be written; the old one is untouched.
-    """
-    temporary = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            temporary = file.name
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise StoreError(
-            f"cannot write {path}: {error.strerror or error}",
-            hint="Check the folder's permissions and the free space, or name another --store",
-        ) from error

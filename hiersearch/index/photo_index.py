@@ -4,45 +4,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from hiersearch.concepts import Vocabulary, builtin_vocabulary, read_vocabulary
-from hiersearch.config import absolute, cache_dir, index_folder, read_settings
-from hiersearch.encoder import IN_MEMORY, default_model
+from hiersearch.concepts import Vocabulary, builtin_vocabulary
+from hiersearch.config import IndexPlace, absolute, cache_dir, index_place
+from hiersearch.encoder import IN_MEMORY
 from hiersearch.errors import (
     FilterError,
-    ModelMismatchError,
     ModelNotFoundError,
     PhotosNotFoundError,
     StoreError,
     UnreadablePhotoError,
     UsageError,
 )
+from hiersearch.index.adding import Addition
+from hiersearch.index.choosing import check_encoder, chosen_vocabulary, load_encoder, user_model
 from hiersearch.index.info import IndexInfo, read_info
-from hiersearch.index.looking import Problem, no_photos
-from hiersearch.index.manifest import Manifest, forget_vocabularies, has_manifest
-from hiersearch.index.preparing import CALIBRATION_SAMPLE, prepare_labeller
+from hiersearch.index.manifest import Manifest
+from hiersearch.index.preparing import Labels
 from hiersearch.index.storage import IndexStore
-from hiersearch.ingest import (
-    Ingest,
-    IngestSummary,
-    Plan,
-    StoredFiles,
-    make_plan,
-    read_stored_files,
-    relabel,
-)
-from hiersearch.labelling import Labeller
-from hiersearch.photos import find_photos, path_to_text, read_photo
+from hiersearch.ingest import IngestSummary
+from hiersearch.photos import path_to_text, read_photo
 from hiersearch.progress import Progress, tell_nobody
-from hiersearch.qdrant import PHOTO_INDEXES, parse_where
+from hiersearch.qdrant import parse_where
 from hiersearch.search import Answer, answer
 
 if TYPE_CHECKING:
@@ -52,23 +39,14 @@ if TYPE_CHECKING:
 
 __all__ = ["PhotoIndex"]
 
-Floats: TypeAlias = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class _Look:
-    """What was found below some paths, and what is to be done about it."""
-
-    stored: StoredFiles
-    plan: Plan
-    problems: list[Problem]
-
 
 class PhotoIndex:
     """An index of photos that can be queried from general to specific.
 
-    Made by `open` or `create`; closed by `close` or at the end of a `with` block. One process at a
-    time can hold it open.
+    Made by `open` or `create`; closed by `close` or at the end of a `with` block. It lies in a
+    folder, which one process at a time can hold open, or on a Qdrant server, where many can read.
+    A server has no lock: that two write to one index at a time is not prevented there, and each
+    might undo what the other does.
 
     Example:
         >>> with PhotoIndex.create("holiday.index", exist_ok=True) as index:
@@ -81,14 +59,13 @@ class PhotoIndex:
         self, store: IndexStore, *, cache: Path, encoder: HierarchicalEncoder | None = None
     ) -> None:
         self._store = store
-        self._cache = cache
         self._given = encoder
-        self._labels: Labeller | None = None
+        self._labels = Labels(store, lambda: self._encoder, cache=cache)
 
     @classmethod
     def open(
         cls,
-        store: str | Path | None = None,
+        store: str | IndexPlace | None = None,
         *,
         model: str | HierarchicalEncoder | None = None,
         environ: Mapping[str, str] = os.environ,
@@ -96,7 +73,9 @@ class PhotoIndex:
         """Opens an index that exists.
 
         Args:
-            store: The index's folder; the user's default index where it is not given.
+            store: The index's folder, or a server and the index's name there, like
+                "http://localhost:6333/photos" (the server's key is read from `QDRANT_API_KEY`);
+                the user's default index where it is not given.
             model: Only to check: an index uses the model that it was made with.
             environ: The environment, for `HIERSEARCH_STORE` and the folders of this user.
 
@@ -104,9 +83,10 @@ class PhotoIndex:
             IndexNotFoundError: There is no index there.
             ModelMismatchError: The index was made with another model than the one given.
             StoreLockedError: Another process has it open.
+            StoreUnreachableError: No server answers there, or it refuses the key.
             StoreError: The index is damaged.
         """
-        opened = IndexStore.open(index_folder(store, environ))
+        opened = IndexStore.open(index_place(store, environ))
         index = cls(opened, cache=cache_dir(environ) / "vocabularies")
         try:
             index.require_model(model)
@@ -118,7 +98,7 @@ class PhotoIndex:
     @classmethod
     def create(
         cls,
-        store: str | Path | None = None,
+        store: str | IndexPlace | None = None,
         *,
         model: str | HierarchicalEncoder | None = None,
         concepts: str | Path | Vocabulary | None = None,
@@ -128,7 +108,9 @@ class PhotoIndex:
         """Makes an empty index; if there is one without photos, in its place.
 
         Args:
-            store: The index's folder; the user's default index where it is not given.
+            store: The index's folder, or a server and the index's name there, like
+                "http://localhost:6333/photos" (the server's key is read from `QDRANT_API_KEY`);
+                the user's default index where it is not given.
             model: A name, a folder or a loaded encoder; `encoder.default_model` where it is not
                 given.
             concepts: A vocabulary or its file; "builtin", the built-in one, if it is not given.
@@ -136,30 +118,31 @@ class PhotoIndex:
             environ: The environment, for `HIERSEARCH_STORE` and the folders of this user.
 
         Raises:
-            StoreError: There is an index already, or the folder cannot be written to.
+            StoreError: There is an index already, or the place cannot be written to.
+            StoreUnreachableError: No server answers there, or it refuses the key.
             UsageError: The index that is there has another vocabulary than the one given.
             ModelNotFoundError: The model is not on this machine.
             VocabularyError: The vocabulary breaks a rule.
         """
-        folder = index_folder(store, environ)
-        vocabulary = None if concepts is None else _vocabulary(concepts)
-        if has_manifest(folder):
-            with cls.open(folder, environ=environ) as there:
+        place = index_place(store, environ)
+        vocabulary = None if concepts is None else chosen_vocabulary(concepts)
+        if IndexStore.exists(place):
+            with cls.open(place, environ=environ) as there:
                 if there.photo_count and not exist_ok:
                     raise StoreError(
-                        f"there is an index at {folder} already",
+                        f"there is an index at {place} already",
                         hint="Open it, or name another store",
                     )
                 if there.photo_count and vocabulary and vocabulary.id != there.vocabulary.id:
                     raise UsageError(
-                        f"the index at {folder} has another vocabulary",
+                        f"the index at {place} has another vocabulary",
                         hint="Give it this one with add(concepts=...)",
                     )
                 empty = not there.photo_count
             if not empty:
-                return cls.open(folder, model=model, environ=environ)
+                return cls.open(place, model=model, environ=environ)
         vocabulary = vocabulary or builtin_vocabulary()
-        encoder = _load_encoder(_default_model(environ) if model is None else model)
+        encoder = load_encoder(user_model(environ) if model is None else model)
         manifest = Manifest(
             model=encoder.name,
             model_id=encoder.id,
@@ -168,7 +151,7 @@ class PhotoIndex:
             vocabulary_id=vocabulary.id,
             labelled=True,
         )
-        made = IndexStore.create(folder, manifest, vocabulary)
+        made = IndexStore.create(place, manifest, vocabulary)
         return cls(made, cache=cache_dir(environ) / "vocabularies", encoder=encoder)
 
     def __enter__(self) -> Self:
@@ -205,7 +188,7 @@ class PhotoIndex:
             ModelMismatchError: It is another one.
         """
         if model is not None and model != self._store.manifest.model:
-            self._given = _checked(_load_encoder(model), self._store)
+            self._given = check_encoder(load_encoder(model), self._store)
 
     def add(
         self,
@@ -236,16 +219,11 @@ class PhotoIndex:
             VocabularyError: The vocabulary breaks a rule.
             StoreError: The store failed; what was reported as done is kept.
         """
-        vocabulary = None if concepts is None else _vocabulary(concepts)
-        look = None
-        if paths or vocabulary is None:
-            look = self._look([absolute(path) for path in paths], follow_links, prune)
-        relabelled = self._use_vocabulary(vocabulary, on_progress)
-        summary = IngestSummary() if look is None else self._ingest(look, prune, on_progress)
-        summary.relabelled = relabelled + self._recalibrate(on_progress)
-        if summary.changed:
-            self._store.photos.optimize()
-        return summary
+        vocabulary = None if concepts is None else chosen_vocabulary(concepts)
+        run = Addition(self._store, self._labels, lambda: self._encoder, on_progress)
+        return run.run(
+            [absolute(path) for path in paths], vocabulary, follow_links=follow_links, prune=prune
+        )
 
     def query(
         self,
@@ -281,7 +259,7 @@ class PhotoIndex:
             raise UsageError("levels must be 1 or more and limit 0 or more")
         condition = parse_where(where, self._concept_id)
         self._require_labels()
-        labeller = self._labeller()
+        labeller = self._labels.labeller()
         if text is not None:
             vector = self._encoder.encode_texts([text])[0]
         else:
@@ -324,20 +302,20 @@ class PhotoIndex:
         model = self._store.manifest.model
         if self._given is None and model == IN_MEMORY:
             raise ModelNotFoundError(
-                f"the index at {self._store.folder} was made with {model}",
+                f"the index at {self._store.place} was made with {model}",
                 hint="Open it with PhotoIndex.open(store, model=...), giving that model",
             )
-        return _checked(self._given or _load_encoder(model), self._store)
+        return check_encoder(self._given or load_encoder(model), self._store)
 
     def _require_labels(self) -> None:
         if not self._store.manifest.labelled:
             raise StoreError(
-                f"the change of vocabulary of the index at {self._store.folder} was cut off",
+                f"the change of vocabulary of the index at {self._store.place} was cut off",
                 hint="Run 'hiersearch index FOLDER' again, with any folder of its photos",
             )
         if not self._store.count():
             raise PhotosNotFoundError(
-                f"the index at {self._store.folder} holds no photos yet",
+                f"the index at {self._store.place} holds no photos yet",
                 hint="Add some with 'hiersearch index FOLDER'",
             )
 
@@ -351,101 +329,3 @@ class PhotoIndex:
         raise FilterError(
             f"the vocabulary has no concept {name!r}", hint="See 'hiersearch concepts'"
         )
-
-    def _look(self, roots: list[Path], follow_links: bool, prune: bool) -> _Look:
-        """Finds what there is to do below some paths, before anything is changed."""
-        problems: list[Problem] = []
-        self._store.photos.create(payload_indexes=PHOTO_INDEXES)
-        stored = read_stored_files(self._store.photos)
-        # A folder that was indexed and is gone has no photos to find, but some to drop.
-        gone = {root for root in roots if prune and not root.exists() and stored.knows_below(root)}
-        found = list(
-            find_photos(
-                [root for root in roots if root not in gone],
-                follow_links=follow_links,
-                on_problem=lambda *problem: problems.append(problem),
-            )
-        )
-        plan = make_plan(found, stored.catalogue, roots, [path for path, _ in problems])
-        if not found and not plan.lost:
-            raise no_photos(roots, problems)
-        return _Look(stored, plan, problems)
-
-    def _ingest(self, look: _Look, prune: bool, tell: Progress) -> IngestSummary:
-        run = Ingest(
-            self._store.photos,
-            look.stored,
-            encode=lambda batches: self._encoder.encode_photo_batches(batches),
-            labeller=lambda vectors: self._labeller(vectors, tell),
-            min_side=self._store.manifest.photo_size,
-            on_progress=lambda done: tell("indexing photos", done, len(look.plan.read)),
-        )
-        summary = run.run(look.plan, prune=prune)
-        summary.skip(look.problems)
-        return summary
-
-    def _use_vocabulary(self, vocabulary: Vocabulary | None, tell: Progress) -> int:
-        """Takes a vocabulary, or finishes taking one where a run was cut off."""
-        if vocabulary is not None:
-            self._store.take_vocabulary(vocabulary)
-        if self._store.manifest.labelled:
-            return 0
-        self._store.concepts.drop()
-        return self._relabel(tell)
-
-    def _recalibrate(self, tell: Progress) -> int:
-        """Calibrates again, if that was done on few photos and there are many more now."""
-        on = self._store.manifest.calibrated_on
-        if on is None or on >= CALIBRATION_SAMPLE or self._store.count() < 2 * on:
-            return 0
-        self._store.remember(calibration=None, calibrated_on=None, labelled=False)
-        return self._relabel(tell)
-
-    def _relabel(self, tell: Progress) -> int:
-        self._labels = None
-        count = self._store.count()
-        if count:
-            relabel(
-                self._store.photos,
-                self._labeller(None, tell),
-                on_progress=lambda done: tell("relabelling photos", done, count),
-            )
-        self._store.remember(labelled=True)
-        forget_vocabularies(self._store.folder, keep=self._store.manifest.vocabulary_id)
-        return count
-
-    def _labeller(self, sample: Floats | None = None, tell: Progress = tell_nobody) -> Labeller:
-        if self._labels is None:
-            self._labels = prepare_labeller(
-                self._store, lambda: self._encoder, cache=self._cache, tell=tell, sample=sample
-            )
-        return self._labels
-
-
-def _load_encoder(model: str | HierarchicalEncoder) -> HierarchicalEncoder:
-    from hiersearch.encoder import HierarchicalEncoder  # imports torch
-
-    return model if isinstance(model, HierarchicalEncoder) else HierarchicalEncoder(model)
-
-
-def _default_model(environ: Mapping[str, str]) -> str:
-    return read_settings(environ).model or default_model(environ)[0]
-
-
-def _checked(encoder: HierarchicalEncoder, store: IndexStore) -> HierarchicalEncoder:
-    made_with = store.manifest
-    if encoder.id == made_with.model_id:
-        return encoder
-    raise ModelMismatchError(
-        f"the index at {store.folder} was made with {made_with.model} ({made_with.model_id}), "
-        f"not with {encoder.name} ({encoder.id})",
-        hint="Leave --model out, or index the photos into another store",
-    )
-
-
-def _vocabulary(concepts: str | Path | Vocabulary) -> Vocabulary:
-    if isinstance(concepts, Vocabulary):
-        return concepts
-    if str(concepts) == "builtin":
-        return builtin_vocabulary()
-    return read_vocabulary(Path(concepts).expanduser())

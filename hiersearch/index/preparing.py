@@ -1,4 +1,4 @@
-"""Makes an index's labeller: embeds its vocabulary, calibrates its model, stores its concepts."""
+"""An index's labeller: embeds its vocabulary, calibrates its model, stores its concepts."""
 
 from __future__ import annotations
 
@@ -15,61 +15,101 @@ from hiersearch.concepts import Vocabulary, builtin_vocabulary, embed_vocabulary
 from hiersearch.index.storage import IndexStore
 from hiersearch.labelling import Labeller
 from hiersearch.levels import calibrate
-from hiersearch.progress import Progress
+from hiersearch.progress import Progress, tell_nobody
+from hiersearch.qdrant import HierarchicalCollection
 
 if TYPE_CHECKING:
     from hiersearch.encoder import HierarchicalEncoder
 
-__all__ = ["CALIBRATION_SAMPLE", "prepare_labeller"]
+__all__ = [
+    "CALIBRATION_SAMPLE",
+    "Labels",
+    "LoadEncoder",
+    "embed",
+    "store_concepts",
+    "stored_vectors",
+]
 
 CALIBRATION_SAMPLE = 256
 """Photos that a calibration should be measured on; fewer only while there are no more."""
 
 Floats: TypeAlias = NDArray[np.float32]
 LoadEncoder: TypeAlias = Callable[[], "HierarchicalEncoder"]
+"""Gives the encoder of an index, which is loaded when it is first asked for."""
 
 _TEXTS_AT_ONCE = 1024
 _POINTS_AT_ONCE = 1000
 
 
-def prepare_labeller(
-    store: IndexStore,
-    encoder: LoadEncoder,
-    *,
-    cache: Path,
-    tell: Progress,
-    sample: Floats | None = None,
-) -> Labeller:
-    """Makes the labeller of an index.
+class Labels:
+    """The labeller of an index, made when it is first needed.
 
     Args:
         store: The index; its concepts are stored as points too, and its calibration is
             remembered, where they were not yet.
         encoder: Called only if something has to be embedded.
         cache: Folder of embedded vocabularies.
-        tell: Told about work that takes time.
-        sample: (k, dim) vectors of photos to calibrate with, where the model states no
-            temperature; stored ones where they are not given.
     """
-    embeddings = _embed(store.vocabulary, store, encoder, cache, tell)
-    _store_concepts(store, embeddings, tell)
+
+    def __init__(self, store: IndexStore, encoder: LoadEncoder, *, cache: Path) -> None:
+        self._store = store
+        self._encoder = encoder
+        self._cache = cache
+        self._labeller: Labeller | None = None
+
+    def labeller(self, sample: Floats | None = None, tell: Progress = tell_nobody) -> Labeller:
+        """The labeller.
+
+        Args:
+            sample: (k, dim) vectors of photos to calibrate with, where the model states no
+                temperature; stored ones where they are not given.
+            tell: Told about work that takes time.
+        """
+        if self._labeller is None:
+            self._labeller = _prepare(self._store, self._encoder, self._cache, tell, sample)
+        return self._labeller
+
+    def forget(self) -> None:
+        """The vocabulary or the calibration is another one now: makes a new labeller next time."""
+        self._labeller = None
+
+
+def _prepare(
+    store: IndexStore, encoder: LoadEncoder, cache: Path, tell: Progress, sample: Floats | None
+) -> Labeller:
+    model_id = store.manifest.model_id
+    embeddings = embed(store.vocabulary, model_id, encoder, cache, tell)
+    store_concepts(store.concepts, store.vocabulary, embeddings, tell)
     if not store.vocabulary.has_parents:
         return Labeller(store.vocabulary, embeddings, None, store.concepts)
     calibration = store.manifest.calibration
     if calibration is None:
-        texts = _embed(builtin_vocabulary(), store, encoder, cache, tell)
+        texts = embed(builtin_vocabulary(), model_id, encoder, cache, tell)
         temperature = encoder().temperature
         if temperature is None and sample is None:
-            sample = _stored_vectors(store)
+            sample = stored_vectors(store.photos)
         calibration = calibrate(texts, sample, temperature=temperature)
         measured = len(sample) if temperature is None and sample is not None else None
         store.remember(calibration=calibration, calibrated_on=measured)
     return Labeller(store.vocabulary, embeddings, calibration, store.concepts)
 
 
-def _embed(
-    vocabulary: Vocabulary, store: IndexStore, encoder: LoadEncoder, cache: Path, tell: Progress
+def embed(
+    vocabulary: Vocabulary, model_id: str, encoder: LoadEncoder, cache: Path, tell: Progress
 ) -> Floats:
+    """The vectors of a vocabulary's names, from the cache or encoded and cached.
+
+    Args:
+        vocabulary: The concepts.
+        model_id: The id of the encoder.
+        encoder: Called only if they are not cached.
+        cache: Folder of embedded vocabularies.
+        tell: Told about the encoding.
+
+    Returns:
+        (n, dim), float32 unit rows.
+    """
+
     def encode(texts: Sequence[str]) -> Floats:
         parts = []
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
@@ -78,24 +118,36 @@ def _embed(
         tell("reading the vocabulary", len(texts), len(texts))
         return np.concatenate(parts)
 
-    return embed_vocabulary(vocabulary, encode, model_id=store.manifest.model_id, cache=cache)
+    return embed_vocabulary(vocabulary, encode, model_id=model_id, cache=cache)
 
 
-def _stored_vectors(store: IndexStore) -> Floats:
-    records = islice(store.photos.scroll(payload=[], with_vectors=True), CALIBRATION_SAMPLE)
-    return np.stack([record.vector for record in records if record.vector is not None])
+def stored_vectors(collection: HierarchicalCollection) -> Floats:
+    """(k, dim) vectors to calibrate with, at most `CALIBRATION_SAMPLE`."""
+    records = islice(collection.scroll(payload=[], with_vectors=True), CALIBRATION_SAMPLE)
+    vectors = [record.vector for record in records if record.vector is not None]
+    return np.stack(vectors) if vectors else np.empty((0, len(collection.root)), np.float32)
 
 
-def _store_concepts(store: IndexStore, embeddings: Floats, tell: Progress) -> None:
-    concepts = store.vocabulary.concepts
-    if store.concepts.exists() and store.concepts.count() == len(concepts):
+def store_concepts(
+    collection: HierarchicalCollection, vocabulary: Vocabulary, embeddings: Floats, tell: Progress
+) -> None:
+    """Makes a collection of the concepts, for radial paths; one that is whole stays.
+
+    Args:
+        collection: Where to store them.
+        vocabulary: The concepts.
+        embeddings: (n, dim), a row per concept.
+        tell: Told about the work.
+    """
+    concepts = vocabulary.concepts
+    if collection.exists() and collection.count() == len(concepts):
         return
-    store.concepts.drop()
-    store.concepts.create()
+    collection.drop()
+    collection.create()
     for start in range(0, len(concepts), _POINTS_AT_ONCE):
         tell("storing the vocabulary", start, len(concepts))
         part = concepts[start : start + _POINTS_AT_ONCE]
-        store.concepts.upsert(
+        collection.upsert(
             [str(uuid5(NAMESPACE_URL, f"hiersearch:concept:{one.id}")) for one in part],
             embeddings[start : start + _POINTS_AT_ONCE],
             [{"concept": one.id, "name": one.name, "parents": list(one.parents)} for one in part],

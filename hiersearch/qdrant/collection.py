@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qdrant_client import models
 
+from hiersearch.errors import CollectionError, UsageError
 from hiersearch.geometry import angle_cosine_from_score, root_distance
-from hiersearch.qdrant.connect import client_errors
-from hiersearch.qdrant.edge import EXACT_UP_TO
-from hiersearch.qdrant.points import ROOT_DISTANCE, Hit, Record, settled
-from hiersearch.qdrant.radial import descend
+from hiersearch.progress import Progress, tell_nobody
+from hiersearch.qdrant.attaching import (
+    PAGE,
+    AttachSummary,
+    Check,
+    DetachSummary,
+    attach,
+    detach,
+    repair,
+)
+from hiersearch.qdrant.attachment import read_attachment
+from hiersearch.qdrant.connect import Client
+from hiersearch.qdrant.paths import Paths
+from hiersearch.qdrant.placing import Label
+from hiersearch.qdrant.points import Hit
 from hiersearch.qdrant.ranking import Candidates, ancestor_query, descendant_query
-from hiersearch.qdrant.stored import StoredPoints, selection
+from hiersearch.qdrant.sampling import Way
+from hiersearch.qdrant.searches import and_placed
 
 __all__ = ["HierarchicalCollection"]
 
@@ -27,17 +40,20 @@ CANDIDATES = 200
 """Points whose exterior angle is computed where neither a number nor exactness is asked for."""
 
 
-class HierarchicalCollection(StoredPoints):
+class HierarchicalCollection(Paths):
     """A collection of unit vectors in which `root_distance` is a payload field.
 
     The same code runs over a server, the cloud, `QdrantClient(":memory:")` and the embedded engine.
-    Nothing is sent before the first call.
+    Nothing is sent before the first call. What a server's strict mode allows is read once and kept
+    to: batches are split, fewer candidates fetched, exact searches left out unless asked for.
+    Of quantised vectors, every hit and every candidate is scored by the original.
 
     Args:
         client: A `QdrantClient` or an `EdgeClient`.
         name: The name of the collection, which need not exist yet.
         root: (dim,), the unit vector of the most general thing, from the model of the vectors.
         vector_name: Which of a point's vectors is meant; "" is the unnamed one.
+        hnsw_ef: Width of searches in a graph, for recall at the cost of time; None: the store's.
 
     Raises:
         VectorError: The root is not a unit vector.
@@ -73,7 +89,7 @@ class HierarchicalCollection(StoredPoints):
                 number, payload, query=query, query_filter=filter, search_params=params
             )
 
-        return _cut(search, limit, offset, score_threshold)
+        return self._settled(search, limit, offset, score_threshold)
 
     def radial_path(
         self,
@@ -82,6 +98,8 @@ class HierarchicalCollection(StoredPoints):
         filter: models.Filter | None = None,  # noqa: A002 - Qdrant's word
         payload: bool | Sequence[str] = True,
         exact: bool | None = None,
+        radii: int | Sequence[float] | None = None,
+        by: Way | None = None,
     ) -> list[Hit]:
         """What a vector is called, from the most general point to the most specific.
 
@@ -90,24 +108,43 @@ class HierarchicalCollection(StoredPoints):
         the hit as the parent and the vector as the child. Points without `root_distance` are left
         out (`count_without_distance`).
 
+        The whole path takes some ten searches, each of which depends on the one before. The paper
+        takes the best point within each of 50 radii instead, a part of the path. That can be read
+        off the whole path, or be asked in one batch: more work for the store, but one round trip.
+        In this process, on the embedded engine and `":memory:"`, the descent is several times
+        faster; a server far away may answer the batch first. So where `by` is left out, the first
+        path of a number of radii is found both ways (after a search that opens the connection),
+        and the faster way is the one that this object takes from then on.
+
         Args:
             vector: (dim,).
             filter: Which points to search.
             payload: Whether to fetch payloads, or which fields of them.
             exact: Whether to compare with every vector; None: up to `EXACT_UP_TO` points.
+            radii: Where to sample the path: root distances, or a number of them, evenly spaced from
+                the closest point that matches to the farthest; None: the whole path.
+            by: "descent" or "batch"; None: whichever this client was measured to answer faster.
+
+        Returns:
+            Coarse to fine, each hit once.
+
+        Raises:
+            UsageError: The whole path is asked for by a batch, or the radii are no numbers.
         """
+        if by not in (None, "descent", "batch"):
+            raise UsageError(f"a path is not found by {by!r}", hint='Use "descent" or "batch"')
         child = self._row(vector)
-        query = child.tolist()
-        params = self._search_params(exact)
-
-        def search(bound: float | None, number: int) -> list[Hit]:
-            condition = models.Filter(must=[*([filter] if filter else []), _within(bound)])
-            return self._query(
-                number, payload, query=query, query_filter=condition, search_params=params
-            )
-
+        query = {"query": child.tolist(), "search_params": self._search_params(exact)}
+        if radii is None:
+            if by == "batch":
+                raise UsageError(
+                    "a batch finds the best points within given radii only", hint="Give radii"
+                )
+            path = self._whole_path(query, filter, payload)
+        else:
+            path = self._sampled_path(query, filter, payload, radii, by)
         child_distance = self._distance(child)
-        return [_with_angle_to(hit, child_distance) for hit in descend(search)]
+        return [_with_angle_to(hit, child_distance) for hit in path]
 
     def descendants_of(
         self,
@@ -130,7 +167,8 @@ class HierarchicalCollection(StoredPoints):
             offset: Number of hits to leave out at the front.
             payload: Whether to fetch payloads, or which fields of them.
             score_threshold: Least cosine of the exterior angle.
-            candidates: Number of points whose angle is computed.
+            candidates: Number of points whose angle is computed: of each shard, where there are
+                several (`hiersearch.qdrant.ranking`); fewer where a server's strict mode says so.
             exact: Whether to fetch the candidates by comparison with every vector.
 
         Returns:
@@ -166,6 +204,89 @@ class HierarchicalCollection(StoredPoints):
         )
         return self._ranked(query, limit, offset, filter, payload, score_threshold)
 
+    # A collection that others made
+
+    @classmethod
+    def attached(cls, client: Client, name: str, *, hnsw_ef: int | None = None) -> Self:
+        """A collection that was attached before, with the root and the vector that it remembers.
+
+        Args:
+            client: A `QdrantClient` or an `EdgeClient`.
+            name: The name of the collection.
+            hnsw_ef: Width of searches in a graph.
+
+        Raises:
+            CollectionError: There is no such collection, or it was not attached.
+        """
+        known = read_attachment(client, name)
+        if known is None:
+            raise CollectionError(
+                f"the collection {name!r} is not attached",
+                hint="Attach it first: 'hiersearch attach'",
+            )
+        return cls(client, name, root=known.root, vector_name=known.vector, hnsw_ef=hnsw_ef)
+
+    def attach(
+        self,
+        *,
+        label: Label | None = None,
+        check: Check | None = None,
+        model: str = "",
+        vocabulary: str = "",
+        dry_run: bool = False,
+        page: int = PAGE,
+        on_progress: Progress = tell_nobody,
+    ) -> AttachSummary:
+        """Gives the points of a collection that others made their `root_distance`, in place.
+
+        Arguments, answer and errors: `hiersearch.qdrant.attaching.attach`.
+        """
+        return attach(
+            self,
+            label=label,
+            check=check,
+            model=model,
+            vocabulary=vocabulary,
+            dry_run=dry_run,
+            page=page,
+            on_progress=on_progress,
+        )
+
+    def repair(
+        self,
+        *,
+        label: Label | None = None,
+        check: Check | None = None,
+        model: str = "",
+        vocabulary: str = "",
+        recompute: bool = False,
+        dry_run: bool = False,
+        page: int = PAGE,
+        on_progress: Progress = tell_nobody,
+    ) -> AttachSummary:
+        """Gives points that others added since their `root_distance`.
+
+        Arguments, answer and errors: `hiersearch.qdrant.attaching.repair`.
+        """
+        return repair(
+            self,
+            label=label,
+            check=check,
+            model=model,
+            vocabulary=vocabulary,
+            recompute=recompute,
+            dry_run=dry_run,
+            page=page,
+            on_progress=on_progress,
+        )
+
+    def detach(self, *, page: int = PAGE, on_progress: Progress = tell_nobody) -> DetachSummary:
+        """Removes what `attach` added, and nothing else.
+
+        Arguments, answer and errors: `hiersearch.qdrant.attaching.detach`.
+        """
+        return detach(self, page=page, on_progress=on_progress)
+
     def _candidates(
         self,
         number: int | None,
@@ -175,9 +296,10 @@ class HierarchicalCollection(StoredPoints):
     ) -> Candidates:
         return Candidates(
             number=number or max(CANDIDATES, 4 * wanted),
-            filter=_and_placed(condition),
+            filter=and_placed(condition),
             params=self._search_params(exact),
             using=self._using,
+            most=self._limits().points,
         )
 
     def _ranked(
@@ -194,55 +316,10 @@ class HierarchicalCollection(StoredPoints):
                 return self._all_alike(number, condition, payload)
             return [_with_angle(hit) for hit in self._query(number, payload, **query)]
 
-        return _cut(search, limit, offset, score_threshold)
-
-    def _all_alike(
-        self, number: int, condition: models.Filter | None, payload: bool | Sequence[str]
-    ) -> list[Hit]:
-        """What the root is a parent of: everything, with angle 0, in the order of the ids."""
-        with client_errors(self.client):
-            points, _ = self.client.scroll(
-                self.name,
-                scroll_filter=_and_placed(condition),
-                limit=number,
-                with_payload=selection(payload),
-            )
-        return [
-            Hit(record.id, 1.0, float(record.payload[ROOT_DISTANCE]), record.payload, angle=0.0)
-            for record in (Record.of(point, self.vector_name) for point in points)
-        ]
-
-    def _query(self, number: int, payload: bool | Sequence[str], **query: Any) -> list[Hit]:
-        with client_errors(self.client):
-            answer = self.client.query_points(
-                self.name,
-                limit=number,
-                with_payload=selection(payload),
-                using=None if "prefetch" in query else self._using,
-                **query,
-            )
-        return [Hit.of(point) for point in answer.points]
-
-    def _search_params(self, exact: bool | None) -> models.SearchParams:
-        if exact is None:
-            if self._small is None:
-                with client_errors(self.client):
-                    count = self.client.count(self.name, exact=False).count
-                self._small = count <= EXACT_UP_TO
-            exact = self._small
-        return models.SearchParams(exact=exact)
+        return self._settled(search, limit, offset, score_threshold)
 
     def _distance(self, row: Floats) -> float:
         return float(root_distance(row.astype(np.float64), self.root.astype(np.float64)))
-
-
-def _cut(
-    search: Callable[[int], list[Hit]], limit: int, offset: int, score_threshold: float | None
-) -> list[Hit]:
-    if limit < 1 or offset < 0:
-        return []
-    hits = settled(search, limit + offset)[offset:]
-    return [hit for hit in hits if score_threshold is None or hit.score >= score_threshold]
 
 
 def _with_angle(hit: Hit) -> Hit:
@@ -254,13 +331,3 @@ def _with_angle_to(hit: Hit, child_distance: float) -> Hit:
     """A hit whose score is its similarity to a child, with the exterior angle at the hit."""
     cosine = float(angle_cosine_from_score(hit.score, hit.root_distance, child_distance))
     return dataclasses.replace(hit, angle=math.acos(cosine))
-
-
-def _and_placed(condition: models.Filter | None) -> models.Filter:
-    """Points that match and have a root distance."""
-    return models.Filter(must=[*([condition] if condition else []), _within(None)])
-
-
-def _within(bound: float | None) -> models.FieldCondition:
-    """Points that have a root distance, below the bound if there is one."""
-    return models.FieldCondition(key=ROOT_DISTANCE, range=models.Range(gte=0.0, lt=bound))

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+import grpc  # type: ignore[import-untyped]
 from qdrant_client import QdrantClient
 from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
-from hiersearch.errors import CollectionError, StoreError, StoreUnreachableError, UsageError
+from hiersearch.config import bare_url, is_url
+from hiersearch.errors import CollectionError, StoreError, StoreUnreachableError
 from hiersearch.qdrant.edge import EdgeClient
 
-__all__ = ["Client", "client_errors", "connect", "is_url"]
+__all__ = ["Client", "client_errors", "connect"]
 
 Client: TypeAlias = QdrantClient | EdgeClient
 """What a `HierarchicalCollection` works over."""
 
-
-def is_url(location: str | Path) -> bool:
-    """Whether a place is a server rather than a folder."""
-    return str(location).lower().startswith(("http://", "https://"))
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 
 def connect(location: str | Path, *, timeout: int = 30) -> Client:
@@ -44,9 +44,13 @@ def connect(location: str | Path, *, timeout: int = 30) -> Client:
         return QdrantClient(":memory:")
     if not is_url(location):
         return EdgeClient(location)
-    url = _bare_url(str(location))
+    url = bare_url(str(location))
     key = os.environ.get("QDRANT_API_KEY") or None
-    client = QdrantClient(url=url, api_key=key, timeout=timeout, check_compatibility=False)
+    with warnings.catch_warnings():
+        if urlsplit(url).hostname in _THIS_MACHINE:
+            # Nobody listens between this machine and itself; elsewhere the client's warning stands.
+            warnings.filterwarnings("ignore", "Api key is used with an insecure connection")
+        client = QdrantClient(url=url, api_key=key, timeout=timeout, check_compatibility=False)
     with client_errors(client):
         client.get_collections()
     return client
@@ -56,6 +60,7 @@ def connect(location: str | Path, *, timeout: int = 30) -> Client:
 def client_errors(client: Client) -> Iterator[None]:
     """Turn what a `QdrantClient` raises inside into our errors; `EdgeClient` raises them itself.
 
+    An `AsyncQdrantClient` raises the same, over REST as over gRPC.
     No message holds a key, or the user and password of a URL.
     """
     try:
@@ -69,27 +74,13 @@ def client_errors(client: Client) -> Iterator[None]:
         raise _refused(error.status_code, _answer(error), client) from None
     except QdrantException as error:
         raise StoreError(f"the server at {_place(client)} is overloaded ({error})") from error
-    except (ValueError, KeyError) as error:
+    except grpc.RpcError as error:
+        raise _failed_call(error, client) from None
+    except (ValueError, KeyError, NotImplementedError) as error:
         # The client's own local mode raises these for whatever a server would answer 4xx.
         if isinstance(error, ValueError) and "not found" in str(error):
             raise CollectionError(str(error)) from error
         raise StoreError(f"{_place(client)} refused the request ({error})") from error
-
-
-def _bare_url(location: str) -> str:
-    """The URL without user, password, query and fragment."""
-    try:
-        parts = urlsplit(location)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise UsageError(f"the URL of the store cannot be read ({error})") from None
-    if not host:
-        raise UsageError(
-            "the URL of the store names no server", hint="Write it as http://localhost:6333"
-        )
-    host = f"[{host}]" if ":" in host else host
-    default = 443 if parts.scheme.lower() == "https" else 6333
-    return f"{parts.scheme.lower()}://{host}:{port or default}{parts.path.rstrip('/')}"
 
 
 def _place(client: Client) -> str:
@@ -97,7 +88,7 @@ def _place(client: Client) -> str:
         return str(client.path)
     options = client.init_options
     place = options.get("url") or options.get("location") or options.get("host") or "localhost"
-    return _bare_url(place) if is_url(place) else str(place)
+    return bare_url(place) if is_url(place) else str(place)
 
 
 def _refused(status: int | None, answer: str, client: Client) -> StoreError:
@@ -110,6 +101,24 @@ def _refused(status: int | None, answer: str, client: Client) -> StoreError:
     if status == 404:
         return CollectionError(f"the server at {place} has no such collection ({answer})")
     return StoreError(f"the server at {place} refused the request ({status}: {answer})")
+
+
+def _failed_call(error: grpc.RpcError, client: Client) -> StoreError:
+    code = error.code() if isinstance(error, grpc.Call) else grpc.StatusCode.UNAVAILABLE
+    answer = " ".join((error.details() or "").split())[:300] if isinstance(error, grpc.Call) else ""
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+        return StoreUnreachableError(
+            f"no Qdrant server answers at {_place(client)} by gRPC ({answer or code.name})",
+            hint="Check the URL and the gRPC port, and that the server runs",
+        )
+    return _refused(_STATUS.get(code, code.value[0]), answer, client)
+
+
+_STATUS = {
+    grpc.StatusCode.UNAUTHENTICATED: 401,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.NOT_FOUND: 404,
+}
 
 
 def _answer(error: UnexpectedResponse) -> str:

@@ -34,7 +34,12 @@ from hiersearch.qdrant.edge_query import (
     record,
     scored_point,
 )
-from hiersearch.qdrant.edge_schema import collection_info, index_schema, shard_config
+from hiersearch.qdrant.edge_schema import (
+    collection_info,
+    index_schema,
+    merge_metadata,
+    shard_config,
+)
 from hiersearch.qdrant.edge_shards import Shards
 from hiersearch.qdrant.edge_update import (
     delete_operation,
@@ -131,6 +136,17 @@ class EdgeClient:
         with edge_errors(folder):
             return collection_info(folder, shard)
 
+    def update_collection(
+        self, collection_name: str, metadata: Mapping[str, Any] | None = None, **settings: Any
+    ) -> bool:
+        """Change the metadata of a collection: these keys are set, those that are null removed."""
+        refuse(**settings)
+        _, folder = self._opened(collection_name)
+        with edge_errors(folder):
+            check_room(folder)
+            merge_metadata(folder, metadata or {})
+        return True
+
     def create_payload_index(
         self,
         collection_name: str,
@@ -143,6 +159,17 @@ class EdgeClient:
         refuse(**settings)
         operation = edge.UpdateOperation.create_field_index(field_name, index_schema(field_schema))
         return self._update(collection_name, operation)
+
+    def delete_payload_index(
+        self,
+        collection_name: str,
+        field_name: str,
+        wait: bool = True,  # noqa: ARG002 - always waits
+        **settings: Any,
+    ) -> models.UpdateResult:
+        """Drop the index of a payload field, if there is one; the field stays."""
+        refuse(**settings)
+        return self._update(collection_name, edge.UpdateOperation.delete_field_index(field_name))
 
     def optimize(self, collection_name: str) -> bool:
         """Reclaim the room of deleted points; above `EXACT_UP_TO` points, build the search graph.
@@ -185,6 +212,24 @@ class EdgeClient:
         """Set payload fields of points; other fields stay."""
         refuse(**settings)
         return self._update(collection_name, payload_operation("set_payload", points, payload, key))
+
+    def set_payloads(
+        self,
+        collection_name: str,
+        ids: Sequence[Any],
+        payloads: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Set payload fields of many points, each its own.
+
+        What `batch_update_points` does, without an object per point, which costs as much again.
+        """
+        self._update_all(
+            collection_name,
+            [
+                payload_operation("set_payload", [number], payload)
+                for number, payload in zip(ids, payloads, strict=True)
+            ],
+        )
 
     def overwrite_payload(
         self,
@@ -233,7 +278,7 @@ class EdgeClient:
         """Carry out several changes in order. Not one transaction: a kill can fall between two."""
         refuse(**settings)
         operations = [edge_operation(operation) for operation in update_operations]
-        return [self._update(collection_name, operation) for operation in operations]
+        return self._update_all(collection_name, operations)
 
     # Reading
 
@@ -365,11 +410,18 @@ class EdgeClient:
         return self._shards.shard(name), self._shards.folder(name)
 
     def _update(self, name: str, operation: edge.UpdateOperation) -> models.UpdateResult:
+        return self._update_all(name, [operation])[0]
+
+    def _update_all(
+        self, name: str, operations: Sequence[edge.UpdateOperation]
+    ) -> list[models.UpdateResult]:
         shard, folder = self._opened(name)
         with edge_errors(folder):
             check_room(folder)
-            shard.update(operation)
-        return models.UpdateResult(operation_id=None, status=models.UpdateStatus.COMPLETED)
+            for operation in operations:
+                shard.update(operation)
+        done = models.UpdateResult(operation_id=None, status=models.UpdateStatus.COMPLETED)
+        return [done] * len(operations)
 
 
 def _request(request: models.QueryRequest) -> edge.QueryRequest:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,10 @@ from qdrant_client import models
 from hiersearch.errors import StoreError
 from hiersearch.qdrant.edge_errors import refuse
 
-__all__ = ["collection_info", "index_schema", "shard_config"]
+__all__ = ["collection_info", "index_schema", "merge_metadata", "shard_config"]
+
+_METADATA = "metadata.json"
+"""What the user of a collection says of it; the engine itself keeps no such thing."""
 
 _DISTANCES = {
     models.Distance.COSINE: edge.Distance.Cosine,
@@ -27,6 +33,9 @@ _DATATYPES = {
     models.Datatype.FLOAT32: edge.VectorStorageDatatype.Float32,
     models.Datatype.FLOAT16: edge.VectorStorageDatatype.Float16,
 }
+
+_GRAPH = {"m": 16, "ef_construct": 100, "full_scan_threshold": 10_000}
+"""The engine's defaults, which it must be told where one of them is another."""
 
 _PLAIN_INDEXES = {
     models.PayloadSchemaType.KEYWORD: edge.PayloadSchemaType.Keyword,
@@ -67,12 +76,7 @@ def shard_config(
 
 
 def _vector(params: models.VectorParams) -> edge.EdgeVectorParams:
-    refuse(
-        hnsw_config=params.hnsw_config,
-        quantization_config=params.quantization_config,
-        memory=params.memory,
-        multivector_config=params.multivector_config,
-    )
+    refuse(memory=params.memory, multivector_config=params.multivector_config)
     if params.datatype is not None and params.datatype not in _DATATYPES:
         refuse(datatype=params.datatype)
     return edge.EdgeVectorParams(
@@ -80,7 +84,37 @@ def _vector(params: models.VectorParams) -> edge.EdgeVectorParams:
         distance=_DISTANCES[params.distance],
         on_disk=params.on_disk,
         datatype=None if params.datatype is None else _DATATYPES[params.datatype],
+        hnsw_config=None if params.hnsw_config is None else _graph(params.hnsw_config),
+        quantization_config=None
+        if params.quantization_config is None
+        else _quantization(params.quantization_config),
     )
+
+
+def _graph(hnsw: models.HnswConfigDiff) -> edge.HnswIndexConfig:
+    return edge.HnswIndexConfig(**{**_GRAPH, **_settings(hnsw)})
+
+
+def _quantization(quantization: BaseModel) -> Any:
+    # Each kind is a model with one field, whose own class has the engine's name.
+    [field] = type(quantization).model_fields
+    config = getattr(quantization, field)
+    return getattr(edge, type(config).__name__)(**_settings(config))
+
+
+def _settings(config: BaseModel) -> dict[str, Any]:
+    """What is set, with the engine's enumerations, which have the same names but for their case."""
+    return {
+        name: _engines(value) if isinstance(value, Enum) else value
+        for name, value in config.model_dump(exclude_none=True).items()
+    }
+
+
+def _engines(value: Enum) -> Any:
+    kind = getattr(edge, type(value).__name__)
+    wanted = value.name.replace("_", "").lower()
+    [name] = [name for name in dir(kind) if name.replace("_", "").lower() == wanted]
+    return getattr(kind, name)
 
 
 def index_schema(schema: object) -> Any:
@@ -112,6 +146,8 @@ def collection_info(folder: Path, shard: edge.EdgeShard) -> models.CollectionInf
             distance=models.Distance(params["distance"]),
             on_disk=params.get("on_disk"),
             datatype=params.get("datatype"),
+            hnsw_config=params.get("hnsw_config"),
+            quantization_config=params.get("quantization_config"),
         )
         for name, params in config["vectors"].items()
     }
@@ -137,6 +173,7 @@ def collection_info(folder: Path, shard: edge.EdgeShard) -> models.CollectionInf
                 flush_interval_sec=0,
                 indexing_threshold=optimizers.get("indexing_threshold"),
             ),
+            metadata=_metadata(folder),
         ),
         payload_schema={
             key: models.PayloadIndexInfo(
@@ -145,6 +182,42 @@ def collection_info(folder: Path, shard: edge.EdgeShard) -> models.CollectionInf
             for key, index in info.payload_schema.items()
         },
     )
+
+
+def merge_metadata(folder: Path, changes: Mapping[str, Any]) -> None:
+    """Change what is said of a collection, whole or not at all; null removes a key.
+
+    Raises:
+        StoreError: It is not JSON.
+    """
+    merged = {**(_metadata(folder) or {}), **changes}
+    merged = {key: value for key, value in merged.items() if value is not None}
+    try:
+        content = json.dumps(merged, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"the metadata of a collection is not JSON ({error})") from error
+    handle, draft = tempfile.mkstemp(prefix=".metadata-", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(draft).chmod(0o644)
+        Path(draft).replace(folder / _METADATA)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+
+
+def _metadata(folder: Path) -> dict[str, Any] | None:
+    file = folder / _METADATA
+    if not file.exists():
+        return None
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise StoreError(f"{file} is damaged ({error})") from error
+    return dict(content)
 
 
 def _index_type(data_type: edge.PayloadSchemaType) -> models.PayloadSchemaType:

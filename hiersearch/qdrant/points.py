@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qdrant_client import models
 
-__all__ = ["ROOT_DISTANCE", "Hit", "PointId", "Record", "id_order", "settled"]
+__all__ = ["ROOT_DISTANCE", "Hit", "PointId", "Record", "id_order", "plain_id", "settled"]
 
 PointId: TypeAlias = int | str
 """An unsigned integer or a UUID in text."""
@@ -45,9 +46,9 @@ class Record:
         if isinstance(vector, Mapping):
             vector = vector.get(vector_name)
         return cls(
-            id=_plain_id(point.id),
+            id=plain_id(point.id),
             payload=point.payload or {},
-            vector=None if vector is None else np.asarray(vector, dtype=np.float32),
+            vector=None if vector is None else _row(vector),
         )
 
 
@@ -80,7 +81,7 @@ class Hit:
         payload = point.payload or {}
         distance = payload.get(ROOT_DISTANCE)
         return cls(
-            id=_plain_id(point.id),
+            id=plain_id(point.id),
             score=min(1.0, max(-1.0, float(np.float32(point.score)))),
             root_distance=None if distance is None else float(distance),
             payload=payload,
@@ -92,7 +93,9 @@ def id_order(point: Hit | Record) -> tuple[bool, PointId]:
     return isinstance(point.id, str), point.id
 
 
-def settled(search: Callable[[int], list[Hit]], limit: int, spare: int = 8) -> list[Hit]:
+def settled(
+    search: Callable[[int], list[Hit]], limit: int, spare: int = 8, most: int | None = None
+) -> list[Hit]:
     """The best hits, those of equal score in the order of their ids, whatever the store does.
 
     A store cuts a run of equal scores anywhere. So a few more than wanted are fetched, and more
@@ -102,14 +105,29 @@ def settled(search: Callable[[int], list[Hit]], limit: int, spare: int = 8) -> l
         search: Gives up to that many best hits.
         limit: Number of hits wanted.
         spare: Number of hits fetched beyond them.
+        most: Greatest number that the store gives at a time, at least the limit. A run that reaches
+            beyond it is in order as far as it was seen.
     """
     fetched = limit + spare
     while True:
+        fetched = fetched if most is None else min(fetched, most)
         hits = sorted(search(fetched), key=lambda hit: (-hit.score, id_order(hit)))
-        if len(hits) < fetched or hits[-1].score < hits[limit - 1].score:
+        if len(hits) < fetched or fetched == most or hits[-1].score < hits[limit - 1].score:
             return hits[:limit]
         fetched *= 2
 
 
-def _plain_id(value: object) -> PointId:
+def _row(vector: Any) -> NDArray[np.float32]:
+    """A vector as an array; of a list of numbers, in half the time that NumPy takes."""
+    if not isinstance(vector, list):
+        return np.asarray(vector, dtype=np.float32)
+    try:
+        packed = struct.pack(f"={len(vector)}f", *vector)
+    except (struct.error, OverflowError):  # rows of numbers, or numbers beyond a float32
+        return np.asarray(vector, dtype=np.float32)
+    return np.frombuffer(bytearray(packed), dtype=np.float32)
+
+
+def plain_id(value: object) -> PointId:
+    """An id as an integer, or a UUID as text."""
     return value if isinstance(value, int) else str(value)

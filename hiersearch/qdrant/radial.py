@@ -8,10 +8,12 @@ from collections.abc import Callable
 from hiersearch.errors import CollectionError
 from hiersearch.qdrant.points import Hit, id_order
 
-__all__ = ["descend"]
+__all__ = ["descend", "distance_of", "path_order"]
 
 
-def descend(search: Callable[[float | None, int], list[Hit]], page: int = 16) -> list[Hit]:
+def descend(
+    search: Callable[[float | None, int], list[Hit]], page: int = 16, most: int | None = None
+) -> list[Hit]:
     """The radial path by descent, after Alper & Averbuch-Elor 2024, section 5.
 
     A concept c is on the path of v when s_c > s_b for every other concept b with d_b ≤ d_c: it is
@@ -26,40 +28,47 @@ def descend(search: Callable[[float | None, int], list[Hit]], page: int = 16) ->
         search: Given an exclusive upper bound of the root distance (None: none) and a number, gives
             up to that many of the most similar points, with their root distances, below the bound.
         page: Number of points to ask for at a time.
+        most: Greatest number that the store gives at a time.
 
     Returns:
         Coarse to fine: root distances and scores both grow.
     """
     path: list[Hit] = []
     below: float | None = None
-    size = page
+    size = page = page if most is None else min(page, most)
     while True:
-        hits = sorted(search(below, size), key=_by_score)
+        hits = sorted(search(below, size), key=path_order)
         complete = len(hits) < size
         if not complete:
             # Points of the last score may go on beyond the page, one of them closer to the root.
             whole = [hit for hit in hits if hit.score > hits[-1].score]
-            if not whole:
-                size *= 2
+            if not whole and size != most:
+                size = 2 * size if most is None else min(2 * size, most)
                 continue
-            hits = whole
-        steps = len(path)
+            # Where no more are given at a time, the closer ones come with the next searches.
+            hits = whole or hits
+        last = path[-1] if path else None
         for hit in hits:
-            if not path or _distance(hit) < _distance(path[-1]):
+            if not path or distance_of(hit) < distance_of(path[-1]):
+                if path and path[-1].score == hit.score:
+                    path.pop()
                 path.append(hit)
         if complete:
             return path[::-1]
         # A store may give a distance back a last bit too great (the embedded engine does, of
         # numbers with 16 digits or more) and then find the same point below it again.
-        below = _distance(path[-1]) if len(path) > steps else math.nextafter(below or 0.0, -1.0)
+        moved = path[-1] is not last
+        below = distance_of(path[-1]) if moved else math.nextafter(below or 0.0, -1.0)
         size = page
 
 
-def _by_score(hit: Hit) -> tuple[float, float, tuple[bool, int | str]]:
-    return -hit.score, _distance(hit), id_order(hit)
+def path_order(hit: Hit) -> tuple[float, float, tuple[bool, int | str]]:
+    """Sort key: most similar first, then closest to the root, then by id."""
+    return -hit.score, distance_of(hit), id_order(hit)
 
 
-def _distance(hit: Hit) -> float:
+def distance_of(hit: Hit) -> float:
+    """The root distance of a point that must have one."""
     if hit.root_distance is None:
         raise CollectionError(f"the point {hit.id} has no root_distance")
     return hit.root_distance

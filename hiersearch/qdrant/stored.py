@@ -1,4 +1,4 @@
-"""What a collection holds: its schema, and its points written and read."""
+"""What a collection holds: its points, written and read."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qdrant_client import models
 
-from hiersearch.errors import CollectionError, VectorError
+from hiersearch.errors import VectorError
 from hiersearch.geometry import root_distance
-from hiersearch.qdrant.connect import Client, client_errors
+from hiersearch.qdrant.connect import client_errors
 from hiersearch.qdrant.edge import EdgeClient
-from hiersearch.qdrant.points import ROOT_DISTANCE, PointId, Record
+from hiersearch.qdrant.edge_errors import refuse
+from hiersearch.qdrant.points import ROOT_DISTANCE, PointId, Record, plain_id
 from hiersearch.qdrant.rows import unit_rows
+from hiersearch.qdrant.schema import CollectionSchema
 
-__all__ = ["StoredPoints", "selection"]
+__all__ = ["StoredPoints", "root_distances", "selection"]
 
 Floats = NDArray[np.float32]
 
@@ -28,93 +30,8 @@ BATCH = 256
 """Points per write: well below the size of request that servers accept."""
 
 
-class StoredPoints:
-    """The part of a `HierarchicalCollection` that does not search.
-
-    Args:
-        client: A `QdrantClient` or an `EdgeClient`.
-        name: The name of the collection, which need not exist yet.
-        root: (dim,), the unit vector of the most general thing, from the model of the vectors.
-        vector_name: Which of a point's vectors is meant; "" is the unnamed one.
-
-    Raises:
-        VectorError: The root is not a unit vector.
-    """
-
-    def __init__(
-        self, client: Client, name: str, *, root: ArrayLike, vector_name: str = "hiersearch"
-    ) -> None:
-        self.client = client
-        self.name = name
-        self.vector_name = vector_name
-        self.root = unit_rows(np.asarray(root)[None], "the root")[0]
-        if abs(float(np.linalg.norm(np.asarray(root, dtype=np.float64))) - 1.0) > 1e-3:
-            raise VectorError("the root is not a unit vector", hint="Divide it by its length")
-        self._small: bool | None = None
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.client!r}, {self.name!r})"
-
-    # The collection
-
-    def exists(self) -> bool:
-        """Whether the store has a collection of that name."""
-        with client_errors(self.client):
-            return self.client.collection_exists(self.name)
-
-    def create(self, *, payload_indexes: Mapping[str, str] | None = None) -> None:
-        """Create the collection and its payload indexes; what is there already stays.
-
-        The index on `root_distance` comes before any data: the search graph is built along it.
-
-        Args:
-            payload_indexes: Kind of index ("keyword", "float", "integer", "datetime", ...) by
-                payload field, in addition to those on `root_distance` and `concepts`.
-
-        Raises:
-            CollectionError: There is a collection of that name with other vectors.
-        """
-        with client_errors(self.client):
-            if not self.client.collection_exists(self.name):
-                params = models.VectorParams(size=len(self.root), distance=models.Distance.COSINE)
-                self.client.create_collection(
-                    self.name,
-                    vectors_config={self.vector_name: params} if self.vector_name else params,
-                )
-            there = self.client.get_collection(self.name)
-            self._check_vectors(there.config.params.vectors)
-            wanted: dict[str, Any] = {
-                ROOT_DISTANCE: models.FloatIndexParams(
-                    type=models.FloatIndexType.FLOAT, is_principal=True
-                ),
-                "concepts": models.PayloadSchemaType.KEYWORD,
-                **{
-                    field: models.PayloadSchemaType(kind)
-                    for field, kind in (payload_indexes or {}).items()
-                },
-            }
-            for field, schema in wanted.items():
-                if field not in there.payload_schema:
-                    self.client.create_payload_index(self.name, field, schema)
-
-    def drop(self) -> None:
-        """Delete the collection, if there is one."""
-        with client_errors(self.client):
-            self.client.delete_collection(self.name)
-        self._small = None
-
-    def optimize(self) -> bool:
-        """Let the embedded engine tidy up; a server does so by itself.
-
-        Worth calling once after many changes. Up to `EXACT_UP_TO` points it only reclaims the room
-        of deleted points; above, it builds the search graph, which takes minutes.
-
-        Returns:
-            Whether there was anything to do.
-        """
-        if not isinstance(self.client, EdgeClient):
-            return False
-        return self.client.optimize(self.name)
+class StoredPoints(CollectionSchema):
+    """The part of a `HierarchicalCollection` that does not search."""
 
     # Writing
 
@@ -123,6 +40,8 @@ class StoredPoints:
         ids: Sequence[PointId],
         vectors: ArrayLike,
         payloads: Sequence[Mapping[str, Any]],
+        *,
+        shard_key: str | None = None,
     ) -> None:
         """Store points, in the place of those with the same ids.
 
@@ -130,6 +49,7 @@ class StoredPoints:
             ids: (n), unsigned integers or UUIDs.
             vectors: (n, dim), of any length but zero: they are normalised.
             payloads: (n); `root_distance` is added to each.
+            shard_key: Where to put them, in a collection made with `shard_keys`.
 
         Raises:
             VectorError: A vector has the wrong shape, a number that is not finite, or no length.
@@ -140,9 +60,8 @@ class StoredPoints:
             raise VectorError(
                 f"{len(ids)} ids, {len(rows)} vectors and {len(payloads)} payloads do not match"
             )
-        exact = root_distance(rows.astype(np.float64), self.root.astype(np.float64))
-        distances: NDArray[np.float64] = np.round(np.asarray(exact), DIGITS)
-        for part in _slices(len(ids), BATCH):
+        distances = root_distances(rows, self.root)
+        for part in _slices(len(ids), self._limits().written(BATCH)):
             points = [
                 models.PointStruct(
                     id=number,
@@ -154,36 +73,80 @@ class StoredPoints:
                 )
             ]
             with client_errors(self.client):
+                self.client.upsert(self.name, points, **_in_shard(shard_key))
+        self._small = None
+
+    def put(self, records: Sequence[Record]) -> None:
+        """Store points as they were read, in the place of those with the same ids.
+
+        Nothing is normalised or computed anew: for points of a collection of the same kind.
+
+        Raises:
+            VectorError: A point was read without its vector.
+        """
+        for part in _slices(len(records), self._limits().written(BATCH)):
+            points = []
+            for record in records[part]:
+                if record.vector is None:
+                    raise VectorError(f"the point {record.id} has no vector")
+                row = record.vector.tolist()
+                points.append(
+                    models.PointStruct(
+                        id=record.id,
+                        vector={self.vector_name: row} if self.vector_name else row,
+                        payload=record.payload,
+                    )
+                )
+            with client_errors(self.client):
                 self.client.upsert(self.name, points)
         self._small = None
 
-    def set_payload(self, ids: Sequence[PointId], payloads: Sequence[Mapping[str, Any]]) -> None:
+    def set_payload(
+        self,
+        ids: Sequence[PointId],
+        payloads: Sequence[Mapping[str, Any]],
+        *,
+        shard_key: str | None = None,
+    ) -> None:
         """Set payload fields, each point its own; the other fields stay.
 
         Args:
             ids: (n), of points that are there.
             payloads: (n), the fields to set.
+            shard_key: Where they are, in a collection made with `shard_keys`.
 
         Raises:
             StoreError: A point is not there.
         """
         if len(ids) != len(payloads):
             raise VectorError(f"{len(ids)} ids and {len(payloads)} payloads do not match")
-        for part in _slices(len(ids), BATCH):
+        for part in _slices(len(ids), self._limits().written(BATCH)):
+            if isinstance(self.client, EdgeClient):
+                refuse(shard_key=shard_key)
+                self.client.set_payloads(self.name, ids[part], payloads[part])
+                continue
             operations: list[models.UpdateOperation] = [
                 models.SetPayloadOperation(
-                    set_payload=models.SetPayload(payload=dict(payload), points=[number])
+                    set_payload=models.SetPayload(
+                        payload=dict(payload), points=[number], shard_key=shard_key
+                    )
                 )
                 for number, payload in zip(ids[part], payloads[part], strict=True)
             ]
             with client_errors(self.client):
                 self.client.batch_update_points(self.name, operations)
 
-    def delete(self, ids: Sequence[PointId]) -> None:
-        """Delete points; those that are not there are passed over."""
+    def delete(self, ids: Sequence[PointId], *, shard_key: str | None = None) -> None:
+        """Delete points; those that are not there are passed over.
+
+        Args:
+            ids: (n).
+            shard_key: Where they are, in a collection made with `shard_keys`.
+        """
         for part in _slices(len(ids), BATCH):
             with client_errors(self.client):
-                self.client.delete(self.name, models.PointIdsList(points=list(ids[part])))
+                points = models.PointIdsList(points=list(ids[part]))
+                self.client.delete(self.name, points, **_in_shard(shard_key))
         self._small = None
 
     # Reading
@@ -197,7 +160,7 @@ class StoredPoints:
     ) -> list[Record]:
         """The points with the ids, in that order; those that are not there are left out."""
         found: dict[PointId, Record] = {}
-        for part in _slices(len(ids), BATCH):
+        for part in _slices(len(ids), self._limits().page(BATCH)):
             with client_errors(self.client):
                 points = self.client.retrieve(
                     self.name,
@@ -219,6 +182,7 @@ class StoredPoints:
         page: int = 1000,
     ) -> Iterator[Record]:
         """All points that match, by id, fetched page by page."""
+        page = self._limits().page(page)
         offset: Any = None
         while True:
             with client_errors(self.client):
@@ -234,8 +198,42 @@ class StoredPoints:
             if offset is None:
                 return
 
+    def similarities_to_root(self, ids: Sequence[PointId]) -> dict[PointId, float]:
+        """Cosine similarity of points to the root, computed by the store from the whole vectors.
+
+        Returns:
+            By id; points without such a vector are left out, and so are all where the store allows
+            no exact searches.
+        """
+        limits = self._limits()
+        if not limits.exact:
+            return {}
+        params = models.SearchParams(
+            exact=True, quantization=models.QuantizationSearchParams(ignore=True)
+        )
+        found: dict[PointId, float] = {}
+        for part in _slices(len(ids), limits.page(len(ids))):
+            chosen: list[Any] = list(ids[part])
+            with client_errors(self.client):
+                answer = self.client.query_points(
+                    self.name,
+                    query=self.root.tolist(),
+                    using=self._using,
+                    query_filter=models.Filter(must=[models.HasIdCondition(has_id=chosen)]),
+                    search_params=params,
+                    limit=len(chosen),
+                    with_payload=False,
+                )
+            found.update((plain_id(point.id), point.score) for point in answer.points)
+        return found
+
     def count(self, filter: models.Filter | None = None) -> int:  # noqa: A002 - Qdrant's word
-        """How many points match, exactly."""
+        """How many points match, exactly.
+
+        A server whose strict mode allows no exact counts is asked for all their ids instead.
+        """
+        if not self._limits().exact:
+            return sum(1 for _ in self.scroll(filter, payload=False, page=10_000))
         with client_errors(self.client):
             return self.client.count(self.name, count_filter=filter, exact=True).count
 
@@ -257,11 +255,21 @@ class StoredPoints:
             key: A payload field with a keyword index.
             limit: Greatest number of values, the most frequent first.
             filter: Which points to count.
+
+        Returns:
+            Exact counts; a server whose strict mode allows none gives its estimates.
+
+        Raises:
+            StoreError: There may be more values than a server's strict mode lets it give.
         """
+        limits = self._limits()
+        most = limits.page(max(limit, 1))
         with client_errors(self.client):
             answer = self.client.facet(
-                self.name, key, facet_filter=filter, limit=max(limit, 1), exact=True
+                self.name, key, facet_filter=filter, limit=most, exact=limits.exact
             )
+        if len(answer.hits) >= most:
+            limits.check(limit)
         hits = sorted(answer.hits, key=lambda hit: (-hit.count, str(hit.value)))
         return {str(hit.value): hit.count for hit in hits}
 
@@ -285,20 +293,12 @@ class StoredPoints:
             )
         return rows
 
-    def _check_vectors(self, params: models.VectorsConfig | None) -> None:
-        named = params if isinstance(params, dict) else {"": params}
-        found = named.get(self.vector_name)
-        if found is None:
-            raise CollectionError(
-                f"the collection {self.name!r} has no vector called {self.vector_name!r}",
-                hint=f"It has: {', '.join(sorted(named))}",
-            )
-        if found.size != len(self.root) or found.distance != models.Distance.COSINE:
-            raise CollectionError(
-                f"the collection {self.name!r} holds {found.distance.value} vectors of "
-                f"{found.size} numbers, not Cosine vectors of {len(self.root)}",
-                hint="Use the model that made it, or another name",
-            )
+
+def root_distances(rows: Floats, root: Floats) -> NDArray[np.float64]:
+    """The distances of (n, dim) unit rows from the root, as they are stored."""
+    exact = root_distance(rows.astype(np.float64), root.astype(np.float64))
+    distances: NDArray[np.float64] = np.round(np.asarray(exact), DIGITS)
+    return distances
 
 
 def selection(payload: bool | Sequence[str]) -> bool | list[str]:
@@ -306,6 +306,10 @@ def selection(payload: bool | Sequence[str]) -> bool | list[str]:
     if payload is True:
         return True
     return [*(payload or ()), ROOT_DISTANCE]
+
+
+def _in_shard(key: str | None) -> dict[str, Any]:
+    return {} if key is None else {"shard_key_selector": key}
 
 
 def _slices(total: int, size: int) -> Iterator[slice]:

@@ -24,7 +24,7 @@ def store(tmp_path_factory, command, demo_photos, vocabulary_file) -> Path:
 
 def test_help_names_every_command_and_is_light(run_installed):
     shown = run_installed("--help").stdout
-    for command in ("index", "query", "info", "concepts", "demo"):
+    for command in ("index", "query", "info", "concepts", "copy", "demo"):
         assert command in shown
     heavy = {"torch", "transformers", "sentence_transformers", "qdrant_client", "qdrant_edge"}
     loaded = subprocess.run(
@@ -117,7 +117,11 @@ def test_where_and_info_and_concepts(run, store):
         (["index", "nowhere"], 2, "nowhere"),
         (["index"], 2, "no photos were named"),
         (["index", "--concepts", "words.txt"], 1, "no index at"),
-        (["info", "--store", "http://localhost:6333"], 2, "is no folder"),
+        (["info", "--store", "ftp://localhost"], 2, "a store cannot begin with ftp://"),
+        (["info", "--store", "http://127.0.0.1:1/mine"], 3, "http://127.0.0.1:1"),
+        (["copy", "nowhere", "there"], 1, "no index at"),
+        (["copy", "nowhere", "http://host/a-index"], 2, "cannot name an index"),
+        (["copy", "here", "here"], 2, "itself"),
         (["index", "empty"], 2, "no photos in"),
         (["query"], 2, "a query is a text or a photo"),
         (["query", "a", "--levels", "0"], 2, "--levels"),

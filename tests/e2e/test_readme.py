@@ -6,9 +6,13 @@ import json
 import re
 import shlex
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from qdrant_client import QdrantClient, models
+
+from tests.rest_server import serving
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
@@ -25,12 +29,32 @@ def photos(home, demo_photos) -> Path:
     return home / "photos"
 
 
-def test_every_command_runs_as_printed(run, photos):
+@pytest.fixture
+def server(mini) -> Iterator[str]:
+    """The server of the README, with the collection that somebody has there."""
+    texts = ["a cat", "a dog on a sofa", "a bowl of fruit"]
+    with serving() as running:
+        client = QdrantClient(url=running.url, check_compatibility=False)
+        params = models.VectorParams(size=mini.dimension, distance=models.Distance.COSINE)
+        client.create_collection("captions", vectors_config=params)
+        client.upsert(
+            "captions",
+            [
+                models.PointStruct(id=number, vector=vector.tolist(), payload={"caption": text})
+                for number, (text, vector) in enumerate(
+                    zip(texts, mini.encode_texts(texts), strict=True)
+                )
+            ],
+        )
+        yield running.url
+
+
+def test_every_command_runs_as_printed(run, photos, server):
     assert len(COMMANDS) >= 9
     (first,) = [command for command in COMMANDS if command == "hiersearch index photos"]
     assert run(*shlex.split(first)[1:]).stdout == "12 added\n"
     for command in COMMANDS:
-        program, *words = shlex.split(command)
+        program, *words = shlex.split(command.replace("http://localhost:6333", server))
         assert program == "hiersearch"
         assert run(*words).stdout
 

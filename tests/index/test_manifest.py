@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -10,15 +10,20 @@ from hiersearch.concepts import Concept, Vocabulary
 from hiersearch.errors import IndexNotFoundError, StoreError
 from hiersearch.index.manifest import (
     Manifest,
+    forget_vocabularies,
     has_manifest,
     load_vocabulary,
     read_manifest,
+    same_manifest,
     save_vocabulary,
     write_manifest,
 )
+from hiersearch.index.records import Records
+from hiersearch.index.storage import Connection
 from hiersearch.levels import Calibration
 
 VOCABULARY = Vocabulary([Concept("a", "a"), Concept("b", "b", ("a",), 1.5)], "test")
+MANIFEST = "hiersearch-index.json"
 
 
 def manifest(**changes) -> Manifest:
@@ -33,77 +38,77 @@ def manifest(**changes) -> Manifest:
     return Manifest(**{**values, **changes})
 
 
-def only_file(folder: Path) -> Path:
-    (file,) = folder.iterdir()
-    return file
+@pytest.fixture
+def records(place) -> Iterator[Records]:
+    connection = Connection(place)
+    connection.records.begin()
+    yield connection.records
+    connection.close()
 
 
-def test_what_is_written_is_read_to_the_bit(tmp_path):
+def test_what_is_written_is_read_to_the_bit(records):
     centre = np.random.default_rng(0).normal(size=384).astype(np.float32)
     written = manifest(root=centre, calibration=Calibration(centre, 0.1, 0.2), labelled=False)
-    write_manifest(tmp_path, written)
-    read = read_manifest(tmp_path)
+    write_manifest(records, written)
+    read = read_manifest(records)
     np.testing.assert_array_equal(read.root, written.root)
     np.testing.assert_array_equal(read.calibration.centre, centre)
     assert (read.calibration.temperature, read.calibration.text_temperature) == (0.1, 0.2)
     assert (read.model, read.model_id, read.photo_size) == ("mini", "mini-1", 224)
     assert read.labelled is False
-    assert read_manifest(tmp_path).vocabulary_id == VOCABULARY.id
+    assert read.vocabulary_id == VOCABULARY.id
+    assert same_manifest(read, written)
+    assert not same_manifest(read, manifest(root=centre))
 
 
-def test_no_index_is_a_usable_message(tmp_path):
-    assert not has_manifest(tmp_path)
-    with pytest.raises(IndexNotFoundError, match=r"no index at .*hiersearch index"):
-        read_manifest(tmp_path / "nowhere")
+def test_no_index_is_a_usable_message(place):
+    connection = Connection(place)
+    assert not has_manifest(connection.records)
+    with pytest.raises(IndexNotFoundError, match=r"no index at .*hiersearch index") as caught:
+        read_manifest(connection.records)
+    assert str(place) in caught.value.message
+    connection.close()
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"version": 1}', '{"version": 1, "root": 3}'])
-def test_a_damaged_manifest_names_itself(tmp_path, damage):
-    write_manifest(tmp_path, manifest())
-    only_file(tmp_path).write_text(damage)
-    with pytest.raises(StoreError, match="damaged"):
-        read_manifest(tmp_path)
+def test_a_damaged_manifest_names_itself(records, damage):
+    write_manifest(records, manifest())
+    records.write(MANIFEST, damage.encode())
+    with pytest.raises(StoreError, match=r"damaged.*Delete the") as caught:
+        read_manifest(records)
+    assert MANIFEST in caught.value.message
 
 
-def test_a_later_format_is_not_guessed_at(tmp_path):
-    write_manifest(tmp_path, manifest())
-    file = only_file(tmp_path)
-    file.write_text(json.dumps({**json.loads(file.read_text()), "version": 99}))
+def test_a_later_format_is_not_guessed_at(records):
+    write_manifest(records, manifest())
+    later = {**json.loads(records.read(MANIFEST)), "version": 99}
+    records.write(MANIFEST, json.dumps(later).encode())
     with pytest.raises(StoreError, match="format 99"):
-        read_manifest(tmp_path)
+        read_manifest(records)
 
 
-def test_a_write_that_fails_leaves_the_old_manifest_and_no_debris(tmp_path, monkeypatch):
-    write_manifest(tmp_path, manifest())
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("hiersearch.index.manifest.os.fsync", full)
-    with pytest.raises(StoreError, match="No space left"):
-        write_manifest(tmp_path, manifest(model="other"))
-    assert read_manifest(tmp_path).model == "mini"
-    assert only_file(tmp_path)
+def test_a_vocabulary_is_kept_under_its_id(records):
+    save_vocabulary(records, VOCABULARY)
+    assert load_vocabulary(records, VOCABULARY.id) == VOCABULARY
+    assert load_vocabulary(records, VOCABULARY.id).id == VOCABULARY.id
 
 
-def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot write"):
-        write_manifest(tmp_path / "file" / "index", manifest())
+def test_all_vocabularies_but_one_are_forgotten(records):
+    other = Vocabulary([Concept("c", "c")], "other")
+    write_manifest(records, manifest())
+    save_vocabulary(records, VOCABULARY)
+    save_vocabulary(records, other)
+    forget_vocabularies(records, keep=other.id)
+    assert load_vocabulary(records, other.id) == other
+    assert has_manifest(records)
+    with pytest.raises(StoreError, match="it is not there"):
+        load_vocabulary(records, VOCABULARY.id)
 
 
-def test_a_vocabulary_is_kept_under_its_id(tmp_path):
-    save_vocabulary(tmp_path, VOCABULARY)
-    assert load_vocabulary(tmp_path, VOCABULARY.id) == VOCABULARY
-    assert load_vocabulary(tmp_path, VOCABULARY.id).id == VOCABULARY.id
-
-
-@pytest.mark.parametrize("damage", [b"", b"not gzip", None])
-def test_a_damaged_or_missing_vocabulary_is_an_error(tmp_path, damage):
-    save_vocabulary(tmp_path, VOCABULARY)
-    if damage is None:
-        only_file(tmp_path).unlink()
-    else:
-        only_file(tmp_path).write_bytes(damage)
+@pytest.mark.parametrize("damage", [b"", b"not gzip"])
+def test_a_damaged_vocabulary_is_an_error(records, damage):
+    save_vocabulary(records, VOCABULARY)
+    (name,) = records.names()
+    records.write(name, damage)
     with pytest.raises(StoreError, match="cannot read the index's vocabulary"):
-        load_vocabulary(tmp_path, VOCABULARY.id)
+        load_vocabulary(records, VOCABULARY.id)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import csv
+import socket
 import uuid
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from qdrant_client import models
+from qdrant_client import QdrantClient, models
 
 from hiersearch import geometry
-from hiersearch.errors import CollectionError, StoreError, VectorError
-from hiersearch.qdrant import Client, HierarchicalCollection, combine, concept_filter
+from hiersearch.encoder import HierarchicalEncoder
+from hiersearch.errors import (
+    CollectionError,
+    StoreError,
+    StoreUnreachableError,
+    UsageError,
+    VectorError,
+)
+from hiersearch.qdrant import Client, HierarchicalCollection, combine, concept_filter, sampling
 from tests.qdrant.conftest import Cloud, Made, unit
 
 EXACT = 1e-5
@@ -42,6 +54,33 @@ def oracle_path(cloud: Cloud, query: np.ndarray, rows: list[int]) -> list[str]:
         )
     ]
     return [cloud.ids[row] for row in sorted(path, key=lambda row: distances[row])]
+
+
+def oracle_sampled(
+    cloud: Cloud, query: np.ndarray, rows: list[int], radii: Iterable[float]
+) -> list[str]:
+    """The paper's way: within each radius the most similar, adjacent repeats dropped."""
+    found: list[str] = []
+    # The store rounds distances to 12 digits; none of another point lies that close to a radius.
+    distances = np.round(cloud.distances, 12)
+    scores = {row: float(np.dot(cloud.vectors[row], query)) for row in rows}
+    for radius in radii:
+        within = [row for row in rows if distances[row] <= radius + 1e-12]
+        if within:
+            best = min(within, key=lambda row: (-scores[row], distances[row], cloud.ids[row]))
+            if found[-1:] != [cloud.ids[best]]:
+                found.append(cloud.ids[best])
+    return found
+
+
+def counting(send: Callable[..., Any], batches: list[int]) -> Callable[..., Any]:
+    """The function, keeping count of the queries in each batch."""
+
+    def counted(requests: Sequence[models.QueryRequest]) -> Any:
+        batches.append(len(requests))
+        return send(requests)
+
+    return counted
 
 
 class TestPoints:
@@ -171,6 +210,33 @@ class TestRefusals:
             missing.nearest(cloud.root, limit=1)
         missing.drop()
 
+    def test_a_collection_with_other_vectors(
+        self, filled: HierarchicalCollection, cloud: Cloud
+    ) -> None:
+        """Whatever is asked of it: no store's own answer to such a question is relied upon."""
+        for other, reason in (
+            (HierarchicalCollection(filled.client, filled.name, root=unit(np.ones(4))), "16"),
+            (
+                HierarchicalCollection(
+                    filled.client, filled.name, root=cloud.root, vector_name="other"
+                ),
+                "'hiersearch'",
+            ),
+        ):
+            vector = other.root
+            for ask in (
+                lambda other=other, vector=vector: other.nearest(vector, limit=1),
+                lambda other=other, vector=vector: other.radial_path(vector),
+                lambda other=other, vector=vector: other.radial_path(vector, radii=5),
+                lambda other=other, vector=vector: other.descendants_of(-vector, limit=1),
+                lambda other=other, vector=vector: other.ancestors_of(vector, limit=1),
+                lambda other=other: list(other.scroll(with_vectors=True)),
+                lambda other=other, vector=vector: other.upsert([1], [vector], [{}]),
+            ):
+                with pytest.raises(CollectionError, match=reason):
+                    ask()
+        assert filled.count() == len(cloud.ids)
+
     def test_ids_must_be_integers_or_uuids(self, filled: HierarchicalCollection) -> None:
         with pytest.raises(StoreError):
             filled.upsert(["cat.jpg"], np.ones((1, 16)), [{}])
@@ -225,6 +291,11 @@ class TestNearest:
         query = cloud.vectors[0]
         assert empty.nearest(query, limit=3) == []
         assert empty.radial_path(query) == []
+        for radii in (50, [0.5, 1.0]):
+            for by in ("descent", "batch", None):
+                assert empty.radial_path(query, radii=radii, by=by) == []
+        assert empty.count_without_distance() == 0
+        assert empty.descendants_of(cloud.root, limit=3) == []
         assert empty.descendants_of(query, limit=3) == []
         assert empty.ancestors_of(query, limit=3) == []
         assert empty.facets() == {}
@@ -259,14 +330,70 @@ class TestRadialPath:
         path = filled.radial_path(query, filter=concept_filter("c2"), payload=["number"])
         assert [hit.id for hit in path] == oracle_path(cloud, query, rows)
 
+    @pytest.mark.parametrize("by", ["descent", "batch", None])
+    def test_at_some_radii_it_is_what_the_paper_takes(
+        self, filled: HierarchicalCollection, cloud: Cloud, by: str | None
+    ) -> None:
+        rows = [row for row in range(len(cloud.ids)) if row % 3 == 2]
+        least, greatest = cloud.distances[rows].min(), cloud.distances[rows].max()
+        for query in [*Cloud.make(4, seed=12).vectors, cloud.vectors[2], cloud.root, -cloud.root]:
+            for radii, wanted in (
+                (50, np.linspace(least, greatest, 50)),
+                (1, [greatest]),
+                ([1.3, 0.2, 0.7, 9.0], [0.2, 0.7, 1.3, 9.0]),
+                ([0.01], [0.01]),
+                ([], []),
+            ):
+                path = filled.radial_path(query, filter=concept_filter("c2"), radii=radii, by=by)
+                assert [hit.id for hit in path] == oracle_sampled(cloud, query, rows, wanted)
+
+    def test_both_ways_give_the_same_hits(
+        self, filled: HierarchicalCollection, cloud: Cloud
+    ) -> None:
+        for query in [*Cloud.make(4, seed=13).vectors, cloud.vectors[7]]:
+            one, other = (
+                filled.radial_path(query, radii=50, payload=["number"], by=way)
+                for way in ("descent", "batch")
+            )
+            assert one == other
+            assert all(hit.angle is not None for hit in one)
+            assert set(one[0].payload) == {"number", "root_distance"}
+
+    def test_the_way_that_was_faster_is_kept(
+        self,
+        filled: HierarchicalCollection,
+        cloud: Cloud,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        batches = []
+        monkeypatch.setattr(filled, "_query_batch", counting(filled._query_batch, batches))
+        query = cloud.vectors[0]
+        for faster, sent in (("batch", [50] * 3), ("descent", [50])):
+            batches.clear()
+            filled._faster.clear()
+            taken = iter([0.0, 1.0, 2.0, 2.5] if faster == "batch" else [0.0, 0.5, 2.0, 3.0])
+            monkeypatch.setattr(sampling, "perf_counter", lambda clock=taken: next(clock))
+            radii = np.linspace(0.1, 1.5, 50)
+            answers = [filled.radial_path(query, radii=radii) for _ in range(3)]
+            assert batches == sent
+            assert answers[0] == answers[1] == answers[2]
+
+    def test_what_cannot_be_sampled(self, filled: HierarchicalCollection, cloud: Cloud) -> None:
+        for radii, by in ((None, "batch"), (5, "guess"), (0, None), ([float("nan")], None)):
+            with pytest.raises(UsageError):
+                filled.radial_path(cloud.root, radii=radii, by=by)
+
     def test_many_equal_concepts(self, make: Made, cloud: Cloud) -> None:
         collection = make(cloud.root)
         vectors = np.repeat(cloud.vectors[:2], 60, axis=0)
         collection.upsert(cloud.ids[:120], vectors, [{}] * 120)
-        path = collection.radial_path(vectors[0])
         nearer = cloud.distances[1] < cloud.distances[0]
         wanted = [min(cloud.ids[60:120])] if nearer else []
-        assert [hit.id for hit in path] == [*wanted, min(cloud.ids[:60])]
+        for path in (
+            collection.radial_path(vectors[0]),
+            collection.radial_path(vectors[0], radii=10, by="batch"),
+        ):
+            assert [hit.id for hit in path] == [*wanted, min(cloud.ids[:60])]
 
     def test_points_of_others_without_a_distance_are_left_out_and_counted(
         self, filled: HierarchicalCollection, cloud: Cloud
@@ -281,6 +408,8 @@ class TestRadialPath:
         assert filled.nearest(query, limit=1)[0].root_distance is None
         for hits in (
             filled.radial_path(query),
+            filled.radial_path(query, radii=30, by="descent"),
+            filled.radial_path(query, radii=30, by="batch"),
             filled.descendants_of(query, limit=400),
             filled.ancestors_of(query, limit=400),
             filled.descendants_of(cloud.root, limit=400),
@@ -355,6 +484,95 @@ class TestExteriorAngles:
                 found += len(best & {hit.id for hit in ranked(vector, limit=10)})
                 wanted += len(best)
         assert found >= 0.95 * wanted
+
+
+class TestAgreement:
+    """Every store with NumPy: the same cosines to 1e-5, in that order where gaps exceed it."""
+
+    def test_on_random_vectors(self, make: Made) -> None:
+        for seed, dim in ((41, 8), (42, 64)):
+            name = "hiersearch-test" if dim == 8 else "hiersearch-test-other"
+            agree(make, Cloud.make(80, dim=dim, seed=seed), name)
+
+    def test_on_vectors_of_real_texts(
+        self, make: Made, shared_data: Path, mini: HierarchicalEncoder
+    ) -> None:
+        with (shared_data / "hierarcaps" / "hierarcaps_dev.csv").open(encoding="utf-8") as file:
+            chains = [row["captions"].split(" => ") for row in csv.DictReader(file)]
+        texts = list(dict.fromkeys(text for chain in chains[:20] for text in chain))
+        vectors = mini.encode_texts(texts)
+        ids = [str(uuid.uuid5(uuid.NAMESPACE_URL, text)) for text in texts]
+        agree(make, Cloud(mini.root, vectors, ids), "hiersearch-test")
+
+
+def agree(make: Made, cloud: Cloud, name: str) -> None:
+    collection = make(cloud.root, name=name)
+    collection.upsert(cloud.ids, cloud.vectors, [{}] * len(cloud.ids))
+    count = len(cloud.ids)
+    vectors, root = cloud.vectors.astype(np.float64), cloud.root.astype(np.float64)
+    rows = {number: row for row, number in enumerate(cloud.ids)}
+    # A point of the collection, one between two of them, the root, and its opposite.
+    for query in (vectors[0], vectors[:2].sum(axis=0), root, -root):
+        query = query / np.linalg.norm(query)
+        far = np.linalg.norm(vectors - query, axis=1) >= 0.1
+        for hits, cosines in (
+            (
+                collection.descendants_of(query, limit=count, candidates=count),
+                geometry.exterior_angle_cosine(query, vectors, root),
+            ),
+            (
+                collection.ancestors_of(query, limit=count, candidates=count),
+                geometry.exterior_angle_cosine(vectors, query, root),
+            ),
+            (collection.nearest(query, limit=count), vectors @ query),
+        ):
+            found = [rows[str(hit.id)] for hit in hits]
+            assert sorted(found) == list(range(count))
+            scores = {row: hit.score for row, hit in zip(found, hits, strict=True)}
+            for row in found:
+                assert np.isfinite(scores[row])
+                if far[row]:
+                    assert scores[row] == pytest.approx(cosines[row], abs=EXACT)
+            kept = [row for row in found if far[row]]
+            least = np.minimum.accumulate(cosines[kept]) if kept else np.empty(0)
+            assert np.all(cosines[kept] <= least + EXACT)
+            # Ties by id, as the store has the scores.
+            keys = [(-scores[row], cloud.ids[row]) for row in found]
+            assert keys == sorted(keys)
+
+
+@pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
+@pytest.mark.parametrize("grpc", [False, True], ids=["rest", "grpc"])
+@pytest.mark.parametrize("listens", [False, True], ids=["closed", "silent"])
+def test_a_server_that_does_not_answer(cloud: Cloud, listens: bool, grpc: bool) -> None:
+    key = "a-secret-key"
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if listens:
+            server.listen()
+        port = server.getsockname()[1]
+        client = QdrantClient(
+            url=f"http://127.0.0.1:{port}",
+            grpc_port=port,
+            prefer_grpc=grpc,
+            api_key=key,
+            timeout=1,
+            check_compatibility=False,
+        )
+        collection = HierarchicalCollection(client, "cloud", root=cloud.root)
+        for ask in (
+            collection.exists,
+            collection.create,
+            lambda: collection.nearest(cloud.root, limit=1),
+            lambda: collection.upsert(cloud.ids[:1], cloud.vectors[:1], [{}]),
+        ):
+            with pytest.raises(StoreUnreachableError) as caught:
+                ask()
+            assert caught.value.exit_code == 3
+            assert f"http://127.0.0.1:{port}" in str(caught.value)
+            assert key not in str(caught.value)
+            assert caught.value.__suppress_context__
+        client.close()
 
 
 def check(

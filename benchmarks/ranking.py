@@ -1,0 +1,173 @@
+"""Ranking by exterior angle: how many of the true ten best are found?
+
+    python benchmarks/ranking.py DATA [--cache FOLDER] [--size 100000] [--queries 200]
+
+DATA is the folder with hierarcaps_dev.csv, hierarcaps_pairs.csv.gz and images/. Three collections
+of the given size: photos and texts of HierarCaps by the offline model, repeated with noise, and
+made vectors in clusters. The queries are not among the points: texts of all tiers evenly, photos.
+
+First, in NumPy, recall@10 by the number of candidates and by what these are nearest to. Then what a
+`HierarchicalCollection` over the embedded engine finds, by its settings. Collections are built in a
+process of their own and kept in the cache: minutes the first time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from stores import built, opened
+from vectors import Real, clustered, clustered_queries, clustered_root, repeated, unit
+
+from hiersearch.geometry import angle_cosine_from_score, radial_direction, root_distance
+from hiersearch.qdrant import Hit
+
+Floats = NDArray[np.floating]
+
+CANDIDATES = (10, 20, 50, 100, 200, 500, 1000)
+K = 10
+ALIKE = 1e-6
+"""Angles whose cosines differ by less are one: which of the two is found does not count."""
+
+
+@dataclass(frozen=True)
+class Task:
+    name: str
+    file: Path
+    root: Floats
+    queries: Floats
+    descendants: bool
+
+
+def tasks(data: Path, cache: Path, size: int, number: int) -> Iterator[Task]:
+    real = Real.load(data, cache)
+    files = {}
+    for name in ("photos", "texts"):
+        rows = repeated(cache, name, getattr(real, name), size)
+        files[name] = Path(str(rows.filename))
+    made = Path(str(clustered(cache, size).filename))
+    random = np.random.default_rng(0)
+    per_tier = -(-number // 4)
+    texts = np.concatenate(
+        [real.tiers[random.permutation(len(real.tiers))[:per_tier], tier] for tier in range(4)]
+    )[:number]
+    photos = real.photos[random.permutation(len(real.photos))[:number]]
+    drawn = clustered_queries(number)
+    yield Task("text → photos below", files["photos"], real.root, texts, True)
+    yield Task("text → texts below", files["texts"], real.root, texts, True)
+    yield Task("clustered, below", made, clustered_root(), drawn, True)
+    yield Task("photo → texts above", files["texts"], real.root, photos, False)
+    yield Task("text → texts above", files["texts"], real.root, texts, False)
+    yield Task("clustered, above", made, clustered_root(), drawn, False)
+
+
+def cosines(task: Task, rows: Floats) -> Floats:
+    """(queries, n): of the exterior angle between each query and each point, in float64."""
+    root = task.root.astype(np.float64)
+    queries = _exact(task.queries)
+    distances = np.asarray(root_distance(queries, root))[:, None]
+    blocks = []
+    for start in range(0, len(rows), 10_000):
+        block = _exact(rows[start : start + 10_000])
+        there = np.asarray(root_distance(block, root))
+        pair = (distances, there) if task.descendants else (there, distances)
+        blocks.append(angle_cosine_from_score(queries @ block.T, *pair).astype(np.float32))
+    return np.concatenate(blocks, axis=1)
+
+
+def _exact(rows: Floats) -> Floats:
+    rows = rows.astype(np.float64)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def directions(task: Task) -> dict[str, list[Floats]]:
+    """What candidates are nearest to: (queries, dim) by name; of two, half are nearest to each."""
+    queries, root = task.queries.astype(np.float64), task.root.astype(np.float64)
+    if task.descendants:
+        u = radial_direction(queries, root)
+        away = unit(u - 0.3 * queries)
+        return {"u and u - 0.3 t": [unit(u), away], "u": [unit(u)], "t": [task.queries]}
+    return {"v + r": [unit(queries + root)], "v": [task.queries]}
+
+
+def by_candidates(task: Task, rows: Floats, true: Floats) -> None:
+    for name, towards in directions(task).items():
+        recalls = []
+        for place, angles in enumerate(true):
+            least = np.partition(angles, -K)[-K] - ALIKE
+            tops = [_greatest(rows @ direction[place], CANDIDATES[-1]) for direction in towards]
+            found = list(dict.fromkeys(np.stack(tops, axis=1).ravel().tolist()))
+            right = np.cumsum(angles[found[: CANDIDATES[-1]]] >= least)
+            recalls.append([min(right[number - 1], K) / K for number in CANDIDATES])
+        cells = " | ".join(f"{value:.3f}" for value in np.mean(recalls, axis=0))
+        print(f"| {task.name} | {name} | {cells} |", flush=True)
+
+
+def _greatest(values: Floats, number: int) -> NDArray[np.int64]:
+    places = np.argpartition(-values, number)[:number]
+    return places[np.argsort(-values[places])]
+
+
+def collection_recall(task: Task, store: Path, true: Floats, **settings: object) -> str:
+    ef = settings.pop("hnsw_ef", None)
+    collection = opened(store, **({} if ef is None else {"hnsw_ef": ef}))
+    rank = collection.descendants_of if task.descendants else collection.ancestors_of
+    rank(task.queries[0], limit=K, payload=False)  # opened, before the clock
+    recalls, seconds = [], []
+    for angles, query in zip(true, task.queries, strict=True):
+        begun = time.perf_counter()
+        hits: list[Hit] = rank(query, limit=K, payload=False, **settings)
+        seconds.append(time.perf_counter() - begun)
+        least = np.partition(angles, -K)[-K] - ALIKE
+        recalls.append(np.mean([angles[hit.id] >= least for hit in hits]))
+    collection.client.close()
+    error = np.std(recalls) / np.sqrt(len(recalls))
+    milliseconds = 1000 * statistics.median(seconds)
+    return f"{np.mean(recalls):.4f} ± {error:.4f} | {milliseconds:.1f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--size", type=int, default=100_000)
+    parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--numpy-only", action="store_true")
+    parser.add_argument("--all-settings", action="store_true", help="not the default's alone")
+    options = parser.parse_args()
+    cache = options.cache or Path(tempfile.mkdtemp())
+    print("command  python", *sys.argv)
+    print(f"points   {options.size}, {options.queries} queries, recall@{K}\n")
+    lines = []
+    print("| ranking | nearest to | " + " | ".join(map(str, CANDIDATES)) + " |")
+    print("| --- " * (2 + len(CANDIDATES)) + "|")
+    for task in tasks(options.data, cache, options.size, options.queries):
+        rows = np.load(task.file)
+        true = cosines(task, rows)
+        by_candidates(task, rows, true)
+        if options.numpy_only:
+            continue
+        store = cache / f"store-{task.file.stem}"
+        built(store, task.file, task.root)
+        settings: list[dict[str, object]] = [{}, {"exact": True}]
+        if options.all_settings:
+            settings += [{"candidates": number} for number in (50, 100, 500, 1000)]
+            settings += [{"hnsw_ef": ef} for ef in (400, 800)]
+        for setting in settings:
+            label = ", ".join(f"{key}={value}" for key, value in setting.items()) or "default"
+            result = collection_recall(task, store, true, **setting)
+            lines.append(f"| {task.name} | {label} | {result} |")
+    print("\n| ranking | settings | recall@10 | median ms |\n| --- | --- | --- | --- |")
+    print(*lines, sep="\n")
+
+
+if __name__ == "__main__":
+    main()

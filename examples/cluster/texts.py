@@ -1,0 +1,31 @@
+"""Make a hierarchical collection with two shards and two copies of each, and search it.
+
+QDRANT_API_KEY=... python examples/cluster/texts.py http://localhost:6333
+"""
+
+from __future__ import annotations
+
+import sys
+
+from hiersearch import HierarchicalCollection, HierarchicalEncoder
+from hiersearch.qdrant import CollectionOptions, connect
+
+TEXTS = ["something", "an animal", "a bird", "a parrot", "a green parrot on a branch", "a sofa"]
+
+
+def main(url: str) -> None:
+    encoder = HierarchicalEncoder("mini")
+    client = connect(url)
+    texts = HierarchicalCollection(client, "texts", root=encoder.root)
+    texts.create(options=CollectionOptions(shard_number=2, replication_factor=2))
+    payloads = [{"text": text} for text in TEXTS]
+    texts.upsert(range(len(TEXTS)), encoder.encode_texts(TEXTS), payloads)
+
+    params = client.get_collection("texts").config.params
+    print(f"{params.shard_number or 1} shards, {params.replication_factor or 1} copies of each")
+    for hit in texts.radial_path(encoder.encode_texts(["a green parrot"])[0]):
+        print(f"{hit.root_distance:.2f}  {hit.payload['text']}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,223 @@
+"""`hiersearch attach`: makes a Qdrant collection that exists hierarchical, in place."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hiersearch.cli.options import JsonFlag
+
+if TYPE_CHECKING:
+    from hiersearch.concepts import Vocabulary
+    from hiersearch.qdrant import AttachSummary, Client
+
+__all__ = [
+    "CollectionOption",
+    "FolderOption",
+    "UrlOption",
+    "attach",
+    "open_store",
+    "summary_text",
+]
+
+UrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        help="The Qdrant server, with the key in $QDRANT_API_KEY. [default: $QDRANT_URL]",
+        show_default=False,
+    ),
+]
+FolderOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        metavar="FOLDER",
+        help="A folder of collections, instead of a server.",
+        show_default=False,
+    ),
+]
+CollectionOption = Annotated[
+    str,
+    typer.Option(
+        "--collection", metavar="NAME", help="The name of the collection.", show_default=False
+    ),
+]
+
+
+def attach(
+    collection: CollectionOption,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="The model that made the vectors: mini, clip-b, clip-l, hierarcaps-clip-b, "
+            "hierarcaps-clip-l, a Hugging Face name or a folder.",
+            show_default=False,
+        ),
+    ],
+    url: UrlOption = None,
+    store: FolderOption = None,
+    vector: Annotated[
+        str | None,
+        typer.Option(
+            "--vector",
+            metavar="NAME",
+            help="Which of the points' vectors is meant, if they have several.",
+            show_default=False,
+        ),
+    ] = None,
+    concepts: Annotated[
+        Path | None,
+        typer.Option(
+            "--concepts",
+            metavar="FILE",
+            help="Also give each point its concepts from a vocabulary, so that they can be counted "
+            "and filtered: a file as for 'hiersearch index', or 'builtin'.",
+            show_default=False,
+        ),
+    ] = None,
+    text_field: Annotated[
+        str | None,
+        typer.Option(
+            "--text-field",
+            metavar="FIELD",
+            help="The payload field with the text that was encoded. [default: common ones]",
+            show_default=False,
+        ),
+    ] = None,
+    file_field: Annotated[
+        str | None,
+        typer.Option(
+            "--file-field",
+            metavar="FIELD",
+            help="The payload field with the photo file that was encoded. [default: common ones]",
+            show_default=False,
+        ),
+    ] = None,
+    unverified: Annotated[
+        bool,
+        typer.Option(
+            "--unverified", help="Take your word for the model: compare nothing with its answers."
+        ),
+    ] = False,
+    recompute: Annotated[
+        bool,
+        typer.Option(
+            "--recompute",
+            help="Also read points that are done, and correct them: vectors have been replaced, or "
+            "the model was another.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Look and count; write nothing.")
+    ] = False,
+    json_: JsonFlag = False,
+) -> None:
+    """Make a Qdrant collection hierarchical: give each point its distance from the root.
+
+    Vectors and other payload stay as they are. A run that was cut off goes on when it is run
+    again, and points added since are attached by another run. 'hiersearch detach' undoes it.
+
+    The root comes from the model, which must be the one that made the vectors: up to eight points
+    whose text or photo file can be read are encoded and compared.
+    """
+    from hiersearch.cli.progress import progress_on_stderr
+    from hiersearch.config import cache_dir
+    from hiersearch.qdrant import HierarchicalCollection, only_vector
+
+    vocabulary = None if concepts is None else _vocabulary(concepts)
+    with ExitStack() as stack:
+        client = stack.enter_context(open_store(url, store))
+        # Loading a model takes seconds: what can be seen to fail before fails before.
+        vector = only_vector(client, collection) if vector is None else vector
+        from hiersearch.encoder import HierarchicalEncoder
+        from hiersearch.index import ModelCheck, vocabulary_label
+
+        encoder = HierarchicalEncoder(model)
+        theirs = HierarchicalCollection(client, collection, root=encoder.root, vector_name=vector)
+        progress = stack.enter_context(progress_on_stderr())
+        check = ModelCheck(encoder, text_field=text_field, file_field=file_field)
+        label = None
+        if vocabulary is not None:
+            cache = cache_dir(os.environ) / "vocabularies"
+            label = stack.enter_context(
+                vocabulary_label(vocabulary, encoder, theirs, check, cache=cache, tell=progress)
+            )
+        run = partial(theirs.repair, recompute=True) if recompute else theirs.attach
+        summary = run(
+            label=label,
+            check=None if unverified else check,
+            model=encoder.name,
+            vocabulary=vocabulary.id if vocabulary else "",
+            dry_run=dry_run,
+            on_progress=progress,
+        )
+    if json_:
+        compared = {"field": check.field or None, "similarity": check.similarity}
+        typer.echo(json.dumps({"version": 1, **asdict(summary), "compared": compared}, indent=1))
+        return
+    typer.echo(summary_text(summary))
+
+
+@contextmanager
+def open_store(url: str | None, store: Path | None) -> Iterator[Client]:
+    """The store that is meant, closed afterwards.
+
+    Raises:
+        UsageError: None is named, or two.
+        StoreUnreachableError: No server answers there.
+    """
+    from hiersearch.config import is_url
+    from hiersearch.errors import UsageError
+    from hiersearch.qdrant import connect
+
+    if url and store:
+        raise UsageError("a server and a folder are named", hint="Leave out --url or --store")
+    url = url or (None if store else os.environ.get("QDRANT_URL"))
+    if url and not is_url(url):
+        raise UsageError(
+            f"{url} is not the URL of a server", hint="Write it as http://localhost:6333"
+        )
+    place = url or store
+    if not place:
+        raise UsageError(
+            "no Qdrant server is named", hint="Use --url http://localhost:6333, or set QDRANT_URL"
+        )
+    with closing(connect(place)) as client:
+        yield client
+
+
+def summary_text(summary: AttachSummary) -> str:
+    """What a run did, the parts that are not nothing."""
+    parts = [
+        (summary.attached, "attached"),
+        (summary.corrected, "corrected"),
+        (summary.labelled, "labelled"),
+        (summary.already - summary.corrected, "already right"),
+        (summary.without_vector, "without that vector"),
+        (summary.unusable, "with a vector that has no direction"),
+        (summary.missing, "added meanwhile: run it again"),
+    ]
+    told = ", ".join(f"{count} {what}" for count, what in parts if count > 0) or "no points"
+    if summary.dry_run:
+        told = f"would be: {told}"
+    return f"{told}; model {'verified' if summary.verified else 'not verified'}"
+
+
+def _vocabulary(concepts: Path) -> Vocabulary:
+    from hiersearch.concepts import builtin_vocabulary, read_vocabulary
+
+    if str(concepts) == "builtin":
+        return builtin_vocabulary()
+    return read_vocabulary(concepts.expanduser())

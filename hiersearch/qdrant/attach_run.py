@@ -1,0 +1,263 @@
+"""One run over a collection that is attached: what is refused, what is made, what comes of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, TypeAlias
+
+from qdrant_client import models
+
+from hiersearch.errors import CollectionError, ModelMismatchError
+from hiersearch.progress import Progress
+from hiersearch.qdrant.attachment import Attachment, read_attachment, write_attachment
+from hiersearch.qdrant.connect import client_errors
+from hiersearch.qdrant.placing import LABELS, Label, Placing, absent, having, right_distances
+from hiersearch.qdrant.points import ROOT_DISTANCE, Record
+from hiersearch.qdrant.stored import StoredPoints
+
+__all__ = ["PAGE", "AttachRun", "AttachSettings", "AttachSummary", "Check"]
+
+Check: TypeAlias = Callable[[Sequence[Record]], bool | None]
+"""Whether points were encoded by the model that the root comes from; None if it cannot say."""
+
+PAGE = 512
+"""Points read and written at a time."""
+
+SAMPLE = 64
+"""Points that a check, and the comparison with distances that are there already, may look at."""
+
+_CLOSE = 2e-3
+"""How far apart two distances from the same root may be, where vectors are of half precision."""
+
+_INDEXES: Mapping[str, Any] = {
+    ROOT_DISTANCE: models.FloatIndexParams(type=models.FloatIndexType.FLOAT, is_principal=True),
+    "concepts": models.PayloadSchemaType.KEYWORD,
+}
+
+
+@dataclass(frozen=True)
+class AttachSummary:
+    """What `attach` or `repair` did, or in a dry run would do.
+
+    Attributes:
+        points: Number of points in the collection.
+        attached: Number of points that were given a root distance.
+        already: Number of points that had one.
+        labelled: Number of points that were given a chain.
+        corrected: Number of points whose root distance was another.
+        without_vector: Number of points that have no such vector: hierarchical queries pass over
+            them.
+        unusable: Number of points whose vector has no length, or a number that is not finite:
+            likewise.
+        missing: Number of points that others added meanwhile: `repair` finds them.
+        verified: Whether the root is known to come from the model that made the vectors.
+        dry_run: Whether nothing was written.
+    """
+
+    points: int
+    attached: int = 0
+    already: int = 0
+    labelled: int = 0
+    corrected: int = 0
+    without_vector: int = 0
+    unusable: int = 0
+    missing: int = 0
+    verified: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class AttachSettings:
+    """The arguments of `attach` and `repair`."""
+
+    label: Label | None
+    check: Check | None
+    model: str
+    vocabulary: str
+    dry_run: bool
+    page: int
+    on_progress: Progress
+
+
+class AttachRun:
+    """What is known of a collection before anything is written."""
+
+    def __init__(self, collection: StoredPoints, how: AttachSettings) -> None:
+        self.collection = collection
+        self.how = how
+        self.info = self._info()
+        self.distance = _vector_params(collection, self.info).distance
+        self.known = read_attachment(collection.client, collection.name, self.info)
+        if self.known is not None and self.known.vector != collection.vector_name:
+            raise CollectionError(
+                f"the collection {collection.name!r} was attached by its vector "
+                f"{self.known.vector!r}, not {collection.vector_name!r}",
+                hint="Detach it first, or name that vector",
+            )
+
+    def go(self, *, recompute: bool = False) -> AttachSummary:
+        """Looks, refuses or writes."""
+        dry_run = self.how.dry_run
+        dot = self.distance == models.Distance.DOT
+        placing = Placing(
+            self.collection, self.how.label, dot, recompute, self.how.page, self.how.on_progress
+        )
+        attachment = self._intended(placing, recompute)
+        counts: Counter[str] = Counter()
+        if dry_run or dot:
+            # By dot product, any length is possible: all are looked at before one is written.
+            counts = placing.go(filtered=self._filterable(*placing.fields), write=False)
+        if not dry_run:
+            self._make(attachment, placing.fields)
+            counts = placing.go(filtered=True, write=True)
+            if attachment.recomputing:
+                self._remember(replace(attachment, recomputing=False))
+        return self._summary(counts, attachment)
+
+    def some_with(self, field: str) -> list[Record]:
+        """Some points that have a payload field."""
+        if self._filterable(field):
+            found = self.collection.scroll(
+                having(field), payload=[field], with_vectors=True, page=SAMPLE
+            )
+        else:
+            everything = self.collection.scroll(payload=[field], with_vectors=True)
+            found = (record for record in everything if not absent(record, field))
+        return list(islice(found, SAMPLE))
+
+    def _intended(self, placing: Placing, recompute: bool) -> Attachment:
+        """What the metadata will say; raises for all that can be seen to be wrong before."""
+        known = self.known or Attachment(self.collection.root, self.collection.vector_name)
+        root_known = self.known is not None and known.has_root(self.collection.root)
+        fields = list(known.fields)
+        if self.known is None:
+            there = self.some_with(ROOT_DISTANCE)
+            if not there:
+                fields.append(ROOT_DISTANCE)
+            elif not recompute and not right_distances(there, self.collection.root, _CLOSE):
+                raise CollectionError(
+                    f"the points of {self.collection.name!r} have a field {ROOT_DISTANCE!r} that "
+                    "is not their distance from this root",
+                    hint="Use the model that it came from, or replace it with recompute",
+                )
+        if self.how.label is not None:
+            fields += self._label_fields(known, recompute)
+        missing = [field for field in placing.fields if field not in self.info.payload_schema]
+        return replace(
+            known,
+            root=self.collection.root,
+            model=self.how.model or known.model,
+            verified=self._verified(root_known and known.verified),
+            fields=tuple(fields),
+            indexes=tuple(dict.fromkeys([*known.indexes, *missing])),
+            vocabulary=self.how.vocabulary if self.how.label else known.vocabulary,
+            recomputing=recompute and (known.recomputing or not root_known),
+        )
+
+    def _label_fields(self, known: Attachment, recompute: bool) -> list[str]:
+        if known.vocabulary and known.vocabulary != self.how.vocabulary and not recompute:
+            raise CollectionError(
+                f"the collection {self.collection.name!r} was labelled with another vocabulary",
+                hint="Detach it first, or replace the labels with recompute",
+            )
+        new = [field for field in LABELS if field not in known.fields]
+        for field in new:
+            if self.some_with(field):
+                raise CollectionError(
+                    f"the points of {self.collection.name!r} have a field {field!r} of their own",
+                    hint="Leave the vocabulary out",
+                )
+        return new
+
+    def _verified(self, before: bool) -> bool:
+        if self.how.check is None:
+            return before
+        records = self.collection.scroll(with_vectors=True, page=SAMPLE)
+        sample = [record for record in islice(records, SAMPLE) if record.vector is not None]
+        verdict = self.how.check(sample) if sample else None
+        if verdict is False:
+            raise ModelMismatchError(
+                f"the vectors of {self.collection.name!r} were not made by "
+                + (self.how.model or "the model of this root"),
+                hint="Name the model that made them",
+            )
+        return before if verdict is None else verdict
+
+    def _make(self, attachment: Attachment, fields: Sequence[str]) -> None:
+        """The metadata first, so that whatever is added can be removed; then the indexes."""
+        known = self.known
+        if attachment != known or not known.has_root(attachment.root):
+            self._remember(attachment)
+        for field in fields:
+            if field not in self.info.payload_schema:
+                with client_errors(self.collection.client):
+                    self.collection.client.create_payload_index(
+                        self.collection.name, field, _INDEXES[field]
+                    )
+
+    def _remember(self, attachment: Attachment) -> None:
+        write_attachment(self.collection.client, self.collection.name, attachment)
+
+    def _summary(self, counts: Counter[str], attachment: Attachment) -> AttachSummary:
+        points = self.collection.count()
+        out = counts["without_vector"] + counts["unusable"]
+        missing = 0
+        if not self.how.dry_run:
+            missing = max(0, self.collection.count_without_distance() - out)
+        return AttachSummary(
+            points=points,
+            attached=counts["attached"],
+            already=max(0, points - counts["attached"] - out - missing),
+            labelled=counts["labelled"],
+            corrected=counts["corrected"],
+            without_vector=counts["without_vector"],
+            unusable=counts["unusable"],
+            missing=missing,
+            verified=attachment.verified,
+            dry_run=self.how.dry_run,
+        )
+
+    def _filterable(self, *fields: str) -> bool:
+        """Whether the store lets points be chosen by fields as they are indexed so far."""
+        strict = self.info.config.strict_mode_config
+        if not strict or not strict.enabled or strict.unindexed_filtering_retrieve is not False:
+            return True
+        return all(field in self.info.payload_schema for field in fields)
+
+    def _info(self) -> models.CollectionInfo:
+        with client_errors(self.collection.client):
+            return self.collection.client.get_collection(self.collection.name)
+
+
+def _vector_params(collection: StoredPoints, info: models.CollectionInfo) -> models.VectorParams:
+    """How the vectors are stored; raises for all that has no root distance."""
+    params = info.config.params.vectors
+    named = params if isinstance(params, dict) else {"": params} if params else {}
+    found = named.get(collection.vector_name)
+    called = repr(collection.vector_name) if collection.vector_name else "without a name"
+    if found is None:
+        raise CollectionError(
+            f"the collection {collection.name!r} has no vector {called}",
+            hint=f"It has: {', '.join(repr(name) for name in sorted(named)) or 'none'}",
+        )
+    if found.distance not in (models.Distance.COSINE, models.Distance.DOT):
+        raise CollectionError(
+            f"the collection {collection.name!r} compares vectors by {found.distance.value} "
+            "distance: root distances are of unit vectors, compared by cosine or dot product",
+            hint="Copy the points into a collection that compares by cosine",
+        )
+    if found.multivector_config is not None:
+        raise CollectionError(
+            f"the vector {called} of the collection {collection.name!r} is several per point",
+            hint="Name another vector of it",
+        )
+    if found.size != len(collection.root):
+        raise CollectionError(
+            f"the collection {collection.name!r} holds vectors of {found.size} numbers, the root "
+            f"has {len(collection.root)}",
+            hint="Name the model that made them",
+        )
+    return found

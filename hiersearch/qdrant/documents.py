@@ -1,0 +1,116 @@
+"""Small named documents in a collection: a server's place for what would be files in a folder."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Collection, Iterator
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from qdrant_client import models
+
+from hiersearch.errors import CollectionError, StoreError
+from hiersearch.qdrant.connect import Client, client_errors
+
+__all__ = ["Documents"]
+
+_PAGE = 100
+
+
+class Documents:
+    """Documents of a few kilobytes by name, one point each: written whole or not at all.
+
+    The points have vectors of one number, because points must have some. Text is stored as it is,
+    so that it can be read in a server's dashboard; other content in base64.
+
+    Args:
+        client: Where they lie.
+        collection: Name of their collection, which need not exist yet.
+    """
+
+    def __init__(self, client: Client, collection: str) -> None:
+        self._client = client
+        self.collection = collection
+
+    def exists(self) -> bool:
+        """Whether there is such a collection."""
+        with client_errors(self._client):
+            return self._client.collection_exists(self.collection)
+
+    def create(self) -> None:
+        """Makes the collection, if it is not there.
+
+        Raises:
+            CollectionError: There is one of that name with something else in it.
+        """
+        with client_errors(self._client):
+            if not self._client.collection_exists(self.collection):
+                self._client.create_collection(
+                    self.collection,
+                    vectors_config=models.VectorParams(size=1, distance=models.Distance.DOT),
+                )
+            vectors = self._client.get_collection(self.collection).config.params.vectors
+        if not isinstance(vectors, models.VectorParams) or vectors.size != 1:
+            raise CollectionError(
+                f"the collection {self.collection!r} holds vectors, not what an index remembers",
+                hint="Use another name",
+            )
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a document; None if there is none.
+
+        Raises:
+            StoreError: It is damaged.
+        """
+        try:
+            with client_errors(self._client):
+                points = self._client.retrieve(self.collection, [_id(name)])
+        except CollectionError:
+            return None
+        if not points:
+            return None
+        payload = points[0].payload or {}
+        try:
+            if "base64" in payload:
+                return base64.b64decode(payload["base64"], validate=True)
+            return str(payload["text"]).encode()
+        except (KeyError, TypeError, binascii.Error) as error:
+            raise StoreError(
+                f"the document {name!r} in the collection {self.collection!r} is damaged"
+            ) from error
+
+    def write(self, name: str, content: bytes) -> None:
+        """Stores a document, in the place of the one of that name."""
+        payload: dict[str, Any] = {"name": name}
+        try:
+            payload["text"] = content.decode()
+        except UnicodeDecodeError:
+            payload["base64"] = base64.b64encode(content).decode()
+        point = models.PointStruct(id=_id(name), vector=[1.0], payload=payload)
+        with client_errors(self._client):
+            self._client.upsert(self.collection, [point], wait=True)
+
+    def delete(self, names: Collection[str]) -> None:
+        """Removes documents; those that are not there are passed over."""
+        if not names or not self.exists():
+            return
+        ids: list[Any] = [_id(name) for name in names]
+        with client_errors(self._client):
+            self._client.delete(self.collection, models.PointIdsList(points=ids), wait=True)
+
+    def names(self) -> Iterator[str]:
+        """The names of all documents."""
+        offset: Any = None
+        while self.exists():
+            with client_errors(self._client):
+                points, offset = self._client.scroll(
+                    self.collection, limit=_PAGE, offset=offset, with_payload=["name"]
+                )
+            yield from (str((point.payload or {}).get("name")) for point in points)
+            if offset is None:
+                return
+
+
+def _id(name: str) -> str:
+    return str(uuid5(NAMESPACE_URL, f"hiersearch:document:{name}"))

@@ -1,0 +1,658 @@
+"""Collections that others made: attached, repaired, detached, cut off."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from qdrant_client import QdrantClient, models
+
+from hiersearch.errors import CollectionError, ModelMismatchError, StoreError, VectorError
+from hiersearch.qdrant import Client, EdgeClient, HierarchicalCollection
+from tests.qdrant.conftest import Cloud, unit
+from tests.rest_server import RefusedError, serving, serving_apart
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Payload indexes have no effect"),
+    pytest.mark.filterwarnings("ignore:Local mode performs exact"),
+    pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection"),
+]
+
+NAME = "theirs"
+COSINE, DOT = models.Distance.COSINE, models.Distance.DOT
+
+
+@contextmanager
+def over_http(path: Path) -> Iterator[Client]:
+    with serving() as server:
+        client = QdrantClient(url=server.url, check_compatibility=False)
+        yield client
+        client.close()
+
+
+@contextmanager
+def over_edge(path: Path) -> Iterator[Client]:
+    with EdgeClient(path / "store") as client:
+        yield client
+
+
+@contextmanager
+def over_memory(path: Path) -> Iterator[Client]:
+    yield QdrantClient(":memory:")
+
+
+@pytest.fixture(params=[over_edge, over_memory, over_http], ids=["edge", "memory", "http"])
+def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
+    with request.param(tmp_path) as opened:
+        yield opened
+
+
+def theirs(
+    client: Client,
+    cloud: Cloud,
+    *,
+    distance: models.Distance = COSINE,
+    vector: str = "",
+    factor: float = 1.0,
+    name: str = NAME,
+) -> None:
+    """A collection as another program makes it, with ids of both kinds."""
+    params = models.VectorParams(size=cloud.vectors.shape[1], distance=distance)
+    client.create_collection(name, vectors_config={vector: params} if vector else params)
+    add(client, cloud, range(len(cloud.ids)), vector=vector, factor=factor, name=name)
+
+
+def add(client, cloud, rows, *, vector="", factor=1.0, name=NAME) -> None:
+    for start in range(0, len(rows), 100):
+        client.upsert(
+            name,
+            [
+                models.PointStruct(
+                    id=number_of(cloud, row),
+                    vector={vector: values} if vector else values,
+                    payload={"number": row, "caption": f"no. {row}", "tags": ["a", None]},
+                )
+                for row in rows[start : start + 100]
+                for values in [(cloud.vectors[row] * factor).tolist()]
+            ],
+        )
+
+
+def number_of(cloud: Cloud, row: int) -> int | str:
+    return cloud.ids[row] if row % 2 else 1000 + row
+
+
+def everything(client: Client, name: str = NAME) -> dict[Any, tuple[Any, Any]]:
+    """Payload and vector of each point, by its id."""
+    points, offset = client.scroll(name, limit=10_000, with_vectors=True)
+    assert offset is None
+    assert len({point.id for point in points}) == len(points)
+    return {point.id: (point.payload, np.asarray(point.vector or [])) for point in points}
+
+
+def check_right(client: Client, before: dict, root: np.ndarray, name: str = NAME) -> None:
+    """Every point has its distance, by the slow way, and nothing else is another."""
+    after = everything(client, name)
+    assert after.keys() == before.keys()
+    for number, (payload, vector) in after.items():
+        distance = payload.pop("root_distance")
+        long = [float(x) for x in vector]
+        length = sum(x * x for x in long) ** 0.5
+        slow = sum((x / length - float(r)) ** 2 for x, r in zip(long, root, strict=True)) ** 0.5
+        assert distance == pytest.approx(slow, abs=1e-6)
+        assert distance == round(distance, 12)
+        assert payload == before[number][0]
+        # The client's local mode makes stored vectors unit ones again whenever it searches.
+        drift = 0.0 if isinstance(client, EdgeClient) else 1e-6
+        np.testing.assert_allclose(vector, before[number][1], rtol=0, atol=drift)
+
+
+def their(client: Client, root: np.ndarray, vector: str = "") -> HierarchicalCollection:
+    return HierarchicalCollection(client, NAME, root=root, vector_name=vector)
+
+
+def label(rows: np.ndarray) -> list[dict[str, Any]]:
+    """Concepts by the sign of the first number; nothing fits where the second is negative."""
+    return [
+        {"chain": [], "masses": [], "concepts": []}
+        if row[1] < 0
+        else {"chain": ["all", f"c{int(row[0] > 0)}"], "masses": [1.0, 0.5], "concepts": ["all"]}
+        for row in rows
+    ]
+
+
+@pytest.mark.parametrize("page", [1, 7, 512])
+def test_every_point_gets_its_distance_and_nothing_else_changes(client, page):
+    cloud = Cloud.make(90)
+    theirs(client, cloud, factor=3.0)
+    before = everything(client)
+    told = []
+    done = their(client, cloud.root).attach(page=page, on_progress=lambda *one: told.append(one))
+    assert (done.points, done.attached, done.already, done.missing) == (90, 90, 0, 0)
+    assert not done.verified
+    assert not done.dry_run
+    assert told[-1][1:] == (90, 90)
+    check_right(client, before, cloud.root)
+
+
+def test_it_can_be_run_again(client, cloud):
+    theirs(client, cloud)
+    collection = their(client, cloud.root)
+    collection.attach()
+    before = everything(client)
+    done = collection.attach()
+    assert (done.attached, done.already) == (0, 300)
+    after = everything(client)
+    assert {key: value[0] for key, value in after.items()} == {
+        key: value[0] for key, value in before.items()
+    }
+
+
+def test_a_collection_that_was_attached_answers_as_one_that_was_made(client, cloud):
+    theirs(client, cloud)
+    their(client, cloud.root).attach()
+    attached = HierarchicalCollection.attached(client, NAME)
+    made = HierarchicalCollection(client, "made", root=cloud.root)
+    made.create()
+    made.upsert(
+        [number_of(cloud, row) for row in range(len(cloud.ids))],
+        cloud.vectors,
+        [{"number": row} for row in range(len(cloud.ids))],
+    )
+    for row in (3, 77, 250):
+        ours, same = (c.radial_path(cloud.vectors[row]) for c in (attached, made))
+        assert [hit.id for hit in ours] == [hit.id for hit in same]
+        ours, same = (c.descendants_of(cloud.vectors[row], limit=9) for c in (attached, made))
+        assert [hit.id for hit in ours] == [hit.id for hit in same]
+
+
+def test_an_empty_collection_is_fine(client):
+    cloud = Cloud.make(5)
+    theirs(client, cloud)
+    client.delete(NAME, [number_of(cloud, row) for row in range(5)])
+    collection = their(client, cloud.root)
+    assert collection.attach(check=lambda _: pytest.fail("there is nothing to check")) == (
+        type(collection.attach())(points=0)
+    )
+    assert HierarchicalCollection.attached(client, NAME).radial_path(cloud.root) == []
+
+
+def test_a_dry_run_counts_and_writes_nothing(client, cloud):
+    theirs(client, cloud)
+    before, info = everything(client), client.get_collection(NAME)
+    done = their(client, cloud.root).attach(dry_run=True, label=label, check=lambda _: True)
+    assert done.dry_run
+    assert (done.attached, done.labelled, done.verified) == (300, 300, True)
+    after = everything(client)
+    assert {key: value[0] for key, value in after.items()} == {
+        key: value[0] for key, value in before.items()
+    }
+    assert client.get_collection(NAME).payload_schema == info.payload_schema
+    assert not client.get_collection(NAME).config.metadata
+
+
+def test_unit_vectors_may_be_compared_by_dot_product(client, cloud):
+    theirs(client, cloud, distance=DOT, vector="image")
+    before = {key: (p, v.item()["image"]) for key, (p, v) in everything(client).items()}
+    their(client, cloud.root, "image").attach()
+    for number, (payload, vector) in everything(client).items():
+        slow = np.linalg.norm(np.asarray(vector.item()["image"], np.float64) - cloud.root)
+        assert payload.pop("root_distance") == pytest.approx(slow, abs=1e-6)
+        assert payload == before[number][0]
+
+
+def test_other_lengths_compared_by_dot_product_are_refused_before_anything_is_written(client):
+    cloud = Cloud.make(40)
+    theirs(client, cloud, distance=DOT)
+    client.upsert(NAME, [models.PointStruct(id=5_000_000, vector=(cloud.vectors[0] * 2).tolist())])
+    with pytest.raises(VectorError, match=r"5000000 has the length 2, not 1"):
+        their(client, cloud.root).attach(page=8)
+    assert all("root_distance" not in payload for payload, _ in everything(client).values())
+    assert not client.get_collection(NAME).config.metadata
+
+
+@pytest.mark.parametrize("distance", [models.Distance.EUCLID, models.Distance.MANHATTAN])
+def test_other_distances_are_refused(client, distance):
+    cloud = Cloud.make(3)
+    theirs(client, cloud, distance=distance)
+    with pytest.raises(CollectionError, match=f"by {distance.value} distance"):
+        their(client, cloud.root).attach()
+
+
+def test_what_is_not_there_is_named(client):
+    cloud = Cloud.make(3)
+    with pytest.raises(CollectionError):
+        their(client, cloud.root).attach()
+    theirs(client, cloud, vector="image")
+    with pytest.raises(CollectionError, match=r"no vector 'text'.*'image'"):
+        their(client, cloud.root, "text").attach()
+    with pytest.raises(CollectionError, match="no vector without a name"):
+        their(client, cloud.root).attach()
+    with pytest.raises(CollectionError, match="of 16 numbers, the root has 8"):
+        their(client, unit(np.ones(8)), "image").attach()
+    with pytest.raises(CollectionError, match="not attached"):
+        their(client, cloud.root, "image").detach()
+    with pytest.raises(CollectionError, match="not attached"):
+        HierarchicalCollection.attached(client, NAME)
+    with pytest.raises(CollectionError, match="Attach it first"):
+        their(client, cloud.root, "image").repair()
+
+
+def test_points_without_that_vector_are_counted_and_passed_over(client):
+    cloud = Cloud.make(20)
+    params = models.VectorParams(size=16, distance=COSINE)
+    client.create_collection(NAME, vectors_config={"image": params, "text": params})
+    client.upsert(
+        NAME,
+        [
+            models.PointStruct(
+                id=row, vector={"text" if row % 4 == 0 else "image": vector.tolist()}, payload={}
+            )
+            for row, vector in enumerate(cloud.vectors)
+        ],
+    )
+    collection = their(client, cloud.root, "image")
+    for attached, already in ((15, 0), (0, 15)):
+        done = collection.attach(page=3)
+        assert (done.attached, done.already, done.without_vector) == (attached, already, 5)
+        assert done.missing == 0
+    assert collection.count_without_distance() == 5
+    assert all(hit.id % 4 for hit in collection.radial_path(cloud.vectors[0]))
+
+
+def test_vectors_without_a_direction_are_counted(client):
+    cloud = Cloud.make(10)
+    theirs(client, cloud)
+    client.upsert(NAME, [models.PointStruct(id=7, vector=[0.0] * 16)])
+    done = their(client, cloud.root).attach()
+    assert (done.attached, done.unusable, done.points) == (10, 1, 11)
+
+
+def test_the_check_decides(client, cloud):
+    theirs(client, cloud)
+    collection = their(client, cloud.root)
+    seen = []
+    with pytest.raises(ModelMismatchError, match="not made by clip"):
+        collection.attach(model="clip", check=lambda sample: seen.extend(sample) or False)
+    assert 0 < len(seen) <= 64
+    assert all(record.payload["caption"] and record.vector is not None for record in seen)
+    assert not client.get_collection(NAME).config.metadata
+    assert collection.count_without_distance() == 300
+    assert not collection.attach(check=lambda _: None).verified
+    assert collection.attach(check=lambda _: True, model="clip").verified
+    assert collection.attach().verified
+    remembered = client.get_collection(NAME).config.metadata["hiersearch"]
+    assert (remembered["verified"], remembered["model"]) == (True, "clip")
+
+
+def test_another_root_is_refused_until_detached_or_recomputed(client, cloud):
+    theirs(client, cloud)
+    other = unit(cloud.root + 0.3)
+    before = everything(client)
+    their(client, other).attach(model="other", check=lambda _: True)
+    for again in (their(client, cloud.root).attach, their(client, cloud.root).repair):
+        with pytest.raises(CollectionError, match=r"another root, that of other.*[Dd]etach"):
+            again()
+    done = their(client, cloud.root).repair(recompute=True, model="right")
+    assert (done.attached, done.corrected, done.verified) == (0, 300, False)
+    check_right(client, before, cloud.root)
+    their(client, other).detach()
+    their(client, other).attach()
+    check_right(client, before, other)
+
+
+def test_another_vector_is_refused(client):
+    cloud = Cloud.make(9)
+    params = models.VectorParams(size=16, distance=COSINE)
+    client.create_collection(NAME, vectors_config={"image": params, "text": params})
+    their(client, cloud.root, "image").attach()
+    with pytest.raises(CollectionError, match="by its vector 'image', not 'text'"):
+        their(client, cloud.root, "text").attach()
+
+
+def test_a_field_of_that_name_that_says_something_else_is_not_overwritten(client):
+    cloud = Cloud.make(30)
+    theirs(client, cloud)
+    client.set_payload(NAME, {"root_distance": 1.9999}, [1000])
+    with pytest.raises(CollectionError, match="not their distance"):
+        their(client, cloud.root).attach()
+    client.set_payload(NAME, {"root_distance": "far"}, [1000])
+    with pytest.raises(CollectionError, match="not their distance"):
+        their(client, cloud.root).attach()
+    client.delete_payload(NAME, ["root_distance"], [1000])
+    client.set_payload(NAME, {"concepts": ["mine"]}, [1000])
+    with pytest.raises(CollectionError, match="'concepts' of their own"):
+        their(client, cloud.root).attach(label=label)
+    assert everything(client)[1000][0]["concepts"] == ["mine"]
+    their(client, cloud.root).attach()
+    their(client, cloud.root).detach()
+    assert everything(client)[1000][0]["concepts"] == ["mine"]
+
+
+def test_labels_make_facets(client, cloud):
+    theirs(client, cloud)
+    collection = their(client, cloud.root)
+    collection.attach()
+    done = collection.attach(label=label, vocabulary="signs", page=50)
+    assert (done.attached, done.already, done.labelled) == (0, 300, 300)
+    wanted = [one["concepts"] for one in label(cloud.vectors)]
+    assert collection.facets() == {"all": sum(map(bool, wanted))}
+    done = collection.attach(label=lambda _: pytest.fail("all have labels"), vocabulary="signs")
+    assert done.labelled == 0
+    with pytest.raises(CollectionError, match="another vocabulary"):
+        collection.attach(label=label, vocabulary="words")
+    assert collection.repair(label=label, vocabulary="words", recompute=True).labelled == 0
+    collection.detach()
+    assert all(
+        payload.keys() == {"number", "caption", "tags"}
+        for payload, _ in everything(client).values()
+    )
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_detach_leaves_the_collection_as_it_was(client, cloud, labelled):
+    theirs(client, cloud)
+    client.create_payload_index(NAME, "number", models.PayloadSchemaType.INTEGER)
+    client.update_collection(NAME, metadata={"mine": {"x": 1}})
+    before, info = everything(client), client.get_collection(NAME)
+    collection = their(client, cloud.root)
+    collection.attach(label=label if labelled else None)
+    done = collection.detach(page=64)
+    assert done.points == 300
+    assert set(done.fields) == {"root_distance"} | (
+        {"chain", "masses", "concepts"} if labelled else set()
+    )
+    after, left = everything(client), client.get_collection(NAME)
+    assert {key: value[0] for key, value in after.items()} == {
+        key: value[0] for key, value in before.items()
+    }
+    assert left.payload_schema.keys() == info.payload_schema.keys()
+    assert left.config.metadata == {"mine": {"x": 1}}
+    with pytest.raises(CollectionError, match="not attached"):
+        collection.detach()
+
+
+def test_what_we_made_ourselves_keeps_its_distances(client, cloud):
+    collection = HierarchicalCollection(client, NAME, root=cloud.root)
+    collection.create()
+    collection.upsert(cloud.ids[:200], cloud.vectors[:200], [{}] * 200)
+    client.upsert(
+        NAME,
+        [
+            models.PointStruct(id=row, vector={"hiersearch": cloud.vectors[row].tolist()})
+            for row in range(200, 300)
+        ],
+    )
+    assert collection.repair().attached == 100
+    assert collection.count_without_distance() == 0
+    assert collection.detach().points == 0
+    assert collection.count_without_distance() == 0
+
+
+def test_repair_fills_and_corrects(client, cloud):
+    theirs(client, cloud)
+    collection = their(client, cloud.root)
+    client.delete(NAME, [number_of(cloud, row) for row in range(100)])
+    collection.attach()
+    add(client, cloud, range(50))
+    assert collection.count_without_distance() == 50
+    done = collection.repair()
+    assert (done.attached, done.already, done.corrected) == (50, 200, 0)
+    # Vectors that others replace, while the payload stays.
+    changed = [number_of(cloud, row) for row in (3, 120)]
+    for number, row in zip(changed, (200, 201), strict=True):
+        payload = everything(client)[number][0]
+        client.upsert(
+            NAME,
+            [models.PointStruct(id=number, vector=cloud.vectors[row].tolist(), payload=payload)],
+        )
+    assert collection.repair().attached == 0
+    looked = collection.repair(recompute=True, dry_run=True)
+    assert (looked.corrected, looked.already) == (2, 250)
+    done = collection.repair(recompute=True)
+    assert (done.corrected, done.already, done.attached) == (2, 250, 0)
+    assert collection.repair(recompute=True).corrected == 0
+    check_right(
+        client,
+        {
+            key: ({k: v for k, v in payload.items() if k != "root_distance"}, vector)
+            for key, (payload, vector) in everything(client).items()
+        },
+        cloud.root,
+    )
+
+
+def test_points_that_come_and_go_meanwhile_are_right_or_counted(client):
+    cloud = Cloud.make(200)
+    theirs(client, cloud)
+    collection = their(client, cloud.root)
+    busy = iter(range(0, 200, 2))
+
+    def meanwhile(task: str, done: int, total: int) -> None:
+        if 0 < done < 150:
+            client.delete(NAME, [1000 + next(busy)])
+            client.upsert(NAME, [models.PointStruct(id=done, vector=[1.0] * 16, payload={})])
+
+    done = collection.attach(page=10, on_progress=meanwhile)
+    assert done.missing == collection.count_without_distance() > 0
+    assert collection.repair().missing == 0
+    assert collection.count_without_distance() == 0
+
+
+# What only a server has
+
+
+def test_a_point_that_is_deleted_between_reading_and_writing_is_passed_over():
+    cloud = Cloud.make(60)
+    with serving() as server:
+        client = QdrantClient(url=server.url, check_compatibility=False)
+        theirs(client, cloud)
+        gone = []
+
+        def refuse(method: str, path: str) -> None:
+            # As a server does, which does not know one of the points.
+            if path.endswith("/points/batch") and not gone:
+                gone.append(number_of(cloud, 33))
+                server.store.delete(NAME, gone)
+                raise RefusedError(404, "Not found: No point with id found")
+
+        server.fail = refuse
+        done = their(client, cloud.root).attach()
+        assert done.missing == 0
+        assert their(client, cloud.root).count_without_distance() == 0
+
+
+def test_a_server_that_fails_half_way_is_gone_on_with():
+    cloud = Cloud.make(100)
+    with serving() as server:
+        client = QdrantClient(url=server.url, check_compatibility=False)
+        theirs(client, cloud)
+        before = everything(client)
+        writes = []
+
+        def fail(method: str, path: str) -> None:
+            if path.endswith("/points/batch"):
+                writes.append(path)
+                if len(writes) > 3:
+                    raise RefusedError(503, "out of breath")
+
+        server.fail = fail
+        with pytest.raises(StoreError):
+            their(client, cloud.root).attach(page=10)
+        server.fail = None
+        done = their(client, cloud.root).attach(page=10)
+        assert (done.attached, done.already) == (70, 30)
+        check_right(client, before, cloud.root)
+
+
+def test_strict_mode_and_keys_are_respected():
+    cloud = Cloud.make(100)
+    with serving(api_key="secret", read_only_key="reader") as server:
+        client = QdrantClient(url=server.url, api_key="secret", check_compatibility=False)
+        theirs(client, cloud)
+        before = everything(client)
+        client.update_collection(
+            NAME,
+            strict_mode_config=models.StrictModeConfig(
+                enabled=True,
+                max_query_limit=9,
+                upsert_max_batchsize=5,
+                search_allow_exact=False,
+                unindexed_filtering_retrieve=False,
+                unindexed_filtering_update=False,
+            ),
+        )
+        reader = QdrantClient(url=server.url, api_key="reader", check_compatibility=False)
+        looked = their(reader, cloud.root).attach(dry_run=True)
+        assert looked.attached == 100
+        with pytest.raises(StoreError, match="refuses the key"):
+            their(reader, cloud.root).attach()
+        their(client, cloud.root).attach(label=label)
+        their(client, cloud.root).detach()
+        their(client, cloud.root).attach()
+        client.update_collection(
+            NAME, strict_mode_config=models.StrictModeConfig(enabled=False, max_query_limit=9)
+        )
+        check_right(client, before, cloud.root)
+
+
+def test_the_indexes_come_before_the_first_point_and_the_metadata_before_the_indexes():
+    cloud = Cloud.make(10)
+    with serving() as server:
+        client = QdrantClient(url=server.url, check_compatibility=False)
+        theirs(client, cloud)
+        start = len(server.requests)
+        their(client, cloud.root).attach(label=label)
+        order = [
+            path.rsplit("/", 1)[1]
+            for method, path in server.requests[start:]
+            if method in ("PATCH", "PUT") or path.endswith("batch")
+        ]
+        assert order == [NAME, "index", "index", "batch"]
+        schema = client.get_collection(NAME).payload_schema
+        assert schema["root_distance"].params.is_principal
+        assert schema["concepts"].data_type == models.PayloadSchemaType.KEYWORD
+
+
+def test_metadata_that_cannot_be_read_is_not_guessed_at(client):
+    cloud = Cloud.make(5)
+    theirs(client, cloud)
+    for data, reason in (({"version": 99}, "later version"), ({"root": "x"}, "cannot be read")):
+        client.update_collection(NAME, metadata={"hiersearch": data})
+        with pytest.raises(CollectionError, match=reason):
+            their(client, cloud.root).attach()
+
+
+def test_a_server_that_keeps_no_metadata_is_refused_before_points_are_written(monkeypatch):
+    cloud = Cloud.make(5)
+    client = QdrantClient(":memory:")
+    theirs(client, cloud)
+    monkeypatch.setattr(client, "update_collection", lambda *_, **__: True)
+    with pytest.raises(StoreError, match="does not remember"):
+        their(client, cloud.root).attach()
+    assert their(client, cloud.root).count_without_distance() == 5
+
+
+# Kills
+
+ATTACH = """
+    import os, signal, sys, time
+    import numpy as np
+    from qdrant_client import QdrantClient
+    from hiersearch.qdrant import EdgeClient, HierarchicalCollection
+
+    place, root = sys.argv[1], np.load(sys.argv[2])
+    for seconds in sys.stdin:
+        child = os.fork()  # what takes long to import is imported once
+        if child == 0:
+            client = (
+                QdrantClient(url=place, check_compatibility=False)
+                if place.startswith("http")
+                else EdgeClient(place)
+            )
+            collection = HierarchicalCollection(client, "theirs", root=root, vector_name="")
+            collection.attach(page=8)
+            client.close()
+            os._exit(0)
+        if seconds.strip():
+            time.sleep(float(seconds))
+            os.kill(child, signal.SIGKILL)  # not waited for yet: the number is still its own
+        os.waitpid(child, 0)
+        print("ended", flush=True)
+"""
+
+KILLS = 10
+
+
+@contextmanager
+def edge_place(path: Path) -> Iterator[str]:
+    yield str(path / "store")
+
+
+@contextmanager
+def http_place(path: Path) -> Iterator[str]:
+    with serving_apart() as url:
+        yield url
+
+
+@contextmanager
+def open_client(place: str) -> Iterator[Client]:
+    client: Client = (
+        QdrantClient(url=place, check_compatibility=False)
+        if place.startswith("http")
+        else EdgeClient(place)
+    )
+    yield client
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("place", "count"), [(edge_place, 2000), (http_place, 300)], ids=["edge", "http"]
+)
+def test_kills_at_any_moment_leave_nothing_wrong(tmp_path, place, count):
+    rng = random.Random(7)
+    cloud = Cloud.make(count, dim=8)
+    np.save(tmp_path / "root.npy", cloud.root)
+    with place(tmp_path) as where:
+        with open_client(where) as client:
+            theirs(client, cloud)
+            before = everything(client)
+        runner = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(ATTACH), where, tmp_path / "root.npy"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+        def run(kill_after: float | str) -> float:
+            began = time.perf_counter()
+            runner.stdin.write(f"{kill_after}\n")
+            runner.stdin.flush()
+            assert runner.stdout.readline() == "ended\n"
+            return time.perf_counter() - began
+
+        # How long a whole run takes here and now, so that the kills fall into it.
+        whole, half_done = run(""), 0
+        for _ in range(KILLS):
+            with open_client(where) as client:
+                their(client, cloud.root).detach()
+            run(rng.random() * whole * 0.9)
+            with open_client(where) as client:
+                collection = their(client, cloud.root)
+                left = collection.count_without_distance()
+                half_done += 0 < left < count
+                done = collection.attach()
+                assert (done.attached, done.already) == (left, count - left)
+                check_right(client, before, cloud.root)
+        runner.stdin.close()
+        runner.wait()
+        assert half_done
