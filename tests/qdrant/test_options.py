@@ -319,7 +319,7 @@ class TestSearchParams:
     def test_the_engine_scores_the_originals(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quantization: Any
     ) -> None:
-        # So that `optimize` builds a graph, and compresses, as it would above 50,000 points.
+        # So that `optimize` builds a graph, and compresses, as it would above 100,000 points.
         for module in ("edge", "searches"):
             monkeypatch.setattr(f"hiersearch.qdrant.{module}.EXACT_UP_TO", 100)
         many = Cloud.make(3000, dim=32, seed=31)
