@@ -51,9 +51,9 @@ from hiersearch.qdrant.edge_update import (
 __all__ = ["EXACT_UP_TO", "EdgeClient"]
 
 EXACT_UP_TO = 100_000
-"""Points up to which every search passes over all vectors: exact, and fast enough (31 ms for 100,000
-vectors of 512 numbers). A graph takes minutes to build, and from texts it misses photos that lie in
-clumps: of the ten best descendants it finds 78 % at this size."""
+"""Points up to which every search passes over all vectors: exact, and fast enough (31 ms for
+100,000 vectors of 512 numbers). A graph takes minutes to build, and from texts it misses photos
+that lie in clumps: of the ten best descendants it finds 78 % at this size."""
 
 
 class EdgeClient:
