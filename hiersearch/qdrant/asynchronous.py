@@ -122,6 +122,7 @@ class AsyncHierarchicalCollection:
     count = _twin(HierarchicalCollection.count)
     count_without_distance = _twin(HierarchicalCollection.count_without_distance)
     facets = _twin(HierarchicalCollection.facets)
+    similarities_to_root = _twin(HierarchicalCollection.similarities_to_root)
 
     nearest = _twin(HierarchicalCollection.nearest)
     radial_path = _twin(HierarchicalCollection.radial_path)

@@ -167,8 +167,9 @@ class HierarchicalCollection(Paths):
             offset: Number of hits to leave out at the front.
             payload: Whether to fetch payloads, or which fields of them.
             score_threshold: Least cosine of the exterior angle.
-            candidates: Number of points whose angle is computed: of each shard, where there are
-                several (`hiersearch.qdrant.ranking`); fewer where a server's strict mode says so.
+            candidates: Number of points fetched by each direction that good ones lie in, whose
+                angle is computed (`hiersearch.qdrant.ranking`): of each shard, where there are
+                several; fewer where a server's strict mode says so.
             exact: Whether to fetch the candidates by comparison with every vector.
 
         Returns:

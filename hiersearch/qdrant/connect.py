@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -99,7 +100,10 @@ def _refused(status: int | None, answer: str, client: Client) -> StoreError:
             hint="Set QDRANT_API_KEY to a key that may do this",
         )
     if status == 404:
-        return CollectionError(f"the server at {place} has no such collection ({answer})")
+        return CollectionError(
+            f"the server at {place} has no such collection ({answer})",
+            hint="Check the collection's name, and what stands before it in the URL",
+        )
     return StoreError(f"the server at {place} refused the request ({status}: {answer})")
 
 
@@ -122,7 +126,10 @@ _STATUS = {
 
 
 def _answer(error: UnexpectedResponse) -> str:
+    """What the server said of an error, without the JSON around it."""
     text = error.content.decode("utf-8", "replace")
+    with suppress(ValueError, KeyError, TypeError):  # where a proxy answered, not Qdrant
+        text = str(json.loads(text)["status"]["error"])
     return " ".join(text.split())[:300]
 
 

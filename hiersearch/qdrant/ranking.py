@@ -9,6 +9,7 @@ smaller number of candidates missed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +37,7 @@ class Candidates:
     """Which points a ranking considers.
 
     Attributes:
-        number: How many are fetched for a formula.
+        number: How many are fetched for a formula, by each direction.
         filter: Which points they are taken from.
         params: How they are searched.
         using: The name of the vector; None is the unnamed one.
@@ -49,19 +50,15 @@ class Candidates:
     using: str | None
     most: int | None = None
 
-    def by(self, vector: Floats, *also: Floats) -> list[models.Prefetch]:
-        """The points nearest to a vector, and a few of those nearest to others."""
-        most = self.number + len(also) * NEAR if self.most is None else self.most
+    def by(self, vectors: Sequence[Floats], *also: Floats) -> list[models.Prefetch]:
+        """The points nearest to each of some vectors, and a few of those nearest to others."""
+        most = len(vectors) * self.number + len(also) * NEAR if self.most is None else self.most
         near = max(min(NEAR, most // 4), 1)
-        number = max(min(self.number, most - len(also) * near), 1)
-        return [self._by(vector, number), *(self._by(other, near) for other in also)]
-
-    def by_both(self, first: Floats, second: Floats, *also: Floats) -> list[models.Prefetch]:
-        """As `by`, half of the points by each of two vectors."""
-        nearest, *near = self.by(first, *also)
-        limit = nearest.limit or 1
-        halves = self._by(first, (limit + 1) // 2), self._by(second, max(limit // 2, 1))
-        return [*(halves if limit > 1 else halves[:1]), *near]
+        number = max(min(self.number, (most - len(also) * near) // len(vectors)), 1)
+        return [
+            *(self._by(vector, number) for vector in vectors),
+            *(self._by(other, near) for other in also),
+        ]
 
     def _by(self, vector: Floats, number: int) -> models.Prefetch:
         return models.Prefetch(
@@ -92,8 +89,8 @@ def descendant_query(parent: Floats, root: Floats, candidates: Candidates) -> di
     The score u·v against the radial direction u = (t − r)/d_t is, but for the length of v − t, the
     numerator of the cosine: nearest to u, not to t, are the points of small angle. The gradient of
     the cosine in v lies along u + κ t with κ = cos Ξ / ‖v − t‖ at the best points, which is about 0
-    for texts below texts, but −0.3 for photos below texts. So half of the candidates are fetched by
-    u, half by u − 0.3 t. (`benchmarks/ranking.py` measures them.)
+    for texts below texts, but −0.3 for photos below texts. So candidates are fetched by u and, as
+    many, by u − 0.3 t. (`benchmarks/ranking.py` measures them.)
 
     Returns:
         None where the parent is the root, which contains everything alike.
@@ -104,7 +101,7 @@ def descendant_query(parent: Floats, root: Floats, candidates: Candidates) -> di
     direction = radial_direction(parent.astype(np.float64), root.astype(np.float64))
     return {
         "prefetch": candidates.scored_by(
-            direction, candidates.by_both(direction, direction - AWAY * parent, parent)
+            direction, candidates.by([direction, direction - AWAY * parent], parent)
         ),
         "query": descendant_formula(distance),
     }
@@ -123,6 +120,6 @@ def ancestor_query(child: Floats, root: Floats, candidates: Candidates) -> dict[
     if float(np.linalg.norm(middle)) <= COINCIDENT_DISTANCE:
         middle = child  # opposite the root: every direction is half-way
     return {
-        "prefetch": candidates.scored_by(child, candidates.by(middle, child, root)),
+        "prefetch": candidates.scored_by(child, candidates.by([middle], child, root)),
         "query": ancestor_formula(distance),
     }
