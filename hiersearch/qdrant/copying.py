@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any
 
+from hiersearch.qdrant.placing import pages
 from hiersearch.qdrant.points import PointId, Record
 from hiersearch.qdrant.stored import BATCH, StoredPoints
 
@@ -84,7 +84,7 @@ def alike(one: Any, other: Any) -> bool:
 
 def _differences(source: StoredPoints, target: StoredPoints) -> Iterator[tuple[int, list[Record]]]:
     """Page by page, its size and those of its points that the target has not, or otherwise."""
-    for page in _pages(source.scroll(page=BATCH), BATCH):
+    for page in pages(source.scroll(page=BATCH), BATCH):
         there = {record.id: record for record in target.retrieve([record.id for record in page])}
         # A store that sorts its points otherwise, or by another copy of them, makes no difference.
         yield (
@@ -99,7 +99,7 @@ def _differences(source: StoredPoints, target: StoredPoints) -> Iterator[tuple[i
 
 def _surplus(source: StoredPoints, target: StoredPoints) -> Iterator[list[PointId]]:
     """Page by page, the ids of points that only the target has."""
-    for page in _pages(target.scroll(payload=[], page=_IDS_AT_ONCE), _IDS_AT_ONCE):
+    for page in pages(target.scroll(payload=[], page=_IDS_AT_ONCE), _IDS_AT_ONCE):
         ids = [record.id for record in page]
         known = {record.id for record in source.retrieve(ids, payload=[])}
         only = [number for number in ids if number not in known]
@@ -118,8 +118,3 @@ def _read(source: StoredPoints, records: list[Record]) -> list[Record]:
     return [
         replace(record, vector=vectors[record.id]) for record in records if record.id in vectors
     ]
-
-
-def _pages(records: Iterator[Record], size: int) -> Iterator[list[Record]]:
-    while page := list(islice(records, size)):
-        yield page

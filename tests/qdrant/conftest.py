@@ -116,3 +116,17 @@ def filled(make: Made, cloud: Cloud) -> HierarchicalCollection:
         [{"number": row, "concepts": ["all", f"c{row % 3}"]} for row in range(len(cloud.ids))],
     )
     return collection
+
+
+def photos(path: Path, cloud: Cloud) -> HierarchicalCollection:
+    return HierarchicalCollection(EdgeClient(path), "photos", root=cloud.root)
+
+
+@pytest.fixture
+def store(tmp_path: Path, cloud: Cloud) -> Path:
+    """A closed store with 50 photos."""
+    collection = photos(tmp_path / "store", cloud)
+    collection.create()
+    collection.upsert(cloud.ids[:50], cloud.vectors[:50], [{"concepts": ["all"]}] * 50)
+    collection.client.close()
+    return tmp_path / "store"

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import random
-import subprocess
-import sys
-import textwrap
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,16 +13,25 @@ from qdrant_client import QdrantClient, models
 from hiersearch.errors import CollectionError, ModelMismatchError, StoreError, VectorError
 from hiersearch.qdrant import Client, EdgeClient, HierarchicalCollection
 from tests.qdrant.conftest import Cloud, unit
-from tests.rest_server import RefusedError, serving, serving_apart
+from tests.qdrant.foreign import (
+    COSINE,
+    DOT,
+    NAME,
+    add,
+    check_right,
+    everything,
+    label,
+    number_of,
+    their,
+    theirs,
+)
+from tests.rest_server import RefusedError, serving
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Payload indexes have no effect"),
     pytest.mark.filterwarnings("ignore:Local mode performs exact"),
     pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection"),
 ]
-
-NAME = "theirs"
-COSINE, DOT = models.Distance.COSINE, models.Distance.DOT
 
 
 @contextmanager
@@ -54,80 +57,6 @@ def over_memory(path: Path) -> Iterator[Client]:
 def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
     with request.param(tmp_path) as opened:
         yield opened
-
-
-def theirs(
-    client: Client,
-    cloud: Cloud,
-    *,
-    distance: models.Distance = COSINE,
-    vector: str = "",
-    factor: float = 1.0,
-    name: str = NAME,
-) -> None:
-    """A collection as another program makes it, with ids of both kinds."""
-    params = models.VectorParams(size=cloud.vectors.shape[1], distance=distance)
-    client.create_collection(name, vectors_config={vector: params} if vector else params)
-    add(client, cloud, range(len(cloud.ids)), vector=vector, factor=factor, name=name)
-
-
-def add(client, cloud, rows, *, vector="", factor=1.0, name=NAME) -> None:
-    for start in range(0, len(rows), 100):
-        client.upsert(
-            name,
-            [
-                models.PointStruct(
-                    id=number_of(cloud, row),
-                    vector={vector: values} if vector else values,
-                    payload={"number": row, "caption": f"no. {row}", "tags": ["a", None]},
-                )
-                for row in rows[start : start + 100]
-                for values in [(cloud.vectors[row] * factor).tolist()]
-            ],
-        )
-
-
-def number_of(cloud: Cloud, row: int) -> int | str:
-    return cloud.ids[row] if row % 2 else 1000 + row
-
-
-def everything(client: Client, name: str = NAME) -> dict[Any, tuple[Any, Any]]:
-    """Payload and vector of each point, by its id."""
-    points, offset = client.scroll(name, limit=10_000, with_vectors=True)
-    assert offset is None
-    assert len({point.id for point in points}) == len(points)
-    return {point.id: (point.payload, np.asarray(point.vector or [])) for point in points}
-
-
-def check_right(client: Client, before: dict, root: np.ndarray, name: str = NAME) -> None:
-    """Every point has its distance, by the slow way, and nothing else is another."""
-    after = everything(client, name)
-    assert after.keys() == before.keys()
-    for number, (payload, vector) in after.items():
-        distance = payload.pop("root_distance")
-        long = [float(x) for x in vector]
-        length = sum(x * x for x in long) ** 0.5
-        slow = sum((x / length - float(r)) ** 2 for x, r in zip(long, root, strict=True)) ** 0.5
-        assert distance == pytest.approx(slow, abs=1e-6)
-        assert distance == round(distance, 12)
-        assert payload == before[number][0]
-        # The client's local mode makes stored vectors unit ones again whenever it searches.
-        drift = 0.0 if isinstance(client, EdgeClient) else 1e-6
-        np.testing.assert_allclose(vector, before[number][1], rtol=0, atol=drift)
-
-
-def their(client: Client, root: np.ndarray, vector: str = "") -> HierarchicalCollection:
-    return HierarchicalCollection(client, NAME, root=root, vector_name=vector)
-
-
-def label(rows: np.ndarray) -> list[dict[str, Any]]:
-    """Concepts by the sign of the first number; nothing fits where the second is negative."""
-    return [
-        {"chain": [], "masses": [], "concepts": []}
-        if row[1] < 0
-        else {"chain": ["all", f"c{int(row[0] > 0)}"], "masses": [1.0, 0.5], "concepts": ["all"]}
-        for row in rows
-    ]
 
 
 @pytest.mark.parametrize("page", [1, 7, 512])
@@ -560,99 +489,3 @@ def test_a_server_that_keeps_no_metadata_is_refused_before_points_are_written(mo
     with pytest.raises(StoreError, match="does not remember"):
         their(client, cloud.root).attach()
     assert their(client, cloud.root).count_without_distance() == 5
-
-
-# Kills
-
-ATTACH = """
-    import os, signal, sys, time
-    import numpy as np
-    from qdrant_client import QdrantClient
-    from hiersearch.qdrant import EdgeClient, HierarchicalCollection
-
-    place, root = sys.argv[1], np.load(sys.argv[2])
-    for seconds in sys.stdin:
-        child = os.fork()  # what takes long to import is imported once
-        if child == 0:
-            client = (
-                QdrantClient(url=place, check_compatibility=False)
-                if place.startswith("http")
-                else EdgeClient(place)
-            )
-            collection = HierarchicalCollection(client, "theirs", root=root, vector_name="")
-            collection.attach(page=8)
-            client.close()
-            os._exit(0)
-        if seconds.strip():
-            time.sleep(float(seconds))
-            os.kill(child, signal.SIGKILL)  # not waited for yet: the number is still its own
-        os.waitpid(child, 0)
-        print("ended", flush=True)
-"""
-
-KILLS = 10
-
-
-@contextmanager
-def edge_place(path: Path) -> Iterator[str]:
-    yield str(path / "store")
-
-
-@contextmanager
-def http_place(path: Path) -> Iterator[str]:
-    with serving_apart() as url:
-        yield url
-
-
-@contextmanager
-def open_client(place: str) -> Iterator[Client]:
-    client: Client = (
-        QdrantClient(url=place, check_compatibility=False)
-        if place.startswith("http")
-        else EdgeClient(place)
-    )
-    yield client
-    client.close()
-
-
-@pytest.mark.parametrize(
-    ("place", "count"), [(edge_place, 2000), (http_place, 300)], ids=["edge", "http"]
-)
-def test_kills_at_any_moment_leave_nothing_wrong(tmp_path, place, count):
-    rng = random.Random(7)
-    cloud = Cloud.make(count, dim=8)
-    np.save(tmp_path / "root.npy", cloud.root)
-    with place(tmp_path) as where:
-        with open_client(where) as client:
-            theirs(client, cloud)
-            before = everything(client)
-        runner = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(ATTACH), where, tmp_path / "root.npy"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-        def run(kill_after: float | str) -> float:
-            began = time.perf_counter()
-            runner.stdin.write(f"{kill_after}\n")
-            runner.stdin.flush()
-            assert runner.stdout.readline() == "ended\n"
-            return time.perf_counter() - began
-
-        # How long a whole run takes here and now, so that the kills fall into it.
-        whole, half_done = run(""), 0
-        for _ in range(KILLS):
-            with open_client(where) as client:
-                their(client, cloud.root).detach()
-            run(rng.random() * whole * 0.9)
-            with open_client(where) as client:
-                collection = their(client, cloud.root)
-                left = collection.count_without_distance()
-                half_done += 0 < left < count
-                done = collection.attach()
-                assert (done.attached, done.already) == (left, count - left)
-                check_right(client, before, cloud.root)
-        runner.stdin.close()
-        runner.wait()
-        assert half_done

@@ -10,6 +10,7 @@ from qdrant_client import QdrantClient
 
 from hiersearch.errors import CollectionError, StoreError, StoreUnreachableError, UsageError
 from hiersearch.qdrant import EdgeClient, HierarchicalCollection, connect
+from tests.qdrant.conftest import Cloud
 
 KEY = "a-secret-key"
 
@@ -90,3 +91,36 @@ def test_errors_of_the_local_mode_are_ours() -> None:
     collection = HierarchicalCollection(connect(":memory:"), "nothing", root=[1.0, 0.0])
     with pytest.raises(CollectionError, match="nothing"):
         collection.count()
+
+
+@pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
+@pytest.mark.parametrize("grpc", [False, True], ids=["rest", "grpc"])
+@pytest.mark.parametrize("listens", [False, True], ids=["closed", "silent"])
+def test_a_server_that_does_not_answer(cloud: Cloud, listens: bool, grpc: bool) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if listens:
+            server.listen()
+        port = server.getsockname()[1]
+        client = QdrantClient(
+            url=f"http://127.0.0.1:{port}",
+            grpc_port=port,
+            prefer_grpc=grpc,
+            api_key=KEY,
+            timeout=1,
+            check_compatibility=False,
+        )
+        collection = HierarchicalCollection(client, "cloud", root=cloud.root)
+        for ask in (
+            collection.exists,
+            collection.create,
+            lambda: collection.nearest(cloud.root, limit=1),
+            lambda: collection.upsert(cloud.ids[:1], cloud.vectors[:1], [{}]),
+        ):
+            with pytest.raises(StoreUnreachableError) as caught:
+                ask()
+            assert caught.value.exit_code == 3
+            assert f"http://127.0.0.1:{port}" in str(caught.value)
+            assert KEY not in str(caught.value)
+            assert caught.value.__suppress_context__
+        client.close()

@@ -2,75 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import socket
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
-from qdrant_client import QdrantClient, models
+from qdrant_client import models
 
 from hiersearch import geometry
-from hiersearch.encoder import HierarchicalEncoder
 from hiersearch.errors import (
     CollectionError,
     StoreError,
-    StoreUnreachableError,
     UsageError,
     VectorError,
 )
 from hiersearch.qdrant import Client, HierarchicalCollection, combine, concept_filter, sampling
 from tests.qdrant.conftest import Cloud, Made, unit
+from tests.qdrant.oracle import oracle_nearest, oracle_path, oracle_sampled
 
 EXACT = 1e-5
 
 pytestmark = pytest.mark.filterwarnings("ignore:Local mode performs exact")
-
-
-def oracle_nearest(cloud: Cloud, query: np.ndarray, rows: list[int]) -> list[int]:
-    scores = cloud.vectors @ query
-    return sorted(rows, key=lambda row: (-round(float(scores[row]), 5), cloud.ids[row]))
-
-
-def oracle_path(cloud: Cloud, query: np.ndarray, rows: list[int]) -> list[str]:
-    """The definition, word for word. Equal vectors count once, by the least id."""
-    # One product per row: a matrix product may differ in the last bit between equal rows.
-    scores = {row: float(np.dot(cloud.vectors[row], query)) for row in rows}
-    distances = cloud.distances
-    first = {}
-    for row in sorted(rows, key=lambda row: cloud.ids[row]):
-        first.setdefault(cloud.vectors[row].tobytes(), row)
-    rows = list(first.values())
-    path = [
-        row
-        for row in rows
-        if all(
-            scores[row] > scores[other]
-            for other in rows
-            if other != row and distances[other] <= distances[row]
-        )
-    ]
-    return [cloud.ids[row] for row in sorted(path, key=lambda row: distances[row])]
-
-
-def oracle_sampled(
-    cloud: Cloud, query: np.ndarray, rows: list[int], radii: Iterable[float]
-) -> list[str]:
-    """The paper's way: within each radius the most similar, adjacent repeats dropped."""
-    found: list[str] = []
-    # The store rounds distances to 12 digits; none of another point lies that close to a radius.
-    distances = np.round(cloud.distances, 12)
-    scores = {row: float(np.dot(cloud.vectors[row], query)) for row in rows}
-    for radius in radii:
-        within = [row for row in rows if distances[row] <= radius + 1e-12]
-        if within:
-            best = min(within, key=lambda row: (-scores[row], distances[row], cloud.ids[row]))
-            if found[-1:] != [cloud.ids[best]]:
-                found.append(cloud.ids[best])
-    return found
 
 
 def counting(send: Callable[..., Any], batches: list[int]) -> Callable[..., Any]:
@@ -484,95 +437,6 @@ class TestExteriorAngles:
                 found += len(best & {hit.id for hit in ranked(vector, limit=10)})
                 wanted += len(best)
         assert found >= 0.95 * wanted
-
-
-class TestAgreement:
-    """Every store with NumPy: the same cosines to 1e-5, in that order where gaps exceed it."""
-
-    def test_on_random_vectors(self, make: Made) -> None:
-        for seed, dim in ((41, 8), (42, 64)):
-            name = "hiersearch-test" if dim == 8 else "hiersearch-test-other"
-            agree(make, Cloud.make(80, dim=dim, seed=seed), name)
-
-    def test_on_vectors_of_real_texts(
-        self, make: Made, shared_data: Path, mini: HierarchicalEncoder
-    ) -> None:
-        with (shared_data / "hierarcaps" / "hierarcaps_dev.csv").open(encoding="utf-8") as file:
-            chains = [row["captions"].split(" => ") for row in csv.DictReader(file)]
-        texts = list(dict.fromkeys(text for chain in chains[:20] for text in chain))
-        vectors = mini.encode_texts(texts)
-        ids = [str(uuid.uuid5(uuid.NAMESPACE_URL, text)) for text in texts]
-        agree(make, Cloud(mini.root, vectors, ids), "hiersearch-test")
-
-
-def agree(make: Made, cloud: Cloud, name: str) -> None:
-    collection = make(cloud.root, name=name)
-    collection.upsert(cloud.ids, cloud.vectors, [{}] * len(cloud.ids))
-    count = len(cloud.ids)
-    vectors, root = cloud.vectors.astype(np.float64), cloud.root.astype(np.float64)
-    rows = {number: row for row, number in enumerate(cloud.ids)}
-    # A point of the collection, one between two of them, the root, and its opposite.
-    for query in (vectors[0], vectors[:2].sum(axis=0), root, -root):
-        query = query / np.linalg.norm(query)
-        far = np.linalg.norm(vectors - query, axis=1) >= 0.1
-        for hits, cosines in (
-            (
-                collection.descendants_of(query, limit=count, candidates=count),
-                geometry.exterior_angle_cosine(query, vectors, root),
-            ),
-            (
-                collection.ancestors_of(query, limit=count, candidates=count),
-                geometry.exterior_angle_cosine(vectors, query, root),
-            ),
-            (collection.nearest(query, limit=count), vectors @ query),
-        ):
-            found = [rows[str(hit.id)] for hit in hits]
-            assert sorted(found) == list(range(count))
-            scores = {row: hit.score for row, hit in zip(found, hits, strict=True)}
-            for row in found:
-                assert np.isfinite(scores[row])
-                if far[row]:
-                    assert scores[row] == pytest.approx(cosines[row], abs=EXACT)
-            kept = [row for row in found if far[row]]
-            least = np.minimum.accumulate(cosines[kept]) if kept else np.empty(0)
-            assert np.all(cosines[kept] <= least + EXACT)
-            # Ties by id, as the store has the scores.
-            keys = [(-scores[row], cloud.ids[row]) for row in found]
-            assert keys == sorted(keys)
-
-
-@pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
-@pytest.mark.parametrize("grpc", [False, True], ids=["rest", "grpc"])
-@pytest.mark.parametrize("listens", [False, True], ids=["closed", "silent"])
-def test_a_server_that_does_not_answer(cloud: Cloud, listens: bool, grpc: bool) -> None:
-    key = "a-secret-key"
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        if listens:
-            server.listen()
-        port = server.getsockname()[1]
-        client = QdrantClient(
-            url=f"http://127.0.0.1:{port}",
-            grpc_port=port,
-            prefer_grpc=grpc,
-            api_key=key,
-            timeout=1,
-            check_compatibility=False,
-        )
-        collection = HierarchicalCollection(client, "cloud", root=cloud.root)
-        for ask in (
-            collection.exists,
-            collection.create,
-            lambda: collection.nearest(cloud.root, limit=1),
-            lambda: collection.upsert(cloud.ids[:1], cloud.vectors[:1], [{}]),
-        ):
-            with pytest.raises(StoreUnreachableError) as caught:
-                ask()
-            assert caught.value.exit_code == 3
-            assert f"http://127.0.0.1:{port}" in str(caught.value)
-            assert key not in str(caught.value)
-            assert caught.value.__suppress_context__
-        client.close()
 
 
 def check(
