@@ -284,10 +284,6 @@ def _delete_payload(server: RestServer, name: str, body: bytes) -> Any:
     return server.store.delete_payload(name, change.keys, _targets(change))
 
 
-def _clear_payload(server: RestServer, name: str, body: bytes) -> Any:
-    return server.store.clear_payload(name, _SELECTOR.validate_json(body))
-
-
 def _batch(server: RestServer, name: str, body: bytes) -> Any:
     operations = models.UpdateOperations.model_validate_json(body).operations
     _known(server, name)
@@ -441,7 +437,6 @@ _ROUTES: list[tuple[str, str, Callable[..., Any], bool]] = [
     ("POST", f"{_NAME}/points/payload", _set_payload, False),
     ("PUT", f"{_NAME}/points/payload", _overwrite_payload, False),
     ("POST", f"{_NAME}/points/payload/delete", _delete_payload, False),
-    ("POST", f"{_NAME}/points/payload/clear", _clear_payload, False),
     ("POST", f"{_NAME}/points/batch", _batch, False),
     ("POST", f"{_NAME}/points/scroll", _scroll, _READS),
     ("POST", f"{_NAME}/points/count", _count, _READS),

@@ -104,7 +104,6 @@ WRITES = {
     "set by filter": lambda c: c.set_payload("things", {"new": 1}, UNDER_K1),
     "overwrite": lambda c: c.overwrite_payload("things", {"new": 1}, [1, 2]),
     "remove": lambda c: c.delete_payload("things", ["kind"], UNDER_K1),
-    "clear": lambda c: c.clear_payload("things", [4]),
     "delete": lambda c: c.delete("things", [1, 2]),
     "batch": lambda c: c.batch_update_points(
         "things",
