@@ -119,6 +119,7 @@ class AsyncHierarchicalCollection:
 
     retrieve = _twin(HierarchicalCollection.retrieve)
     scroll = _iterated(HierarchicalCollection.scroll)
+    scroll_ids = _iterated(HierarchicalCollection.scroll_ids)
     count = _twin(HierarchicalCollection.count)
     count_without_distance = _twin(HierarchicalCollection.count_without_distance)
     facets = _twin(HierarchicalCollection.facets)

@@ -14,8 +14,8 @@ from hiersearch.progress import Progress, tell_nobody
 from hiersearch.qdrant.attach_run import PAGE, AttachRun, AttachSettings, AttachSummary, Check
 from hiersearch.qdrant.attachment import read_attachment, remove_attachment
 from hiersearch.qdrant.connect import Client, client_errors
-from hiersearch.qdrant.placing import Label, having, pages
-from hiersearch.qdrant.points import ROOT_DISTANCE
+from hiersearch.qdrant.placing import Label, having
+from hiersearch.qdrant.points import ROOT_DISTANCE, pages
 from hiersearch.qdrant.stored import StoredPoints
 
 __all__ = [

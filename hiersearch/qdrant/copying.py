@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hiersearch.qdrant.placing import pages
-from hiersearch.qdrant.points import PointId, Record
+from hiersearch.qdrant.points import PointId, Record, pages
 from hiersearch.qdrant.stored import BATCH, StoredPoints
 
 __all__ = ["CopiedPoints", "alike", "copy_points", "same_points"]
@@ -99,8 +98,7 @@ def _differences(source: StoredPoints, target: StoredPoints) -> Iterator[tuple[i
 
 def _surplus(source: StoredPoints, target: StoredPoints) -> Iterator[list[PointId]]:
     """Page by page, the ids of points that only the target has."""
-    for page in pages(target.scroll(payload=[], page=_IDS_AT_ONCE), _IDS_AT_ONCE):
-        ids = [record.id for record in page]
+    for ids in target.scroll_ids(page=_IDS_AT_ONCE):
         known = {record.id for record in source.retrieve(ids, payload=[])}
         only = [number for number in ids if number not in known]
         if only:

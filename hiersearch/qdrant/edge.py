@@ -42,11 +42,13 @@ from hiersearch.qdrant.edge_schema import (
 )
 from hiersearch.qdrant.edge_shards import Shards
 from hiersearch.qdrant.edge_update import (
+    checked_payload,
     delete_operation,
     edge_operation,
     payload_operation,
     upsert_operation,
 )
+from hiersearch.qdrant.points import plain_id
 
 __all__ = ["EXACT_UP_TO", "EdgeClient"]
 
@@ -227,7 +229,7 @@ class EdgeClient:
         self._update_all(
             collection_name,
             [
-                payload_operation("set_payload", [number], payload)
+                edge.UpdateOperation.set_payload([edge_point_id(number)], checked_payload(payload))
                 for number, payload in zip(ids, payloads, strict=True)
             ],
         )
@@ -324,10 +326,27 @@ class EdgeClient:
                     order_by=edge_order(order_by),
                 )
             )
-        found = [record(point) for point in points]
-        return found, following if following is None or isinstance(following, int) else str(
-            following
-        )
+        return [record(point) for point in points], _next_page(following)
+
+    def scroll_ids(
+        self,
+        collection_name: str,
+        scroll_filter: models.Filter | None = None,
+        limit: int = 10,
+        offset: Any = None,
+    ) -> tuple[list[int | str], int | str | None]:
+        """What `scroll` does, without an object per point, which costs more than the engine."""
+        shard, folder = self._opened(collection_name)
+        with edge_errors(folder):
+            points, following = shard.scroll(
+                edge.ScrollRequest(
+                    offset=None if offset is None else edge_point_id(offset),
+                    limit=limit,
+                    filter=edge_filter(scroll_filter),
+                    with_payload=False,
+                )
+            )
+        return [plain_id(point.id) for point in points], _next_page(following)
 
     def count(
         self,
@@ -397,6 +416,29 @@ class EdgeClient:
             )
         return _response(points)
 
+    def scores(
+        self,
+        collection_name: str,
+        query: Any,
+        using: str | None = None,
+        query_filter: models.Filter | None = None,
+        search_params: models.SearchParams | None = None,
+        limit: int = 10,
+    ) -> dict[int | str, float]:
+        """The scores of the points that `query_points` gives, by id, as cheaply as `scroll_ids`."""
+        shard, folder = self._opened(collection_name)
+        with edge_errors(folder):
+            points = shard.query(
+                edge.QueryRequest(
+                    limit=limit,
+                    query=edge_query(query, using),
+                    with_payload=False,
+                    filter=edge_filter(query_filter),
+                    params=edge_search_params(search_params),
+                )
+            )
+        return {plain_id(point.id): point.score for point in points}
+
     def query_batch_points(
         self, collection_name: str, requests: Sequence[models.QueryRequest], **settings: Any
     ) -> list[QueryResponse]:
@@ -438,6 +480,10 @@ def _request(request: models.QueryRequest) -> edge.QueryRequest:
         score_threshold=request.score_threshold,
         params=edge_search_params(request.params),
     )
+
+
+def _next_page(offset: object) -> int | str | None:
+    return None if offset is None else plain_id(offset)
 
 
 def _response(points: Sequence[edge.ScoredPoint]) -> QueryResponse:

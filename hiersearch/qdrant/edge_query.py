@@ -13,6 +13,7 @@ from qdrant_client import models
 from hiersearch.errors import StoreError
 from hiersearch.qdrant.edge_errors import refuse
 from hiersearch.qdrant.edge_filter import edge_condition, edge_filter
+from hiersearch.qdrant.points import plain_id
 
 __all__ = [
     "edge_expression",
@@ -193,11 +194,11 @@ def record(point: edge.Record) -> models.Record:
     """A point that was read, as `qdrant_client` gives it."""
     if point.vector is None:
         return models.Record(
-            id=_our_id(point.id), payload=point.payload, order_value=point.order_value
+            id=plain_id(point.id), payload=point.payload, order_value=point.order_value
         )
     # Validating the numbers of a vector would take longer than all else.
     return models.Record.model_construct(
-        id=_our_id(point.id),
+        id=plain_id(point.id),
         payload=point.payload,
         vector=point.vector,
         shard_key=None,  # said, it need not be looked up: half the time that this takes
@@ -209,24 +210,20 @@ def scored_point(point: edge.ScoredPoint) -> models.ScoredPoint:
     """A point that was found, as `qdrant_client` gives it."""
     if point.vector is None:
         return models.ScoredPoint(
-            id=_our_id(point.id),
+            id=plain_id(point.id),
             version=point.version,
             score=point.score,
             payload=point.payload,
             order_value=point.order_value,
         )
     return models.ScoredPoint.model_construct(
-        id=_our_id(point.id),
+        id=plain_id(point.id),
         version=point.version,
         score=point.score,
         payload=point.payload,
         vector=point.vector,
         order_value=point.order_value,
     )
-
-
-def _our_id(value: object) -> int | str:
-    return value if isinstance(value, int) else str(value)
 
 
 def _is_vector(query: object) -> TypeGuard[list[float]]:

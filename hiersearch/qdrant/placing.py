@@ -13,7 +13,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,15 +21,18 @@ from qdrant_client import models
 
 from hiersearch.errors import StoreError, VectorError
 from hiersearch.progress import Progress
-from hiersearch.qdrant.points import ROOT_DISTANCE, PointId, Record
+from hiersearch.qdrant.points import ROOT_DISTANCE, PointId, Record, pages
 from hiersearch.qdrant.rows import unit_rows
 from hiersearch.qdrant.stored import DIGITS, StoredPoints, root_distances
 
-__all__ = ["LABELS", "Label", "Placing", "absent", "having", "pages", "right_distances"]
+__all__ = ["LABELS", "Label", "Placing", "absent", "having", "right_distances"]
 
 Floats: TypeAlias = NDArray[np.float32]
 Label: TypeAlias = Callable[[Floats], Sequence[Mapping[str, Any]]]
 """Gives each of (b, dim) unit rows its `chain`, `masses` and `concepts`."""
+
+Changes: TypeAlias = dict[PointId, dict[str, Any]]
+"""The payload fields that points are to be given."""
 
 LABELS = ("chain", "masses", "concepts")
 """The payload fields that a vocabulary adds."""
@@ -87,6 +89,22 @@ class Placing:
         task = "attaching" if write else "looking"
         total, seen = self.collection.count(condition), 0
         counts: Counter[str] = Counter()
+        for size, changes in self._steps(condition, counts):
+            self.tell(task, seen, total)
+            if write and changes:
+                self._write(changes)
+            seen += size
+        self.tell(task, seen, seen)
+        return counts
+
+    def _steps(
+        self, condition: models.Filter | None, counts: Counter[str]
+    ) -> Iterator[tuple[int, Changes]]:
+        """Page by page, its size and what its points are to be given."""
+        if self._scored and condition is not None:
+            for ids in self.collection.scroll_ids(condition, page=self.page):
+                yield len(ids), self._changes_by_score(ids, counts)
+            return
         records = self.collection.scroll(
             condition,
             payload=[*(LABELS if self.label else ())],
@@ -94,28 +112,26 @@ class Placing:
             page=self.page,
         )
         for part in pages(records, self.page):
-            self.tell(task, seen, total)
-            changes = self._changes(part, counts)
-            if write and changes:
-                self._write(changes)
-            seen += len(part)
-        self.tell(task, seen, seen)
-        return counts
+            wanted = [record for record in part if self.recompute or self._lacks(record)]
+            if self._scored:
+                yield len(part), self._changes_by_score([one.id for one in wanted], counts)
+            else:
+                yield len(part), self._changes(wanted, counts)
 
-    def _changes(
-        self, records: Sequence[Record], counts: Counter[str]
-    ) -> dict[PointId, dict[str, Any]]:
-        """What each point is to be given, those that lack nothing left out."""
-        wanted = [record for record in records if self.recompute or self._lacks(record)]
-        changes: dict[PointId, dict[str, Any]] = {}
-        if self._scored and wanted:
-            changes = {
-                number: {ROOT_DISTANCE: distance}
-                for number, distance in self._distances_by_score(wanted).items()
-            }
-            counts["attached"] += len(changes)
-            others = [record.id for record in wanted if record.id not in changes]
-            wanted = self.collection.retrieve(others, payload=[], with_vectors=True)
+    def _changes_by_score(self, ids: Sequence[PointId], counts: Counter[str]) -> Changes:
+        """What each point is to be given, from the store's similarities as far as they do."""
+        found = self._distances_by_score(ids)
+        counts["attached"] += len(found)
+        others = [number for number in ids if number not in found]
+        records = self.collection.retrieve(others, payload=[], with_vectors=True)
+        return {
+            **{number: {ROOT_DISTANCE: distance} for number, distance in found.items()},
+            **self._changes(records, counts),
+        }
+
+    def _changes(self, wanted: Sequence[Record], counts: Counter[str]) -> Changes:
+        """What each point is to be given, from its vector; those that lack nothing left out."""
+        changes: Changes = {}
         placed = [record for record in wanted if record.vector is not None]
         counts["without_vector"] += len(wanted) - len(placed)
         if not placed:
@@ -150,9 +166,9 @@ class Placing:
         """Whether the store's own similarities do."""
         return not (self.label or self.unit_only or self.recompute)
 
-    def _distances_by_score(self, records: Sequence[Record]) -> dict[PointId, float]:
+    def _distances_by_score(self, ids: Sequence[PointId]) -> dict[PointId, float]:
         """Root distances out of similarities; points left out must be looked at themselves."""
-        scores = self.collection.similarities_to_root([record.id for record in records])
+        scores = self.collection.similarities_to_root(ids)
         # A vector without length scores 0, one with numbers that are not finite anything.
         return {
             number: round(math.sqrt(2.0 - 2.0 * score), DIGITS)
@@ -218,12 +234,6 @@ def lacking(fields: Sequence[str]) -> models.Filter:
 def absent(record: Record, name: str) -> bool:
     """Whether a point lacks a payload field, as filters understand it."""
     return record.payload.get(name) in (None, [])
-
-
-def pages(records: Iterator[Record], size: int) -> Iterator[list[Record]]:
-    """The points in lists of some size."""
-    while page := list(islice(records, size)):
-        yield page
 
 
 def _is_empty(name: str) -> models.IsEmptyCondition:

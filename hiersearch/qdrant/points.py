@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from qdrant_client import models
 
-__all__ = ["ROOT_DISTANCE", "Hit", "PointId", "Record", "id_order", "plain_id", "settled"]
+__all__ = [
+    "ROOT_DISTANCE",
+    "Hit",
+    "PointId",
+    "Record",
+    "id_order",
+    "pages",
+    "plain_id",
+    "settled",
+]
 
 PointId: TypeAlias = int | str
 """An unsigned integer or a UUID in text."""
@@ -91,6 +101,12 @@ class Hit:
 def id_order(point: Hit | Record) -> tuple[bool, PointId]:
     """Sort key: integers first, then UUIDs, as a server orders them."""
     return isinstance(point.id, str), point.id
+
+
+def pages(records: Iterator[Record], size: int) -> Iterator[list[Record]]:
+    """The points in lists of some size."""
+    while page := list(islice(records, size)):
+        yield page
 
 
 def settled(

@@ -14,7 +14,7 @@ from hiersearch.geometry import root_distance
 from hiersearch.qdrant.connect import client_errors
 from hiersearch.qdrant.edge import EdgeClient
 from hiersearch.qdrant.edge_errors import refuse
-from hiersearch.qdrant.points import ROOT_DISTANCE, PointId, Record, plain_id
+from hiersearch.qdrant.points import ROOT_DISTANCE, PointId, Record, pages, plain_id
 from hiersearch.qdrant.rows import unit_rows
 from hiersearch.qdrant.schema import CollectionSchema
 
@@ -198,6 +198,25 @@ class StoredPoints(CollectionSchema):
             if offset is None:
                 return
 
+    def scroll_ids(
+        self,
+        filter: models.Filter | None = None,  # noqa: A002 - Qdrant's word
+        *,
+        page: int = 1000,
+    ) -> Iterator[list[PointId]]:
+        """The ids of all points that match, in order, in lists of at most a page each."""
+        if not isinstance(self.client, EdgeClient):
+            records = self.scroll(filter, payload=[], page=page)
+            yield from ([one.id for one in part] for part in pages(records, page))
+            return
+        offset: PointId | None = None
+        while True:
+            ids, offset = self.client.scroll_ids(self.name, filter, page, offset)
+            if ids:
+                yield ids
+            if offset is None:
+                return
+
     def similarities_to_root(self, ids: Sequence[PointId]) -> dict[PointId, float]:
         """Cosine similarity of points to the root, computed by the store from the whole vectors.
 
@@ -206,24 +225,26 @@ class StoredPoints(CollectionSchema):
             no exact searches.
         """
         limits = self._limits()
-        if not limits.exact:
+        if not limits.exact or not ids:
             return {}
         params = models.SearchParams(
             exact=True, quantization=models.QuantizationSearchParams(ignore=True)
         )
         found: dict[PointId, float] = {}
         for part in _slices(len(ids), limits.page(len(ids))):
-            chosen: list[Any] = list(ids[part])
+            chosen = models.HasIdCondition(has_id=list(ids[part]))
+            asked: dict[str, Any] = {
+                "query": self.root.tolist(),
+                "using": self._using,
+                "query_filter": models.Filter(must=[chosen]),
+                "search_params": params,
+                "limit": len(chosen.has_id),
+            }
+            if isinstance(self.client, EdgeClient):
+                found.update(self.client.scores(self.name, **asked))
+                continue
             with client_errors(self.client):
-                answer = self.client.query_points(
-                    self.name,
-                    query=self.root.tolist(),
-                    using=self._using,
-                    query_filter=models.Filter(must=[models.HasIdCondition(has_id=chosen)]),
-                    search_params=params,
-                    limit=len(chosen),
-                    with_payload=False,
-                )
+                answer = self.client.query_points(self.name, **asked, with_payload=False)
             found.update((plain_id(point.id), point.score) for point in answer.points)
         return found
 

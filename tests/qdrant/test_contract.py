@@ -70,6 +70,24 @@ class TestPoints:
         np.testing.assert_allclose(record.vector, cloud.vectors[5], atol=1e-6)
         assert next(filled.scroll()).vector is None
 
+    def test_ids_come_page_by_page(self, filled: HierarchicalCollection, cloud: Cloud) -> None:
+        pages = list(filled.scroll_ids(page=77))
+        assert [len(page) for page in pages] == [77, 77, 77, len(cloud.ids) - 3 * 77]
+        assert [number for page in pages for number in page] == sorted(cloud.ids)
+        chosen = [number for page in filled.scroll_ids(concept_filter("c0")) for number in page]
+        assert chosen == [record.id for record in filled.scroll(concept_filter("c0"))]
+        assert list(filled.scroll_ids(concept_filter("no such"))) == []
+
+    def test_similarities_to_the_root_are_of_the_points_that_are_there(
+        self, filled: HierarchicalCollection, cloud: Cloud
+    ) -> None:
+        wanted = cloud.vectors[:40].astype(np.float64) @ cloud.root
+        found = filled.similarities_to_root([*cloud.ids[:40], str(uuid.uuid4())])
+        assert found == pytest.approx(
+            dict(zip(cloud.ids[:40], wanted.tolist(), strict=True)), abs=EXACT
+        )
+        assert filled.similarities_to_root([]) == {}
+
     def test_retrieve_keeps_the_order_and_passes_over_what_is_not_there(
         self, filled: HierarchicalCollection, cloud: Cloud
     ) -> None:

@@ -56,6 +56,24 @@ class TestCalls:
             {"a": 2},
         ]
 
+    def test_what_makes_no_object_per_point_says_the_same(
+        self, client: EdgeClient, cloud: Cloud
+    ) -> None:
+        vector = {"hiersearch": cloud.root.tolist()}
+        client.upsert("photos", [models.PointStruct(id=7, vector=vector, payload={})])
+        offset: Any = None
+        for limit in (20, 20, 20):
+            asked: dict[str, Any] = {"limit": limit, "offset": offset}
+            records, following = client.scroll("photos", **asked)
+            ids, offset = client.scroll_ids("photos", **asked)
+            assert (ids, offset) == ([record.id for record in records], following)
+        assert offset is None
+        chosen = models.Filter(must=[models.HasIdCondition(has_id=[7, *cloud.ids[:9]])])
+        asked = {"query": cloud.vectors[0].tolist(), "using": "hiersearch", "query_filter": chosen}
+        points = client.query_points("photos", **asked, limit=8).points
+        found = client.scores("photos", **asked, limit=8)
+        assert list(found.items()) == [(point.id, point.score) for point in points]
+
     def test_update_modes(self, client: EdgeClient, cloud: Cloud) -> None:
         point = models.PointStruct(
             id=cloud.ids[0], vector={"hiersearch": cloud.root.tolist()}, payload={"new": 1}
