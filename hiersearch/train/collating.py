@@ -2,8 +2,8 @@
 
 Stands in for the trainer's own collator, which tokenises column after column: the losses take both.
 Rows hold `positive_1` ... `positive_T`, general to specific, and where there are negatives
-`negative_1` ... `negative_T`; `photo`, an image; and `label`. An empty text is a tier that this
-row's hierarchy does not have.
+`negative_1` ... `negative_T`; `photo`, an image or its path; and `label`. An empty text is a tier
+that this row's hierarchy does not have.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
+from hiersearch.encoder.upright import upright
 from hiersearch.errors import UsageError
 from hiersearch.train.texts import POSITIONS
 
@@ -33,6 +34,7 @@ class HierarchyCollator:
     Args:
         model: Tokenises the texts and prepares the photos.
         frozen: From texts to their vectors (n, dim) before training, where they are kept ready.
+        photos: From photos to their vectors (n, dim), where no training changes them.
     """
 
     valid_label_columns: tuple[str, ...] = ("label",)
@@ -42,9 +44,11 @@ class HierarchyCollator:
         model: SentenceTransformer,
         *,
         frozen: Callable[[Sequence[str]], Tensor] | None = None,
+        photos: Callable[[Sequence[Any]], Tensor] | None = None,
     ) -> None:
         self._model = model
         self._frozen = frozen
+        self._photos = photos
         # Otherwise a text such as "cat.jpg" would be opened, or fetched from the web.
         self._wrapped = model.supports("image")
 
@@ -77,13 +81,19 @@ class HierarchyCollator:
         if self._frozen is not None:
             batch[f"texts_{FROZEN}"] = torch.as_tensor(self._frozen(distinct))
         if "photo" in rows[0]:
-            photos = [row["photo"] for row in rows]
-            batch |= _named("photo_", self._model.preprocess(photos, prompt=None, task=None))
+            batch |= _named("photo_", self._photo_features([row["photo"] for row in rows]))
         if "label" in rows[0]:
             labels = [row["label"] for row in rows]
             stacked = isinstance(labels[0], Tensor)
             batch["label"] = torch.stack(labels) if stacked else torch.tensor(labels)
         return batch
+
+    def _photo_features(self, photos: list[Any]) -> dict[str, Any]:
+        if self._photos is not None:
+            return {"sentence_embedding": torch.as_tensor(self._photos(photos))}
+        images = [upright(photo) for photo in photos]
+        features: dict[str, Any] = self._model.preprocess(images, prompt=None, task=None)
+        return features
 
 
 def text_columns(row: Mapping[str, Any]) -> list[str]:

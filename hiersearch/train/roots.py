@@ -22,6 +22,7 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
 from hiersearch.errors import UsageError
+from hiersearch.train.texts import encoded
 
 __all__ = ["FixedRoot", "LearnedRoot", "Root", "RootChoice", "RootParameter", "make_root"]
 
@@ -113,33 +114,21 @@ def make_root(
         case "learned":
             return LearnedRoot()
         case "first":
-            return FixedRoot(_embed(model, [""])[0])
+            return FixedRoot(encoded(model, [""])[0])
         case "mean":
             if not texts:
                 raise UsageError("there are no texts to take the mean of as the root")
-            return FixedRoot(_embed(model, texts).mean(dim=0))
+            return FixedRoot(encoded(model, texts).mean(dim=0))
         case "origin":
-            return FixedRoot(torch.zeros_like(_embed(model, [""])[0]))
+            return FixedRoot(torch.zeros_like(encoded(model, [""])[0]))
         case "parameter":
-            return RootParameter(_embed(model, [""])[0])
+            return RootParameter(encoded(model, [""])[0])
     raise UsageError(
         f"there is no root called {choice!r}", hint=f"Choose one of {', '.join(_CHOICES)}"
     )
 
 
 _CHOICES: tuple[str, ...] = get_args(RootChoice)
-
-
-def _embed(model: SentenceTransformer, texts: Sequence[str]) -> Tensor:
-    """(n, dim) float32 vectors of length 1, of texts even where they look like files."""
-    was_training = model.training
-    inputs = [{"text": text} for text in texts] if model.supports("image") else list(texts)
-    try:
-        return model.encode(
-            inputs, convert_to_tensor=True, normalize_embeddings=True, show_progress_bar=False
-        ).float()
-    finally:
-        model.train(was_training)
 
 
 def _one_vector(vector: Tensor) -> Tensor:

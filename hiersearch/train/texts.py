@@ -25,6 +25,7 @@ __all__ = [
     "embed_distinct",
     "embed_texts",
     "empty_text",
+    "encoded",
     "length_groups",
     "unit_rows",
 ]
@@ -59,6 +60,18 @@ class EmbeddedTexts:
 def empty_text(model: SentenceTransformer) -> Features:
     """Features of the empty text, as the trainer's collator would make them."""
     return dict(model.preprocess([""], prompt=None, task=None))
+
+
+def encoded(model: SentenceTransformer, texts: Sequence[str]) -> Tensor:
+    """(n, dim) float32 of length 1, without gradients; of texts even if named like files."""
+    was_training = model.training
+    inputs: list[Any] = [{"text": t} for t in texts] if model.supports("image") else list(texts)
+    try:
+        return model.encode(
+            inputs, convert_to_tensor=True, normalize_embeddings=True, show_progress_bar=False
+        ).float()
+    finally:
+        model.train(was_training)
 
 
 def embed_texts(

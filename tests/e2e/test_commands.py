@@ -24,7 +24,7 @@ def store(tmp_path_factory, command, demo_photos, vocabulary_file) -> Path:
 
 def test_help_names_every_command_and_is_light(run_installed):
     shown = run_installed("--help").stdout
-    for command in ("index", "query", "info", "concepts", "copy", "demo"):
+    for command in ("index", "query", "info", "concepts", "copy", "eval", "demo"):
         assert command in shown
     heavy = {"torch", "transformers", "sentence_transformers", "qdrant_client", "qdrant_edge"}
     loaded = subprocess.run(

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from qdrant_client import QdrantClient, models
 
+from tests.evaluation.made_hierarcaps import make_hierarcaps
+from tests.evaluation.made_hyperlex import make_hyperlex
 from tests.rest_server import serving
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -22,10 +24,11 @@ COMMANDS = [line[2:] for text in CONSOLE for line in text.splitlines() if line.s
 
 @pytest.fixture
 def photos(home, demo_photos) -> Path:
-    """What the README speaks of: a folder of photos, and a vocabulary."""
+    """What the README speaks of: a folder of photos, a vocabulary, and data of benchmarks."""
     shutil.copytree(demo_photos, home / "photos")
     shutil.copy(demo_photos / "cat.png", home)
     (home / "birds.csv").write_text("concept,parent\nparrot,bird\nbird,animal\nanimal,\n")
+    make_hyperlex(make_hierarcaps(home / "benchmarks", demo_photos))
     return home / "photos"
 
 

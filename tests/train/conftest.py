@@ -12,6 +12,8 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 TEXT = """a an of on the animal bird cat dog goat grey portrait plant tree red rose vehicle car
 small big house old runs sits near field sea"""
 WORDS = TEXT.split()
+ANIMALS = ["bird", "cat", "dog", "goat"]
+PLACES = ["on the sea", "near a house", "of a tree", "on a field"]
 
 
 @pytest.fixture(scope="session")
@@ -70,3 +72,41 @@ def make_tiny(tiny_folder) -> Callable[[], SentenceTransformer]:
 @pytest.fixture
 def tiny(make_tiny) -> SentenceTransformer:
     return make_tiny()
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A file of hierarchies."""
+    lines = ["positive,negative"]
+    for animal in ANIMALS:
+        for place in PLACES:
+            for colour in ("grey", "red", "big"):
+                text = f"a {colour} {animal} runs {place}"
+                lines.append(
+                    f"animal => {animal} => a {colour} {animal} => {text},"
+                    f"vehicle => car => an old {animal} => a small {animal} sits {place}"
+                )
+    path = tmp_path / "hierarchies.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def model(make_tiny, tmp_path):
+    folder = tmp_path / "tiny"
+    make_tiny().save(str(folder))
+    return folder
+
+
+@pytest.fixture
+def settings(data, model):
+    return {
+        "data": str(data),
+        "model": str(model),
+        "learning_rate": 1e-3,
+        "batch_size": 8,
+        "steps": 12,
+        "validate_every": 4,
+        "validation": 0.2,
+        "seed": 5,
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hiersearch.train.data.excluding import without_pairs
+from hiersearch.train.data.excluding import read_pairs, without_pairs
 from hiersearch.train.data.hierarchies import Hierarchy, Split, split, split_hierarchies
 from hiersearch.train.data.sampling import sample_hierarchies
 from hiersearch.train.data.sources import TrainingData, load_data
@@ -16,6 +16,7 @@ __all__ = [
     "Taxonomy",
     "TrainingData",
     "load_data",
+    "read_pairs",
     "sample_hierarchies",
     "species_hierarchies",
     "split",

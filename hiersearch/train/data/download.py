@@ -11,23 +11,22 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
-import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
-
-import httpx
+from typing import TYPE_CHECKING, Literal
 
 from hiersearch.config import absolute, cache_dir
+from hiersearch.downloading import MAX_DOWNLOAD, DownloadError, download, write_problem
 from hiersearch.errors import HiersearchError, UsageError
 from hiersearch.progress import Progress, tell_nobody
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FILE", "MAX_DOWNLOAD", "SHA256", "URL", "TrainFile", "find_hierarcaps", "own_folder"]
+    import httpx
+
+__all__ = ["FILE", "SHA256", "URL", "TrainFile", "find_hierarcaps", "own_folder"]
 
 FILE = "hierarcaps_train.csv.gz"
 COMMIT = "8a28b2e5124b68827bb1486c6d307fa22f0015e2"
@@ -35,9 +34,6 @@ URL = f"https://raw.githubusercontent.com/TAU-VAILab/hierarcaps/{COMMIT}/data/{F
 
 SHA256: str | None = None
 """What the file must hash to; None while that is not known."""
-
-MAX_DOWNLOAD = 200 * 2**20
-"""The most that is fetched, in bytes."""
 
 CHUNK = 2**16
 
@@ -116,70 +112,32 @@ def find_hierarcaps(
 def _fetch(
     path: Path, transport: httpx.BaseTransport | None, progress: Progress, sha256: str | None
 ) -> str:
-    """Download beside the file and rename: what is at the path is whole and checked."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                digest = _stream(stream, path, transport, progress)
-                stream.flush()
-                os.fsync(stream.fileno())
-            if sha256 is not None and digest != sha256:
-                raise _failed(path, f"its SHA-256 is {digest}, not {sha256}")
-            _check_gzip(Path(beside), path)
-            Path(beside).replace(path)
-        finally:
-            Path(beside).unlink(missing_ok=True)
-    except OSError as error:
+        return download(
+            URL,
+            path,
+            task="downloading HierarCaps",
+            sha256=sha256,
+            check=_check_gzip,
+            most=MAX_DOWNLOAD,
+            transport=transport,
+            progress=progress,
+        )
+    except DownloadError as error:
         raise HiersearchError(
-            f"cannot write {path}: {error.strerror or error}",
-            hint="Free some space, or set HIERSEARCH_CACHE to another folder",
+            f"cannot download HierarCaps from {URL}: {error}",
+            hint=f"Fetch it elsewhere, and put it at {path} or into the folder of HIERSEARCH_DATA",
         ) from error
-    return digest
 
 
-def _stream(
-    stream: BinaryIO, path: Path, transport: httpx.BaseTransport | None, progress: Progress
-) -> str:
-    digest = hashlib.sha256()
-    done = 0
-    timeout = httpx.Timeout(60, connect=10)
-    try:
-        with (
-            httpx.Client(transport=transport, timeout=timeout, follow_redirects=True) as client,
-            client.stream("GET", URL, headers={"Accept-Encoding": "identity"}) as response,
-        ):
-            if response.status_code != httpx.codes.OK:
-                raise _failed(path, f"the server answered {response.status_code}")
-            total = int(response.headers.get("Content-Length") or 0)
-            for chunk in response.iter_bytes(CHUNK):
-                done += len(chunk)
-                if done > MAX_DOWNLOAD:
-                    raise _failed(path, f"it is larger than {MAX_DOWNLOAD >> 20} MB")
-                digest.update(chunk)
-                stream.write(chunk)
-                progress("downloading HierarCaps", done, max(done, total))
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise _failed(path, str(error) or type(error).__name__) from error
-    return digest.hexdigest()
-
-
-def _check_gzip(part: Path, path: Path) -> None:
+def _check_gzip(part: Path) -> None:
     """Read it to its end, where gzip keeps length and checksum."""
     try:
         with gzip.open(part, "rb") as stream:
             while stream.read(CHUNK):
                 pass
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise _failed(path, f"what came is no whole gzip file ({error})") from error
-
-
-def _failed(path: Path, reason: str) -> HiersearchError:
-    return HiersearchError(
-        f"cannot download HierarCaps from {URL}: {reason}",
-        hint=f"Fetch it elsewhere, and put it at {path} or into the folder of HIERSEARCH_DATA",
-    )
+        raise DownloadError(f"what came is no whole gzip file ({error})") from error
 
 
 def _noted(note: Path) -> str:
@@ -205,7 +163,4 @@ def _write(note: Path, text: str) -> None:
     try:
         note.write_text(text, encoding="ascii")
     except OSError as error:
-        raise HiersearchError(
-            f"cannot write {note}: {error.strerror or error}",
-            hint="Free some space, or set HIERSEARCH_CACHE to another folder",
-        ) from error
+        raise write_problem(note, error) from error

@@ -8,15 +8,48 @@ import itertools
 from typing import TYPE_CHECKING, overload
 
 from hiersearch.concepts import Vocabulary
+from hiersearch.errors import UsageError
 from hiersearch.train.data.hierarchies import Hierarchy, text_key
 from hiersearch.train.data.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
-__all__ = ["without_pairs"]
+__all__ = ["read_pairs", "without_pairs"]
 
 Pair = tuple[str, str]
+
+HEADER = "WORD1"
+"""What the first line of HyperLex' files begins with."""
+
+
+def read_pairs(path: Path) -> tuple[Pair, ...]:
+    """Read pairs of words: the first two of each line, as in HyperLex' files.
+
+    Args:
+        path: Words are parted by spaces, tabs or commas; what follows the second is passed over,
+            and so are empty lines and HyperLex' header.
+
+    Raises:
+        UsageError: The file cannot be read, or a line has but one word; names the line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the pairs in {path} cannot be read: {error}") from error
+    pairs: list[Pair] = []
+    for number, line in enumerate(lines, start=1):
+        words = line.replace(",", " ").split()
+        if not words or words[0] == HEADER:
+            continue
+        if len(words) < 2:
+            raise UsageError(
+                f"{path}, line {number}: {line.strip()!r} is no pair",
+                hint="Give two words in each line",
+            )
+        pairs.append((words[0], words[1]))
+    return tuple(pairs)
 
 
 @overload

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from hiersearch.train.data.hierarchies import Hierarchy
 
-__all__ = ["NAMES", "TrainingData", "load_data"]
+__all__ = ["NAMES", "TrainingData", "load_data", "named_path"]
 
 NAMES = ("hierarcaps", "wordnet", "built-in")
 HIERARCAPS_TIERS = 4
@@ -166,11 +166,23 @@ def _at_path(path: Path, seed: int, tiers: int | None, max_bad_share: float) -> 
     return TrainingData(path.name, (), taxonomy=Taxonomy(read_vocabulary(path)))
 
 
-def _locate(source: str | Path, environ: Mapping[str, str]) -> Path:
-    path = absolute(source)
+def named_path(name: str | Path, environ: Mapping[str, str]) -> Path:
+    """The absolute path, or where there is nothing, the same below the folder of data.
+
+    Args:
+        name: A path.
+        environ: The environment; `HIERSEARCH_DATA` names the folder.
+    """
+    path = absolute(name)
     own = own_folder(environ)
-    if not path.exists() and own is not None and (own / source).exists():
-        path = own / source
+    if not path.exists() and own is not None and (own / name).exists():
+        return own / name
+    return path
+
+
+def _locate(source: str | Path, environ: Mapping[str, str]) -> Path:
+    path = named_path(source, environ)
+    own = own_folder(environ)
     if path.is_dir():
         path = next((path / name for name in INSIDE if (path / name).is_file()), path)
     if not path.is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hiersearch.train.losses.choosing import make_loss
 from hiersearch.train.losses.contrastive import ContrastiveLoss
 from hiersearch.train.losses.entailment_cone import EntailmentConeLoss
 from hiersearch.train.losses.radial_cross_modal import RadialCrossModalLoss
@@ -12,4 +13,5 @@ __all__ = [
     "EntailmentConeLoss",
     "RadialCrossModalLoss",
     "RadialEmbeddingLoss",
+    "make_loss",
 ]

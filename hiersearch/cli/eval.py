@@ -1,0 +1,269 @@
+"""`hiersearch eval`: the benchmarks of the papers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hiersearch.cli.eval_photos import PHOTOS_ARE_OF, chains_of, show_chains
+from hiersearch.cli.options import JsonFlag
+
+if TYPE_CHECKING:
+    from hiersearch.evaluation import Embedder, Report, Result
+    from hiersearch.progress import Progress
+
+__all__ = ["evaluate_command"]
+
+_ALL = "all"
+_NEEDS_BASELINE = "preservation"
+_PIPE_WIDTH = 100
+
+
+def evaluate_command(
+    benchmarks: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="BENCHMARK...",
+            help="hierarcaps, hyperlex, breeds, retrieval, classify, species, preservation; all.",
+            show_default=False,
+        ),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="What to measure: mini, clip-b, clip-l, hierarcaps-clip-b, hierarcaps-clip-l, a "
+            "Hugging Face name or a folder. [default: as for a new index]",
+            show_default=False,
+        ),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline",
+            metavar="MODEL",
+            help="Measure this one, too, and show the difference, such as the model before it was "
+            "aligned.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="FOLDER",
+            help="Holds a folder for each benchmark, with the file names of the official releases. "
+            "[default: $HIERSEARCH_DATA]",
+            show_default=False,
+        ),
+    ] = None,
+    photos: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--photo",
+            metavar="FILE",
+            help="With hierarcaps: show the texts retrieved for this photo instead of scores. May "
+            "be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="FOLDER",
+            help="Write plots as PNG files; with --photo a contact sheet.",
+            show_default=False,
+        ),
+    ] = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option(
+            "--markdown", metavar="FILE", help="Write a report in Markdown.", show_default=False
+        ),
+    ] = None,
+    single_prompts: Annotated[
+        bool,
+        typer.Option(
+            "--single-prompts",
+            help="With breeds: also the prompts that hold both labels, which takes long.",
+        ),
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of all that is drawn.")] = 0,
+    json_: JsonFlag = False,
+) -> None:
+    """Run the papers' benchmarks on a model.
+
+    Vectors are kept in the cache folder, so that a second run is quick. HierarCaps and HyperLex are
+    downloaded into it where they are not in the data folder.
+    """
+    from hiersearch.cli.progress import progress_on_stderr
+    from hiersearch.encoder.models import default_model
+    from hiersearch.errors import UsageError
+    from hiersearch.evaluation.plots import require_matplotlib
+
+    names = _names(benchmarks, has_baseline=baseline is not None)
+    if photos and names != [PHOTOS_ARE_OF]:
+        raise UsageError("--photo goes with hierarcaps alone", hint="Name hierarcaps only")
+    data = _data_folder(data)
+    if plot is not None and not photos:
+        require_matplotlib()
+    if model is None:
+        model, note = default_model(os.environ)
+        if note is not None:
+            typer.echo(note, err=True)
+    if photos:
+        with progress_on_stderr() as progress:
+            chains = chains_of(photos, model, data, progress)
+        show_chains(chains, plot, json_)
+        return
+    options = _options(single_prompts)
+    with progress_on_stderr() as progress:
+        report = _run(names, model, baseline, data, seed, options, progress)
+    _show(report, plot, markdown, json_)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def _names(benchmarks: list[str], *, has_baseline: bool) -> list[str]:
+    """The benchmarks that are meant, each once.
+
+    Raises:
+        UsageError: There is no such benchmark, or it needs what was not given.
+    """
+    from hiersearch.errors import UsageError
+    from hiersearch.evaluation.running import BENCHMARKS, benchmark_module
+
+    if _ALL in benchmarks:
+        if not has_baseline:
+            typer.echo(f"{_NEEDS_BASELINE} is left out: it needs --baseline MODEL", err=True)
+        return [name for name in BENCHMARKS if has_baseline or name != _NEEDS_BASELINE]
+    for name in benchmarks:
+        benchmark_module(name)
+    if _NEEDS_BASELINE in benchmarks and not has_baseline:
+        raise UsageError(
+            "preservation compares a model with the one it was made of, which was not given",
+            hint="Give it, too: --baseline MODEL",
+        )
+    return list(dict.fromkeys(benchmarks))
+
+
+def _data_folder(data: Path | None) -> Path | None:
+    from hiersearch.config import absolute
+    from hiersearch.errors import UsageError
+
+    named = data or os.environ.get("HIERSEARCH_DATA")
+    folder = absolute(named) if named else None
+    if folder is not None and not folder.exists():
+        raise UsageError(f"there is no folder {folder}", hint="Give the folder that holds the data")
+    return folder
+
+
+def _options(single_prompts: bool) -> dict[str, dict[str, Any]]:
+    """What benchmarks are told beside the usual."""
+    from hiersearch.evaluation.prompts import PAIR_PROMPTS
+
+    return {"breeds": {"baselines": PAIR_PROMPTS}} if single_prompts else {}
+
+
+def _run(
+    names: list[str],
+    model: str,
+    baseline: str | None,
+    data: Path | None,
+    seed: int,
+    options: dict[str, dict[str, Any]],
+    progress: Progress,
+) -> Report:
+    """Run each benchmark; one that cannot be run does not keep others from it.
+
+    Raises:
+        HiersearchError: The one benchmark that was asked for cannot be run.
+    """
+    from hiersearch.errors import HiersearchError
+    from hiersearch.evaluation.fetching import find_or_fetch
+    from hiersearch.evaluation.report import ModelLabel, Report
+    from hiersearch.evaluation.running import evaluate, open_embedder
+
+    if len(names) == 1:  # what is missing is said before a model is loaded
+        find_or_fetch(names[0], data, environ=os.environ, progress=progress)
+    measured = open_embedder(model)
+    before = None if baseline is None else open_embedder(baseline)
+    results: list[Result] = []
+    before_results: dict[str, Result] = {}
+    failed: dict[str, str] = {}
+
+    def run(name: str, embedder: Embedder, *, compared: bool) -> Result:
+        return evaluate(
+            name,
+            embedder,
+            data=data,
+            baseline=before if compared else None,
+            seed=seed,
+            progress=progress,
+            **options.get(name, {}),
+        )
+
+    for name in names:
+        try:
+            found = run(name, measured, compared=name == _NEEDS_BASELINE)
+            if before is not None and name != _NEEDS_BASELINE:
+                before_results[name] = run(name, before, compared=False)
+        except HiersearchError as error:
+            if len(names) == 1:
+                raise
+            failed[name] = str(error)
+        else:
+            results.append(found)
+    return Report(
+        model=ModelLabel(measured.name, measured.id),
+        results=results,
+        seed=seed,
+        baseline=None if before is None else ModelLabel(before.name, before.id),
+        baseline_results=before_results,
+        failed=failed,
+    )
+
+
+def _show(report: Report, plot: Path | None, markdown: Path | None, json_: bool) -> None:
+    from hiersearch.cli.printing import printable
+    from hiersearch.evaluation.plots import write_plots
+    from hiersearch.evaluation.tables import as_lines, as_markdown
+
+    if json_:
+        typer.echo(json.dumps(report.to_json(), ensure_ascii=False, indent=1, allow_nan=False))
+    else:
+        for line in as_lines(report, _width()):
+            typer.echo(printable(line))
+    if markdown is not None:
+        _write_text(markdown, as_markdown(report))
+    written = [] if plot is None else write_plots(report, plot)
+    for path in [*written, *([] if markdown is None else [markdown])]:
+        typer.echo(f"written: {printable(path)}", err=True)
+    for name, reason in report.failed.items():
+        typer.echo(printable(f"hiersearch: {name}: {reason}"), err=True)
+
+
+def _write_text(path: Path, text: str) -> None:
+    from hiersearch.errors import UsageError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror or error}", hint="Choose another file"
+        ) from error
+
+
+def _width() -> int:
+    """As wide as the terminal; into a pipe a fixed width."""
+    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+        return _PIPE_WIDTH
+    return shutil.get_terminal_size((_PIPE_WIDTH, 0)).columns

@@ -1,0 +1,35 @@
+"""The benchmarks of the papers.
+
+Importing the package imports no torch; the names below are loaded when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hiersearch.evaluation.embedder import Embedder
+    from hiersearch.evaluation.report import Report
+    from hiersearch.evaluation.result import Result
+    from hiersearch.evaluation.running import BENCHMARKS, evaluate
+
+__all__ = ["BENCHMARKS", "Embedder", "Report", "Result", "evaluate"]
+
+_MODULES = {
+    "hiersearch.evaluation.embedder": ("Embedder",),
+    "hiersearch.evaluation.report": ("Report",),
+    "hiersearch.evaluation.result": ("Result",),
+    "hiersearch.evaluation.running": ("BENCHMARKS", "evaluate"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

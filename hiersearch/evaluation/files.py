@@ -1,0 +1,203 @@
+"""Where a benchmark's files lie, and what is in them.
+
+The folder that is given holds a folder for each benchmark, with the file names of the official
+releases; or it is the folder of one benchmark.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import zlib
+from contextlib import closing
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, cast
+
+from hiersearch.errors import MissingDataError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from pathlib import Path
+    from typing import BinaryIO
+
+__all__ = ["checksum", "data_folder", "find_file", "read_rows"]
+
+CSV_SUFFIXES = (".csv", ".csv.gz")
+
+CHECKSUM_DIGITS = 16
+
+
+def data_folder(data: Path | None, benchmark: str) -> Path:
+    """The folder of a benchmark's data.
+
+    Args:
+        data: A folder that holds one for each benchmark, or is that of this benchmark; or this
+            benchmark's one file.
+        benchmark: Its name, which is also its folder's.
+
+    Returns:
+        `data/benchmark` where it is there, else `data` itself.
+
+    Raises:
+        MissingDataError: If no folder was given.
+        UsageError: If it is not there.
+    """
+    if data is None:
+        raise MissingDataError(
+            f"{benchmark} needs data, and no folder was given",
+            hint=f"Put the data into a folder DIR/{benchmark}, and give --data DIR",
+        )
+    if not data.exists():
+        raise UsageError(f"there is no folder {data}", hint="Give the folder that holds the data")
+    return data / benchmark if (data / benchmark).is_dir() else data
+
+
+def find_file(
+    folder: Path,
+    names: Sequence[str],
+    *,
+    benchmark: str,
+    source: str,
+    columns: Sequence[str] = (),
+) -> Path:
+    """One file of a benchmark.
+
+    Args:
+        folder: As `data_folder` gives it.
+        names: What it may be called, the best first; a CSV file's may also end in `.csv.gz`.
+        benchmark: For the message.
+        source: Where the file comes from, for the message.
+        columns: If given, the one CSV file in the folder that has all these columns will do, too.
+
+    Raises:
+        MissingDataError: If there is no such file: says what is missing, where it comes from, and
+            where to put it.
+        UsageError: If several CSV files have these columns and none is called as it should be, or
+            if the one file that was given has others.
+    """
+    if folder.is_file():
+        if columns:
+            _require(folder, _header(folder), columns)
+        return folder
+    for name in names:
+        for spelling in (name, f"{name}.gz") if name.endswith(".csv") else (name,):
+            if (folder / spelling).is_file():
+                return folder / spelling
+    others = [path for path in _tables(folder) if _has(path, columns)] if columns else []
+    if len(others) > 1:
+        raise UsageError(
+            f"any of {', '.join(path.name for path in others)} in {folder} could be the data of "
+            f"{benchmark}",
+            hint=f"Call the right one {names[0]}",
+        )
+    if others:
+        return others[0]
+    anything = f", or a CSV file with columns {', '.join(columns)}" if columns else ""
+    raise MissingDataError(
+        f"the data of {benchmark} is not in {folder}: there is no {' or '.join(names)}{anything}",
+        hint=f"Get it from {source}, and put it there",
+    )
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a CSV file, `.csv` or `.csv.gz`, in UTF-8 with or without a byte order mark.
+
+    Args:
+        path: The file. Its first line names the columns, in any case and order; others may be
+            among them. Empty lines are passed over.
+        columns: The columns that it must have.
+
+    Returns:
+        Each row's cells by column: the needed ones under the names asked for, others under the
+        file's own. Cells are as they stand, without surrounding blanks.
+
+    Raises:
+        UsageError: If the file cannot be read, lacks a column, has a row of another length, or no
+            row at all.
+    """
+    rows: list[dict[str, str]] = []
+    with closing(_records(path)) as records:
+        header = next(records, (1, []))[1]
+        _require(path, header, columns)
+        asked = {column.lower(): column for column in columns}
+        names = [asked.get(name.lower(), name) for name in header]
+        for line, cells in records:
+            if len(cells) != len(names):
+                raise UsageError(
+                    f"line {line} of {path} has {len(cells)} cells instead of {len(names)}",
+                    hint="Mend or remove this line",
+                )
+            rows.append(dict(zip(names, cells, strict=True)))
+    if not rows:
+        raise UsageError(f"{path} holds no rows", hint="Give a file with one row per item")
+    return rows
+
+
+def checksum(path: Path) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of a file's bytes.
+
+    Raises:
+        UsageError: If the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:CHECKSUM_DIGITS]
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _tables(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.name.endswith(CSV_SUFFIXES))
+
+
+def _has(path: Path, columns: Sequence[str]) -> bool:
+    """Whether a file that lies about can be read, and has the columns."""
+    try:
+        return not _missing(_header(path), columns)
+    except UsageError:
+        return False
+
+
+def _header(path: Path) -> list[str]:
+    with closing(_records(path)) as records:
+        return next(records, (1, []))[1]
+
+
+def _missing(header: Sequence[str], columns: Sequence[str]) -> list[str]:
+    present = {name.lower() for name in header}
+    return [column for column in columns if column.lower() not in present]
+
+
+def _require(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
+    missing = _missing(header, columns)
+    if missing:
+        raise UsageError(
+            f"{path} has no column {', '.join(missing)}; it has {', '.join(header) or 'none'}",
+            hint=f"Give a CSV file with the columns {', '.join(columns)}",
+        )
+
+
+def _records(path: Path) -> Generator[tuple[int, list[str]]]:
+    """The rows that are not empty, each with the line it ends on, from 1."""
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            stream = cast("BinaryIO", gzip.GzipFile(fileobj=file)) if packed else file
+            reader = csv.reader(TextIOWrapper(stream, "utf-8-sig", newline=""), strict=True)
+            for cells in reader:
+                if any(cell.strip() for cell in cells):
+                    yield reader.line_num, [cell.strip() for cell in cells]
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not in UTF-8", hint="Save it as UTF-8") from error
+    except (csv.Error, gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UsageError(f"{path} is damaged: {error}", hint="Get it again") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"{path} cannot be read: {error.strerror or error}", hint="Give a readable file"
+    )

@@ -1,0 +1,111 @@
+"""Benchmarks by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib import import_module
+from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from hiersearch.config import cache_dir
+from hiersearch.errors import UsageError
+from hiersearch.evaluation.fetching import find_or_fetch
+from hiersearch.progress import Progress, tell_nobody
+
+if TYPE_CHECKING:
+    from hiersearch.encoder import HierarchicalEncoder
+    from hiersearch.evaluation.embedder import Embedder
+    from hiersearch.evaluation.result import Result
+
+__all__ = ["BENCHMARKS", "benchmark_module", "evaluate", "open_embedder"]
+
+BENCHMARKS: Mapping[str, str] = {
+    name: f"hiersearch.evaluation.{name}"
+    for name in (
+        "hierarcaps",
+        "hyperlex",
+        "breeds",
+        "retrieval",
+        "classify",
+        "species",
+        "preservation",
+    )
+}
+"""The module of each, whose `evaluate` runs it."""
+
+
+def evaluate(
+    benchmark: str,
+    model: str | Path | HierarchicalEncoder | Embedder,
+    *,
+    data: str | Path | None = None,
+    baseline: str | Path | HierarchicalEncoder | Embedder | None = None,
+    seed: int = 0,
+    progress: Progress = tell_nobody,
+    **options: Any,
+) -> Result:
+    """Run one benchmark.
+
+    Args:
+        benchmark: One of `BENCHMARKS`.
+        model: A name, a folder, an encoder, or an embedder. Vectors are kept in the cache folder,
+            unless an embedder says otherwise.
+        data: A folder that holds one for each benchmark, or is this one's. What can be downloaded
+            and is not there, is.
+        baseline: The model before it was tuned; only `preservation` compares with it.
+        seed: Of all that is drawn.
+        progress: Told what is being done.
+        options: The benchmark's own, as its module's `evaluate` has them.
+
+    Raises:
+        UsageError: There is no such benchmark or option, or a file is not what it should be.
+        MissingDataError: Data is not on this machine, and cannot be downloaded.
+        ModelNotFoundError: The model is neither here nor to be had.
+        ModelError: The model cannot be used.
+        UnreadablePhotoError: A photo cannot be decoded.
+    """
+    module = benchmark_module(benchmark)
+    known = signature(module.evaluate).parameters
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise UsageError(f"{benchmark} has no option {unknown[0]}")
+    folder = None if data is None else Path(data).expanduser()
+    found = find_or_fetch(benchmark, folder, environ=os.environ, progress=progress)
+    if "base" in known:
+        options["base"] = None if baseline is None else open_embedder(baseline)
+    result: Result = module.evaluate(
+        open_embedder(model), found, seed=seed, progress=progress, **options
+    )
+    return result
+
+
+def benchmark_module(benchmark: str) -> Any:
+    """The module of a benchmark.
+
+    Raises:
+        UsageError: There is no such benchmark.
+    """
+    if benchmark not in BENCHMARKS:
+        raise UsageError(
+            f"no benchmark is called {benchmark}", hint=f"Choose of {', '.join(BENCHMARKS)}"
+        )
+    return import_module(BENCHMARKS[benchmark])
+
+
+def open_embedder(model: str | Path | HierarchicalEncoder | Embedder) -> Embedder:
+    """A model that keeps its vectors in the cache folder; an embedder stays as it is.
+
+    Raises:
+        ModelNotFoundError: The model is neither here nor to be had.
+        ModelError: It cannot be used.
+    """
+    if hasattr(model, "texts"):
+        return cast("Embedder", model)
+    # Imports torch.
+    from hiersearch.encoder import HierarchicalEncoder
+    from hiersearch.evaluation.embedder import Embedder
+
+    encoder = model if isinstance(model, HierarchicalEncoder) else HierarchicalEncoder(model)
+    return Embedder(encoder, cache=cache_dir(os.environ))

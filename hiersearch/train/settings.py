@@ -1,0 +1,177 @@
+"""What a training run is told, and recipes: files that say it.
+
+A recipe is TOML whose keys are the fields of `TrainingSettings`; `options` is a table. `extends`
+names another recipe, from this one's folder, whose values hold where this one says nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
+
+from hiersearch.errors import UsageError
+
+__all__ = ["LOSSES", "LossChoice", "Schedule", "TrainingSettings", "read_recipe"]
+
+LossChoice: TypeAlias = Literal["radial-embedding", "entailment-cone", "rcme", "contrastive"]
+Schedule: TypeAlias = Literal["constant", "linear", "one-cycle"]
+RootName: TypeAlias = Literal["learned", "first", "mean", "origin", "parameter"]
+
+LOSSES: tuple[str, ...] = get_args(LossChoice)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """All that decides what a run computes.
+
+    Attributes:
+        data: What `load_data` takes.
+        model: What `HierarchicalEncoder` takes.
+        loss: Which loss.
+        options: Arguments of the loss, such as regulariser, margin or slack.
+        root: What angles are measured from.
+        layers: How many of the text tower's last layers are trained, with what follows them;
+            None for the whole tower, 0 for nothing but the root.
+        scratch: Whether the text tower starts from random weights.
+        learning_rate: Of AdamW, above 0; None for one that suits the tower's size.
+        betas: Of AdamW.
+        weight_decay: Of AdamW, at least 0.
+        schedule: How the learning rate goes on from there; "one-cycle" starts below it.
+        batch_size: Hierarchies in a batch, at least 1.
+        steps: How many batches; None for `epochs`.
+        epochs: How often the data is gone through, where `steps` is None.
+        tiers: See `load_data`.
+        deepest: Train on the first so many tiers of each hierarchy, from 2; None for all.
+        negatives: Whether negatives are used.
+        photos: Whether photos are used, where the data has them.
+        exclude: Files of pairs of words that must not be learned; see `read_pairs`.
+        validation: The share of the data that is kept for validation, from 0 to below 1.
+        validate_every: Steps between validations; None for a tenth of the run.
+        seed: The same seed on the same machine gives the same run.
+    """
+
+    data: str
+    model: str = "mini"
+    loss: LossChoice = "radial-embedding"
+    options: Mapping[str, float | bool | str] = field(default_factory=dict)
+    root: RootName = "learned"
+    layers: int | None = None
+    scratch: bool = False
+    learning_rate: float | None = None
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    schedule: Schedule = "constant"
+    batch_size: int = 32
+    steps: int | None = None
+    epochs: float = 1.0
+    tiers: int | None = None
+    deepest: int | None = None
+    negatives: bool = True
+    photos: bool = False
+    exclude: tuple[str, ...] = ()
+    validation: float = 0.05
+    validate_every: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, hint in get_type_hints(type(self)).items():
+            value = getattr(self, name)
+            if not _fits(value, hint):
+                raise UsageError(f"{name} cannot be {value!r}", hint=_allowed(hint))
+        above = {
+            "batch_size": self.batch_size,
+            "steps": self.steps,
+            "epochs": self.epochs,
+            "learning_rate": self.learning_rate,
+            "validate_every": self.validate_every,
+        }
+        for name, number in above.items():
+            if number is not None and not 0 < number < float("inf"):
+                raise UsageError(f"{name} is {number}, which is not a number above 0")
+        if self.layers is not None and self.layers < 0:
+            raise UsageError(f"layers is {self.layers}, which is below 0")
+        if not 0 <= self.validation < 1:
+            raise UsageError(f"validation is {self.validation}, which is no share of the data")
+        if self.deepest is not None and self.deepest < 2:
+            raise UsageError(f"{self.deepest} tiers are no hierarchy", hint="Keep two or more")
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as JSON has them."""
+        return dataclasses.asdict(self) | {
+            "options": dict(self.options),
+            "betas": list(self.betas),
+            "exclude": list(self.exclude),
+        }
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """Read a recipe.
+
+    Args:
+        path: A TOML file; the top of this module says what it may hold.
+
+    Returns:
+        Values for `TrainingSettings`, as many as the recipe gives.
+
+    Raises:
+        UsageError: It cannot be read, holds what is not a setting, or extends itself.
+    """
+    return _read(Path(path), ())
+
+
+def _read(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
+    if path in below:
+        raise UsageError(f"the recipe {path} extends itself", hint="Take out one `extends`")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"the recipe {path} cannot be read: {error}") from error
+    base = values.pop("extends", None)
+    known = {field.name for field in dataclasses.fields(TrainingSettings)}
+    for key in values:
+        if key not in known:
+            raise UsageError(
+                f"the recipe {path} sets {key!r}", hint=f"It may set {', '.join(sorted(known))}"
+            )
+    for key in ("betas", "exclude"):
+        if isinstance(values.get(key), list):
+            values[key] = tuple(values[key])
+    if base is None:
+        return values
+    if not isinstance(base, str):
+        raise UsageError(f"the recipe {path} extends {base!r}", hint="Name one file")
+    beneath = _read(path.parent / base, (*below, path))
+    options = {**beneath.get("options", {}), **values.get("options", {})}
+    return beneath | values | ({"options": options} if options else {})
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Whether a value is of a field's type, as TOML and the command line give values."""
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, one) for one in get_args(hint))
+    if origin is Literal:
+        return value in get_args(hint)
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        parts = get_args(hint)
+        if parts[-1] is Ellipsis:
+            parts = parts[:1] * len(value)
+        return len(value) == len(parts) and all(map(_fits, value, parts))
+    if origin is not None:
+        return isinstance(value, origin)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def _allowed(hint: Any) -> str:
+    return f"Choose one of {', '.join(get_args(hint))}" if get_origin(hint) is Literal else ""
