@@ -8,6 +8,7 @@ from __future__ import annotations
 from qdrant_client import QdrantClient, models
 
 from hiersearch import HierarchicalCollection, HierarchicalEncoder
+from hiersearch.index import ModelCheck
 
 TEXTS = ["something", "an animal", "a bird", "a parrot", "a green parrot on a branch", "a sofa"]
 
@@ -28,8 +29,9 @@ def main() -> None:
     client = written_by_others(encoder)
 
     texts = HierarchicalCollection(client, "texts", root=encoder.root, vector_name="")
-    summary = texts.attach(model=encoder.name)
-    print(summary.attached, "of", summary.points, "points attached")
+    summary = texts.attach(check=ModelCheck(encoder), model=encoder.name)
+    told = "verified" if summary.verified else "not verified"
+    print(f"{summary.attached} of {summary.points} points attached, model {told}")
     query = encoder.encode_texts(["a green parrot"])[0]
     for hit in texts.radial_path(query):
         print(f"{hit.root_distance:.2f}  {hit.payload['text']}")

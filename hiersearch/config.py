@@ -31,6 +31,7 @@ __all__ = [
     "index_place",
     "is_url",
     "read_settings",
+    "store_folder",
 ]
 
 DEFAULT_NAME = "photos"
@@ -184,6 +185,15 @@ def index_place(
         return data_dir(environ) / "indexes" / (name or DEFAULT_NAME)
     if is_url(store):
         return ServerPlace.read(str(store))
+    return store_folder(store)
+
+
+def store_folder(store: str | Path) -> Path:
+    """The absolute path of a store that is no server.
+
+    Raises:
+        UsageError: It begins as a URL does.
+    """
     scheme, separator, _ = str(store).partition("://")
     if separator:
         raise UsageError(

@@ -12,7 +12,7 @@ In a test:
 
 In a process of its own (prints its URL as its first line; 0 means any free port):
 
-    python tests/rest_server.py PORT [--api-key KEY] [--read-only-key KEY] [--prefix /PATH]
+    python -m tests.rest_server PORT [--api-key KEY] [--read-only-key KEY] [--prefix /PATH]
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -38,15 +39,9 @@ from pydantic_core import to_jsonable_python
 from qdrant_client import QdrantClient
 from qdrant_client.http import models
 
-__all__ = ["RestServer", "serving", "serving_apart"]
+from tests.rest_limits import RefusedError, Strict
 
-
-class RefusedError(Exception):
-    """What a server answers with another status than 200."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+__all__ = ["RefusedError", "RestServer", "serving", "serving_apart"]
 
 
 @dataclass
@@ -258,7 +253,7 @@ def _upsert(server: RestServer, name: str, body: bytes) -> Any:
 def _upserted(server: RestServer, name: str, given: Any) -> Any:
     points = given.batch if isinstance(given, models.PointsBatch) else given.points
     number = len(points.ids if isinstance(points, models.Batch) else points)
-    _limit(server, name, "upsert_max_batchsize", number)
+    _strict(server, name).limit("upsert_max_batchsize", number)
     extra = {"update_filter": given.update_filter, "update_mode": given.update_mode}
     return server.store.upsert(
         name, points, **{key: value for key, value in extra.items() if value is not None}
@@ -297,7 +292,7 @@ def _batch(server: RestServer, name: str, body: bytes) -> Any:
 
 def _retrieve(server: RestServer, name: str, body: bytes) -> Any:
     wanted = models.PointRequest.model_validate_json(body)
-    _limit(server, name, "max_query_limit", len(wanted.ids))
+    _strict(server, name).limit("max_query_limit", len(wanted.ids))
     return server.store.retrieve(
         name,
         wanted.ids,
@@ -308,9 +303,9 @@ def _retrieve(server: RestServer, name: str, body: bytes) -> Any:
 
 def _scroll(server: RestServer, name: str, body: bytes) -> Any:
     wanted = models.ScrollRequest.model_validate_json(body)
-    _filter(server, name, wanted.filter)
+    _strict(server, name).filter(wanted.filter)
     limit = 10 if wanted.limit is None else wanted.limit
-    _limit(server, name, "max_query_limit", limit)
+    _strict(server, name).limit("max_query_limit", limit)
     points, following = server.store.scroll(
         name,
         scroll_filter=wanted.filter,
@@ -325,19 +320,16 @@ def _scroll(server: RestServer, name: str, body: bytes) -> Any:
 
 def _count(server: RestServer, name: str, body: bytes) -> Any:
     wanted = models.CountRequest.model_validate_json(body)
-    _filter(server, name, wanted.filter)
-    if (
-        wanted.exact
-        and name in server.kept
-        and server.kept[name].limits.search_allow_exact is False
-    ):
-        raise RefusedError(400, "Bad request: Exact count disabled!")
+    _strict(server, name).filter(wanted.filter)
+    _strict(server, name).exact(wanted.exact, "count")
     return server.store.count(name, count_filter=wanted.filter, exact=True)
 
 
 def _facet(server: RestServer, name: str, body: bytes) -> Any:
     wanted = models.FacetRequest.model_validate_json(body)
     _known(server, name)
+    _strict(server, name).limit("max_query_limit", wanted.limit)
+    _strict(server, name).filter(wanted.filter)
     if wanted.key not in server.kept[name].indexes:
         raise RefusedError(
             400,
@@ -355,57 +347,20 @@ def _query(server: RestServer, name: str, body: bytes) -> Any:
 
 def _query_batch(server: RestServer, name: str, body: bytes) -> Any:
     searches = models.QueryRequestBatch.model_validate_json(body).searches
-    _limit(server, name, "search_max_batchsize", len(searches))
+    _strict(server, name).limit("search_max_batchsize", len(searches))
     return _queried(server, name, searches)
 
 
 def _queried(server: RestServer, name: str, searches: list[models.QueryRequest]) -> Any:
     _known(server, name)
     for search in searches:
-        _check_search(server, name, search)
+        _strict(server, name).search(search)
     return server.store.query_batch_points(name, searches)
 
 
-def _check_search(server: RestServer, name: str, search: Any) -> None:
-    """Strict mode's limits on one search and its prefetches."""
-    _limit(server, name, "max_query_limit", search.limit)
-    _filter(server, name, search.filter)
-    if search.params is not None:
-        _limit(server, name, "search_max_hnsw_ef", search.params.hnsw_ef)
-        if search.params.exact and server.kept[name].limits.search_allow_exact is False:
-            raise RefusedError(400, "Bad request: Exact search disabled!")
-        quantized = search.params.quantization
-        if quantized is not None:
-            _limit(server, name, "search_max_oversampling", quantized.oversampling)
-    inner = search.prefetch or []
-    for prefetch in inner if isinstance(inner, list) else [inner]:
-        _check_search(server, name, prefetch)
-
-
-def _limit(server: RestServer, name: str, key: str, value: float | None) -> None:
-    most = getattr(server.kept[name].limits, key) if name in server.kept else None
-    if most is not None and value is not None and value > most:
-        raise RefusedError(400, f"Bad request: {value} exceeds the limit of {key}={most}")
-
-
-def _filter(server: RestServer, name: str, condition: models.Filter | None) -> None:
-    """Strict mode may ask for an index on every field that points are chosen by."""
+def _strict(server: RestServer, name: str) -> Strict:
     kept = server.kept.get(name)
-    if kept is None or kept.limits.unindexed_filtering_retrieve is not False:
-        return
-    for key in _keys(to_jsonable_python(condition)):
-        if key not in kept.indexes:
-            raise RefusedError(400, f'Bad request: Index required but not found for "{key}"')
-
-
-def _keys(data: Any) -> Iterator[str]:
-    if isinstance(data, list):
-        for part in data:
-            yield from _keys(part)
-    elif isinstance(data, dict):
-        if isinstance(data.get("key"), str):
-            yield data["key"]
-        yield from _keys(list(data.values()))
+    return Strict(kept.limits, kept.indexes) if kept else Strict()
 
 
 def _known(server: RestServer, name: str) -> models.CollectionInfo:
@@ -472,7 +427,10 @@ def serving(port: int = 0, **settings: Any) -> Iterator[RestServer]:
 def serving_apart(*arguments: str) -> Iterator[str]:
     """The URL of a server in a process of its own, that outlives kills of its clients."""
     process = subprocess.Popen(
-        [sys.executable, __file__, *(arguments or ("0",))], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.rest_server", *(arguments or ("0",))],
+        cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     try:

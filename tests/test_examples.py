@@ -41,7 +41,7 @@ def test_index_photos(demo_photos, capsys):
 def test_attach(capsys):
     run("attach.py")
     first, *path = capsys.readouterr().out.splitlines()
-    assert first == "6 of 6 points attached"
+    assert first == "6 of 6 points attached, model verified"
     assert path[-1].endswith("a green parrot on a branch")
     assert path == sorted(path)
     assert len(path) > 1

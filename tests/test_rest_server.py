@@ -142,6 +142,10 @@ def test_writes_agree(twins, write):
     assert told.config.params.vectors == there.config.params.vectors
 
 
+def choosing(count: int) -> models.Filter:
+    return models.Filter(must=[models.HasIdCondition(has_id=list(range(count)))])
+
+
 def test_it_keeps_what_local_mode_drops():
     with serving() as server:
         client = QdrantClient(url=server.url, check_compatibility=False)
@@ -154,7 +158,11 @@ def test_it_keeps_what_local_mode_drops():
                 scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8)
             ),
             strict_mode_config=models.StrictModeConfig(
-                enabled=True, max_query_limit=5, search_max_batchsize=2, search_allow_exact=False
+                enabled=True,
+                max_query_limit=5,
+                search_max_batchsize=2,
+                search_allow_exact=False,
+                condition_max_size=3,
             ),
         )
         client.create_payload_index(
@@ -175,10 +183,15 @@ def test_it_keeps_what_local_mode_drops():
             ),
             lambda: client.query_batch_points("c", [models.QueryRequest(query=NEAR)] * 3),
             lambda: client.facet("c", "kind"),
+            lambda: client.query_points("c", NEAR, limit=1, query_filter=choosing(4)),
+            lambda: client.query_points(
+                "c", prefetch=models.Prefetch(query=NEAR, filter=choosing(4), limit=1), limit=1
+            ),
+            lambda: client.scroll("c", limit=1, scroll_filter=choosing(4)),
         ):
             with pytest.raises(UnexpectedResponse, match="400"):
                 refused()
-        client.query_points("c", NEAR, limit=5)
+        client.query_points("c", NEAR, limit=5, query_filter=choosing(3))
         client.delete_payload_index("c", "d")
         assert client.get_collection("c").payload_schema == {}
 

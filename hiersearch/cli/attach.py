@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CollectionOption",
-    "FolderOption",
+    "PlaceOption",
     "UrlOption",
     "attach",
     "open_store",
@@ -37,12 +37,12 @@ UrlOption = Annotated[
         show_default=False,
     ),
 ]
-FolderOption = Annotated[
-    Path | None,
+PlaceOption = Annotated[
+    str | None,
     typer.Option(
         "--store",
-        metavar="FOLDER",
-        help="A folder of collections, instead of a server.",
+        metavar="STORE",
+        help="A folder of collections, instead of a server; or a server, as for --url.",
         show_default=False,
     ),
 ]
@@ -61,13 +61,13 @@ def attach(
         typer.Option(
             "--model",
             metavar="MODEL",
-            help="The model that made the vectors: mini, clip-b, clip-l, hierarcaps-clip-b, "
-            "hierarcaps-clip-l, a Hugging Face name or a folder.",
+            help="The model that made the vectors: mini, mini-aligned, clip-b, clip-l, "
+            "hierarcaps-clip-b, hierarcaps-clip-l, a Hugging Face name or a folder.",
             show_default=False,
         ),
     ],
     url: UrlOption = None,
-    store: FolderOption = None,
+    store: PlaceOption = None,
     vector: Annotated[
         str | None,
         typer.Option(
@@ -167,35 +167,45 @@ def attach(
         compared = {"field": check.field or None, "similarity": check.similarity}
         typer.echo(json.dumps({"version": 1, **asdict(summary), "compared": compared}, indent=1))
         return
-    typer.echo(summary_text(summary))
+    why = "" if unverified or summary.verified else ": " + _why_unverified(text_field, file_field)
+    typer.echo(summary_text(summary) + why)
 
 
 @contextmanager
-def open_store(url: str | None, store: Path | None) -> Iterator[Client]:
+def open_store(url: str | None, store: str | None) -> Iterator[Client]:
     """The store that is meant, closed afterwards.
 
     Raises:
-        UsageError: None is named, or two.
+        UsageError: None is named, or two, or it is no place of a store.
         StoreUnreachableError: No server answers there.
     """
-    from hiersearch.config import is_url
-    from hiersearch.errors import UsageError
     from hiersearch.qdrant import connect
 
+    with closing(connect(_place(url, store))) as client:
+        yield client
+
+
+def _place(url: str | None, store: str | None) -> str | Path:
+    """The URL or the folder that is meant."""
+    from hiersearch.config import is_url, store_folder
+    from hiersearch.errors import UsageError
+
     if url and store:
-        raise UsageError("a server and a folder are named", hint="Leave out --url or --store")
-    url = url or (None if store else os.environ.get("QDRANT_URL"))
-    if url and not is_url(url):
-        raise UsageError(
-            f"{url} is not the URL of a server", hint="Write it as http://localhost:6333"
-        )
-    place = url or store
-    if not place:
+        raise UsageError("two stores are named", hint="Leave out --url or --store")
+    if store:
+        return store if is_url(store) else store_folder(store)
+    url = url or os.environ.get("QDRANT_URL")
+    if not url:
         raise UsageError(
             "no Qdrant server is named", hint="Use --url http://localhost:6333, or set QDRANT_URL"
         )
-    with closing(connect(place)) as client:
-        yield client
+    if not is_url(url):
+        # A password may stand before the host.
+        raise UsageError(
+            f"{url.rpartition('@')[2]} is not the URL of a server",
+            hint="Write it as http://localhost:6333",
+        )
+    return url
 
 
 def summary_text(summary: AttachSummary) -> str:
@@ -213,6 +223,14 @@ def summary_text(summary: AttachSummary) -> str:
     if summary.dry_run:
         told = f"would be: {told}"
     return f"{told}; model {'verified' if summary.verified else 'not verified'}"
+
+
+def _why_unverified(text_field: str | None, file_field: str | None) -> str:
+    """Why nothing was compared, and what to do."""
+    named = [repr(field) for field in (text_field, file_field) if field]
+    if named:
+        return f"no text or photo could be read from {' or '.join(named)}"
+    return "no text or photo could be read; name its field with --text-field or --file-field"
 
 
 def _vocabulary(concepts: Path) -> Vocabulary:

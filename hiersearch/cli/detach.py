@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import typer
 
-from hiersearch.cli.attach import CollectionOption, FolderOption, UrlOption, open_store
+from hiersearch.cli.attach import CollectionOption, PlaceOption, UrlOption, open_store
 from hiersearch.cli.options import JsonFlag
 
 __all__ = ["detach"]
@@ -16,7 +16,7 @@ __all__ = ["detach"]
 def detach(
     collection: CollectionOption,
     url: UrlOption = None,
-    store: FolderOption = None,
+    store: PlaceOption = None,
     json_: JsonFlag = False,
 ) -> None:
     """Remove what 'hiersearch attach' added to a Qdrant collection, and nothing else."""

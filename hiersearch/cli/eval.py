@@ -39,8 +39,8 @@ def evaluate_command(
         typer.Option(
             "--model",
             metavar="MODEL",
-            help="What to measure: mini, clip-b, clip-l, hierarcaps-clip-b, hierarcaps-clip-l, a "
-            "Hugging Face name or a folder. [default: as for a new index]",
+            help="What to measure: mini, mini-aligned, clip-b, clip-l, hierarcaps-clip-b, "
+            "hierarcaps-clip-l, a Hugging Face name or a folder. [default: as for a new index]",
             show_default=False,
         ),
     ] = None,

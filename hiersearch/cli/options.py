@@ -33,8 +33,8 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         metavar="MODEL",
-        help="mini, clip-b, clip-l, hierarcaps-clip-b, hierarcaps-clip-l, a Hugging Face name or a "
-        "folder. An index keeps the model it was made with.",
+        help="mini, mini-aligned, clip-b, clip-l, hierarcaps-clip-b, hierarcaps-clip-l, a Hugging "
+        "Face name or a folder. An index keeps the model it was made with.",
         show_default=False,
     ),
 ]

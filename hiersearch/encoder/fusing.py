@@ -9,7 +9,6 @@ image tower: such modules cannot be saved as a stock model.
 from __future__ import annotations
 
 import copy
-import warnings
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,8 @@ from sentence_transformers.sentence_transformer.modules import (
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from transformers import EfficientNetImageProcessorPil, EfficientNetModel
+
+from hiersearch.encoder.quiet import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -154,8 +155,8 @@ def trace_tower(tower: Any) -> Callable[[torch.Tensor], torch.Tensor]:
     """
     size: int = tower.config.image_size
     example = torch.zeros(1, 3, size, size).to(memory_format=torch.channels_last)
-    with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
-        warnings.simplefilter("ignore")
+    # Tracing looks at everything that a model has, which transformers comments on.
+    with quiet(), torch.inference_mode(False), torch.no_grad():
         jit: Any = torch.jit  # has no types
         traced = jit.trace(_Pooled(tower).eval(), example, check_trace=False)
         frozen: Callable[[torch.Tensor], torch.Tensor] = jit.freeze(traced)

@@ -24,7 +24,8 @@ from sentence_transformers.util import batch_to_device
 from hiersearch.config import cache_dir
 from hiersearch.encoder.fusing import fuse_photos
 from hiersearch.encoder.mini import mini_folder
-from hiersearch.encoder.models import IN_MEMORY, MINI, model_folder
+from hiersearch.encoder.mini_aligned import mini_aligned_folder
+from hiersearch.encoder.models import IN_MEMORY, MINI, MINI_ALIGNED, model_folder
 from hiersearch.encoder.quiet import quiet
 from hiersearch.encoder.sidecar import Sidecar, fingerprint, read_sidecar, write_sidecar
 from hiersearch.encoder.threads import spread, spread_ahead
@@ -52,6 +53,9 @@ PHOTO_BATCH = 16
 FUSED_BATCH = 4
 """The same for the fused tower: the fewer, the more of their activations the caches hold."""
 
+BUILT = {MINI: mini_folder, MINI_ALIGNED: mini_aligned_folder}
+"""Models that are built here, and how."""
+
 LOAD_ERRORS = (
     OSError,
     ValueError,
@@ -71,9 +75,9 @@ class HierarchicalEncoder:
     It is a view of the model as it is now: after training the model further, make a new one.
 
     Args:
-        model: `mini` (the offline model), `clip-b`, `clip-l`, `hierarcaps-clip-b`,
-            `hierarcaps-clip-l`, a Hugging Face name, a folder, or a loaded model. What is not on
-            this machine is downloaded.
+        model: `mini` or `mini-aligned` (the offline models), `clip-b`, `clip-l`,
+            `hierarcaps-clip-b`, `hierarcaps-clip-l`, a Hugging Face name, a folder, or a loaded
+            model. What is not on this machine is downloaded.
         device: Where to compute, as torch names it; by default the fastest there is.
 
     Attributes:
@@ -96,8 +100,8 @@ class HierarchicalEncoder:
             self.name = IN_MEMORY
             self.model = model if device is None else model.to(device)
         else:
-            folder = mini_folder(cache_dir(os.environ)) if model == MINI else None
-            folder = folder or model_folder(model, os.environ)
+            build = BUILT.get(model) if isinstance(model, str) else None
+            folder = build(cache_dir(os.environ)) if build else model_folder(model, os.environ)
             is_folder = Path(model).expanduser() == folder
             self.name = str(folder.absolute()) if is_folder else str(model)
             self.model = _load(folder, device)

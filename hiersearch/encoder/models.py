@@ -23,10 +23,21 @@ from hiersearch.errors import ModelError, ModelNotFoundError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["IN_MEMORY", "MINI", "MODEL_NAMES", "default_model", "find_model", "model_folder"]
+__all__ = [
+    "IN_MEMORY",
+    "MINI",
+    "MINI_ALIGNED",
+    "MODEL_NAMES",
+    "default_model",
+    "find_model",
+    "model_folder",
+]
 
 MINI = "mini"
 """The name of the offline model, which is built and not looked for."""
+
+MINI_ALIGNED = "mini-aligned"
+"""The name of the offline model after alignment, which is built, too."""
 
 IN_MEMORY = "a model in memory"
 """What a model is called that was handed over, and so has neither name nor folder."""
@@ -150,7 +161,8 @@ def _download(name: str, environ: Mapping[str, str]) -> Path:
 
 
 def _choices() -> str:
-    return f"Choose {MINI}, {', '.join(MODEL_NAMES)}, a Hugging Face name, or a model's folder"
+    names = ", ".join([MINI, MINI_ALIGNED, *MODEL_NAMES])
+    return f"Choose {names}, a Hugging Face name, or a model's folder"
 
 
 def _repository(name: str) -> str:

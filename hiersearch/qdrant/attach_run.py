@@ -14,8 +14,9 @@ from hiersearch.errors import CollectionError, ModelMismatchError
 from hiersearch.progress import Progress
 from hiersearch.qdrant.attachment import Attachment, read_attachment, write_attachment
 from hiersearch.qdrant.connect import client_errors
+from hiersearch.qdrant.limits import filterable
 from hiersearch.qdrant.placing import LABELS, Label, Placing, absent, having, right_distances
-from hiersearch.qdrant.points import ROOT_DISTANCE, Record
+from hiersearch.qdrant.points import ROOT_DISTANCE, Record, checked_page
 from hiersearch.qdrant.stored import StoredPoints
 
 __all__ = ["PAGE", "AttachRun", "AttachSettings", "AttachSummary", "Check"]
@@ -28,6 +29,9 @@ PAGE = 512
 
 SAMPLE = 64
 """Points that a check, and the comparison with distances that are there already, may look at."""
+
+LOOKED_AT = 4096
+"""Points that are read to find those for a check, where not all have the vector."""
 
 _CLOSE = 2e-3
 """How far apart two distances from the same root may be, where vectors are of half precision."""
@@ -88,15 +92,12 @@ class AttachRun:
     def __init__(self, collection: StoredPoints, how: AttachSettings) -> None:
         self.collection = collection
         self.how = how
+        checked_page(how.page)
         self.info = self._info()
         self.distance = _vector_params(collection, self.info).distance
         self.known = read_attachment(collection.client, collection.name, self.info)
-        if self.known is not None and self.known.vector != collection.vector_name:
-            raise CollectionError(
-                f"the collection {collection.name!r} was attached by its vector "
-                f"{self.known.vector!r}, not {collection.vector_name!r}",
-                hint="Detach it first, or name that vector",
-            )
+        if self.known is not None:
+            self.known.check_vector(collection.name, collection.vector_name)
 
     def go(self, *, recompute: bool = False) -> AttachSummary:
         """Looks, refuses or writes."""
@@ -175,8 +176,9 @@ class AttachRun:
     def _verified(self, before: bool) -> bool:
         if self.how.check is None:
             return before
-        records = self.collection.scroll(with_vectors=True, page=SAMPLE)
-        sample = [record for record in islice(records, SAMPLE) if record.vector is not None]
+        records = islice(self.collection.scroll(with_vectors=True, page=SAMPLE), LOOKED_AT)
+        # Points with other vectors only may come first.
+        sample = list(islice((one for one in records if one.vector is not None), SAMPLE))
         verdict = self.how.check(sample) if sample else None
         if verdict is False:
             raise ModelMismatchError(
@@ -222,10 +224,7 @@ class AttachRun:
 
     def _filterable(self, *fields: str) -> bool:
         """Whether the store lets points be chosen by fields as they are indexed so far."""
-        strict = self.info.config.strict_mode_config
-        if not strict or not strict.enabled or strict.unindexed_filtering_retrieve is not False:
-            return True
-        return all(field in self.info.payload_schema for field in fields)
+        return filterable(self.info, *fields)
 
     def _info(self) -> models.CollectionInfo:
         with client_errors(self.collection.client):

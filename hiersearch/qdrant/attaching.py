@@ -7,15 +7,19 @@ the next one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from qdrant_client import models
 
 from hiersearch.errors import CollectionError
 from hiersearch.progress import Progress, tell_nobody
 from hiersearch.qdrant.attach_run import PAGE, AttachRun, AttachSettings, AttachSummary, Check
 from hiersearch.qdrant.attachment import read_attachment, remove_attachment
 from hiersearch.qdrant.connect import Client, client_errors
-from hiersearch.qdrant.placing import Label, having
-from hiersearch.qdrant.points import ROOT_DISTANCE, pages
+from hiersearch.qdrant.limits import filterable
+from hiersearch.qdrant.placing import Label, absent, having
+from hiersearch.qdrant.points import ROOT_DISTANCE, PointId, checked_page, pages
 from hiersearch.qdrant.stored import StoredPoints
 
 __all__ = [
@@ -93,6 +97,7 @@ def attach(
         on_progress: Told about work that takes time.
 
     Raises:
+        UsageError: A page is to be of less than one point.
         CollectionError: There is no such collection or vector, it is compared by neither cosine nor
             dot product, it was attached with another root, or has fields of those names.
         ModelMismatchError: The check says that another model made the vectors.
@@ -106,18 +111,8 @@ def attach(
 
 
 def _fill(run: AttachRun) -> AttachSummary:
-    known, collection = run.known, run.collection
-    if known is not None and known.recomputing:
-        raise CollectionError(
-            f"replacing the root distances of the collection {collection.name!r} was cut off",
-            hint="Finish it with recompute",
-        )
-    if known is not None and not known.has_root(collection.root):
-        raise CollectionError(
-            f"the collection {collection.name!r} was attached with another root"
-            + (f", that of {known.model}" if known.model else ""),
-            hint="Detach it first, or replace its root distances with recompute",
-        )
+    if run.known is not None:
+        run.known.check_root(run.collection.name, run.collection.root)
     return run.go()
 
 
@@ -148,6 +143,7 @@ def repair(
         on_progress: Told about work that takes time.
 
     Raises:
+        UsageError: As for `attach`.
         CollectionError: As for `attach`; or it is not hierarchical yet.
         ModelMismatchError: As for `attach`.
         VectorError: As for `attach`.
@@ -178,8 +174,10 @@ def detach(
         on_progress: Told about work that takes time.
 
     Raises:
+        UsageError: A page is to be of less than one point.
         CollectionError: There is no such collection, or it is not attached.
     """
+    checked_page(page)
     with client_errors(collection.client):
         info = collection.client.get_collection(collection.name)
     known = read_attachment(collection.client, collection.name, info)
@@ -190,14 +188,12 @@ def detach(
     points = 0
     if known.fields:
         # Every labelled point has a distance; its labels may be empty, which no filter finds.
-        total = collection.count(having(ROOT_DISTANCE))
-        records = collection.scroll(having(ROOT_DISTANCE), payload=[], page=page)
-        for part in pages(records, page):
+        chosen = having(ROOT_DISTANCE) if filterable(info, ROOT_DISTANCE) else None
+        total = collection.count(chosen)
+        for part in _placed_ids(collection, chosen, page):
             on_progress("detaching", points, total)
             with client_errors(collection.client):
-                collection.client.delete_payload(
-                    collection.name, list(known.fields), [record.id for record in part]
-                )
+                collection.client.delete_payload(collection.name, list(known.fields), list(part))
             points += len(part)
         on_progress("detaching", points, points)
     for field in known.indexes:
@@ -206,3 +202,16 @@ def detach(
                 collection.client.delete_payload_index(collection.name, field)
     remove_attachment(collection.client, collection.name)
     return DetachSummary(points, known.fields, known.indexes)
+
+
+def _placed_ids(
+    collection: StoredPoints, chosen: models.Filter | None, page: int
+) -> Iterator[list[PointId]]:
+    """Page by page, the ids of the points that have a root distance."""
+    if chosen is not None:
+        yield from collection.scroll_ids(chosen, page=page)
+        return
+    # A run that was cut off has removed the index, and strict mode filters by no other field.
+    records = collection.scroll(payload=[ROOT_DISTANCE], page=page)
+    found = (record for record in records if not absent(record, ROOT_DISTANCE))
+    yield from ([record.id for record in part] for part in pages(found, page))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -12,7 +13,13 @@ from qdrant_client import models
 from hiersearch.errors import CollectionError, StoreError
 from hiersearch.qdrant.connect import Client, client_errors
 
-__all__ = ["Attachment", "read_attachment", "remove_attachment", "write_attachment"]
+__all__ = [
+    "Attachment",
+    "attachment_in",
+    "read_attachment",
+    "remove_attachment",
+    "write_attachment",
+]
 
 Floats = NDArray[np.float32]
 
@@ -52,6 +59,38 @@ class Attachment:
         return self.root.shape == root.shape and bool(
             np.linalg.norm(self.root.astype(np.float64) - root) < _SAME_ROOT
         )
+
+    def check_vector(self, name: str, vector: str) -> None:
+        """Makes sure that the distances are of that vector.
+
+        Raises:
+            CollectionError: They are of another; names the collection.
+        """
+        if self.vector != vector:
+            raise CollectionError(
+                f"the collection {name!r} was attached by its vector {self.vector!r}, not "
+                f"{vector!r}",
+                hint="Name that vector, or detach the collection first",
+            )
+
+    def check_root(self, name: str, root: Floats) -> None:
+        """Makes sure that all distances are measured from that root.
+
+        Raises:
+            CollectionError: Some are not; names the collection.
+        """
+        if self.recomputing:
+            raise CollectionError(
+                f"replacing the root distances of the collection {name!r} was cut off",
+                hint="Finish it: repair it with recompute, or 'hiersearch attach --recompute'",
+            )
+        if not self.has_root(root):
+            raise CollectionError(
+                f"the collection {name!r} was attached with another root"
+                + (f", that of {self.model}" if self.model else ""),
+                hint="Use that root; or detach the collection, or replace its root distances with "
+                "recompute",
+            )
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in the metadata."""
@@ -114,7 +153,16 @@ def read_attachment(
     if info is None:
         with client_errors(client):
             info = client.get_collection(name)
-    data = (info.config.metadata or {}).get(_KEY)
+    return attachment_in(info.config.metadata, name)
+
+
+def attachment_in(metadata: Mapping[str, Any] | None, name: str) -> Attachment | None:
+    """What was added to a collection, by its metadata; None where nothing was.
+
+    Raises:
+        CollectionError: What it says cannot be read.
+    """
+    data = (metadata or {}).get(_KEY)
     return None if data is None else Attachment.from_json(data, name)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -45,7 +46,9 @@ class HierarchicalCollection(Paths):
 
     The same code runs over a server, the cloud, `QdrantClient(":memory:")` and the embedded engine.
     Nothing is sent before the first call. What a server's strict mode allows is read once and kept
-    to: batches are split, fewer candidates fetched, exact searches left out unless asked for.
+    to: batches are split, fewer candidates fetched, exact searches left out unless asked for. With
+    it is read whether the collection was attached by another root or vector: then nothing is
+    answered that depends on these.
     Of quantised vectors, every hit and every candidate is scored by the original.
 
     Args:
@@ -129,6 +132,7 @@ class HierarchicalCollection(Paths):
             Coarse to fine, each hit once.
 
         Raises:
+            CollectionError: No point has a root distance, or they are of another root or vector.
             UsageError: The whole path is asked for by a batch, or the radii are no numbers.
         """
         if by not in (None, "descent", "batch"):
@@ -140,9 +144,10 @@ class HierarchicalCollection(Paths):
                 raise UsageError(
                     "a batch finds the best points within given radii only", hint="Give radii"
                 )
-            path = self._whole_path(query, filter, payload)
+            search = partial(self._whole_path, query, filter, payload)
         else:
-            path = self._sampled_path(query, filter, payload, radii, by)
+            search = partial(self._sampled_path, query, filter, payload, radii, by)
+        path = self._explained(search, self._check_placed)
         child_distance = self._distance(child)
         return [_with_angle_to(hit, child_distance) for hit in path]
 
@@ -174,6 +179,10 @@ class HierarchicalCollection(Paths):
 
         Returns:
             Least angle first, equal angles by id; `score` is the cosine of the angle.
+
+        Raises:
+            CollectionError: No point has a root distance, or they are of another root or vector.
+            UsageError: There are to be less than one candidate.
         """
         query = descendant_query(
             self._row(parent_vector),
@@ -196,7 +205,7 @@ class HierarchicalCollection(Paths):
     ) -> list[Hit]:
         """The points that a vector entails most: least exterior angle, the vector as the child.
 
-        Arguments and answer as for `descendants_of`.
+        Arguments, answer and errors as for `descendants_of`.
         """
         query = ancestor_query(
             self._row(child_vector),
@@ -242,16 +251,17 @@ class HierarchicalCollection(Paths):
 
         Arguments, answer and errors: `hiersearch.qdrant.attaching.attach`.
         """
-        return attach(
-            self,
-            label=label,
-            check=check,
-            model=model,
-            vocabulary=vocabulary,
-            dry_run=dry_run,
-            page=page,
-            on_progress=on_progress,
-        )
+        with self._changing():
+            return attach(
+                self,
+                label=label,
+                check=check,
+                model=model,
+                vocabulary=vocabulary,
+                dry_run=dry_run,
+                page=page,
+                on_progress=on_progress,
+            )
 
     def repair(
         self,
@@ -269,24 +279,26 @@ class HierarchicalCollection(Paths):
 
         Arguments, answer and errors: `hiersearch.qdrant.attaching.repair`.
         """
-        return repair(
-            self,
-            label=label,
-            check=check,
-            model=model,
-            vocabulary=vocabulary,
-            recompute=recompute,
-            dry_run=dry_run,
-            page=page,
-            on_progress=on_progress,
-        )
+        with self._changing():
+            return repair(
+                self,
+                label=label,
+                check=check,
+                model=model,
+                vocabulary=vocabulary,
+                recompute=recompute,
+                dry_run=dry_run,
+                page=page,
+                on_progress=on_progress,
+            )
 
     def detach(self, *, page: int = PAGE, on_progress: Progress = tell_nobody) -> DetachSummary:
         """Removes what `attach` added, and nothing else.
 
         Arguments, answer and errors: `hiersearch.qdrant.attaching.detach`.
         """
-        return detach(self, page=page, on_progress=on_progress)
+        with self._changing():
+            return detach(self, page=page, on_progress=on_progress)
 
     def _candidates(
         self,
@@ -295,6 +307,10 @@ class HierarchicalCollection(Paths):
         condition: models.Filter | None,
         exact: bool | None,
     ) -> Candidates:
+        if number is not None and number < 1:
+            raise UsageError(
+                f"no ranking is made of {number} candidates", hint="Use at least 1, or the default"
+            )
         return Candidates(
             number=number or max(CANDIDATES, 4 * wanted),
             filter=and_placed(condition),
@@ -317,7 +333,10 @@ class HierarchicalCollection(Paths):
                 return self._all_alike(number, condition, payload)
             return [_with_angle(hit) for hit in self._query(number, payload, **query)]
 
-        return self._settled(search, limit, offset, score_threshold)
+        if limit < 1:
+            return []
+        found = partial(self._settled, search, limit, offset, score_threshold)
+        return self._explained(found, self._check_placed)
 
     def _distance(self, row: Floats) -> float:
         return float(root_distance(row.astype(np.float64), self.root.astype(np.float64)))

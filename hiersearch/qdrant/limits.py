@@ -8,7 +8,7 @@ from qdrant_client import models
 
 from hiersearch.errors import StoreError
 
-__all__ = ["Limits"]
+__all__ = ["Limits", "filterable"]
 
 OVERSAMPLING = 2.0
 """Quantised vectors that a search looks up for each point that it wants, to score these again."""
@@ -24,6 +24,7 @@ class Limits:
         upserts: Greatest number of points in a write.
         hnsw_ef: Greatest `hnsw_ef`.
         oversampling: Greatest oversampling of quantised vectors.
+        condition: Greatest number of values in one condition of a filter.
         exact: Whether exact searches and counts are allowed.
         quantized: Whether vectors are quantised, so that hits must be scored again.
     """
@@ -33,6 +34,7 @@ class Limits:
     upserts: int | None = None
     hnsw_ef: int | None = None
     oversampling: float | None = None
+    condition: int | None = None
     exact: bool = True
     quantized: bool = False
 
@@ -57,6 +59,7 @@ class Limits:
             upserts=strict.upsert_max_batchsize,
             hnsw_ef=strict.search_max_hnsw_ef,
             oversampling=strict.search_max_oversampling,
+            condition=strict.condition_max_size,
             exact=strict.search_allow_exact is not False,
             quantized=quantized,
         )
@@ -90,6 +93,10 @@ class Limits:
         """The number of points to ask for at a time."""
         return _capped(wanted, self.points)
 
+    def chosen(self, wanted: int) -> int:
+        """The number of points to choose by their ids at a time, in the filter of a query."""
+        return _capped(self.page(wanted), self.condition)
+
     def written(self, wanted: int) -> int:
         """The number of points to write at a time."""
         return _capped(wanted, self.upserts)
@@ -105,6 +112,14 @@ class Limits:
                 f"the server gives at most {self.points} points per query, not {wanted}",
                 hint="Ask for fewer, or raise max_query_limit in its strict mode",
             )
+
+
+def filterable(info: models.CollectionInfo, *fields: str) -> bool:
+    """Whether a store lets points be chosen by payload fields, as these are indexed so far."""
+    strict = info.config.strict_mode_config
+    if not strict or not strict.enabled or strict.unindexed_filtering_retrieve is not False:
+        return True
+    return all(field in info.payload_schema for field in fields)
 
 
 def _capped(wanted: int, most: int | None) -> int:

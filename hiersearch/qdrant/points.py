@@ -12,11 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from qdrant_client import models
 
+from hiersearch.errors import UsageError
+
 __all__ = [
     "ROOT_DISTANCE",
     "Hit",
     "PointId",
     "Record",
+    "checked_page",
     "id_order",
     "pages",
     "plain_id",
@@ -101,6 +104,17 @@ class Hit:
 def id_order(point: Hit | Record) -> tuple[bool, PointId]:
     """Sort key: integers first, then UUIDs, as a server orders them."""
     return isinstance(point.id, str), point.id
+
+
+def checked_page(size: int) -> int:
+    """A number of points to read at a time.
+
+    Raises:
+        UsageError: It is less than 1: no page would ever be the last.
+    """
+    if size < 1:
+        raise UsageError(f"{size} points cannot be read at a time", hint="Use a page of at least 1")
+    return size
 
 
 def pages(records: Iterator[Record], size: int) -> Iterator[list[Record]]:

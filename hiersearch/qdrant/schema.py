@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike
 from qdrant_client import models
 
 from hiersearch.errors import CollectionError, VectorError
+from hiersearch.qdrant.attachment import Attachment, attachment_in
 from hiersearch.qdrant.connect import Client, client_errors
 from hiersearch.qdrant.edge import EdgeClient
 from hiersearch.qdrant.edge_errors import refuse
@@ -54,6 +56,9 @@ class CollectionSchema:
         self.hnsw_ef = hnsw_ef
         self._small: bool | None = None
         self._known_limits: Limits | None = None
+        self._metadata: Mapping[str, Any] | None = None
+        self._agreed = False
+        self._placed = False
         self._faster: dict[int, Way] = {}
 
     def __repr__(self) -> str:
@@ -97,7 +102,7 @@ class CollectionSchema:
             self._add_shard_keys(options.shard_keys, new)
             there = self.client.get_collection(self.name)
             self._check_vectors(there.config.params.vectors, [models.Distance.COSINE])
-            self._known_limits = None
+            self._forget()
             wanted: dict[str, Any] = {
                 ROOT_DISTANCE: models.FloatIndexParams(
                     type=models.FloatIndexType.FLOAT, is_principal=True
@@ -116,7 +121,7 @@ class CollectionSchema:
         """Delete the collection, if there is one."""
         with client_errors(self.client):
             self.client.delete_collection(self.name)
-        self._small = self._known_limits = None
+        self._forget()
 
     def optimize(self) -> bool:
         """Let the embedded engine tidy up; a server does so by itself.
@@ -143,8 +148,46 @@ class CollectionSchema:
             self._check_vectors(
                 config.params.vectors, [models.Distance.COSINE, models.Distance.DOT]
             )
+            self._metadata = config.metadata
             self._known_limits = Limits.of(config, self.vector_name)
         return self._known_limits
+
+    def _hierarchical_limits(self) -> Limits:
+        """`_limits`, of a collection whose root distances, if any, are those of root and vector.
+
+        For whatever reads or writes these. Looks at what `_limits` read, once.
+
+        Raises:
+            CollectionError: As for `_limits`; or it was attached by another root or vector, or its
+                distances are being replaced.
+        """
+        limits = self._limits()
+        if not self._agreed:
+            known = self._attachment()
+            if known is not None:
+                known.check_vector(self.name, self.vector_name)
+                known.check_root(self.name, self.root)
+            self._agreed = True
+        return limits
+
+    def _attachment(self) -> Attachment | None:
+        """What was attached, as of the last time that the store was asked."""
+        self._limits()
+        return attachment_in(self._metadata, self.name)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Around what changes a collection as a whole: it is asked again afterwards."""
+        self._forget()
+        try:
+            yield
+        finally:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Ask the store again."""
+        self._small = self._known_limits = self._metadata = None
+        self._agreed = self._placed = False
 
     def _add_shard_keys(self, keys: Sequence[str], new: bool) -> None:
         if not keys:

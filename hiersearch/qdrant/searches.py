@@ -83,7 +83,7 @@ class Searches(StoredPoints):
         return None if least is None or greatest is None else (least, greatest)
 
     def _search_params(self, exact: bool | None) -> models.SearchParams:
-        limits = self._limits()
+        limits = self._hierarchical_limits()
         if exact is None:
             exact = limits.exact and self._is_small()
         return limits.search_params(exact, self.hnsw_ef)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,16 @@ from hiersearch.geometry import root_distance
 from hiersearch.qdrant.connect import client_errors
 from hiersearch.qdrant.edge import EdgeClient
 from hiersearch.qdrant.edge_errors import refuse
-from hiersearch.qdrant.points import ROOT_DISTANCE, PointId, Record, pages, plain_id
+from hiersearch.qdrant.emptiness import LABEL, EmptyAnswers
+from hiersearch.qdrant.points import (
+    ROOT_DISTANCE,
+    PointId,
+    Record,
+    checked_page,
+    pages,
+    plain_id,
+)
 from hiersearch.qdrant.rows import unit_rows
-from hiersearch.qdrant.schema import CollectionSchema
 
 __all__ = ["StoredPoints", "root_distances", "selection"]
 
@@ -30,7 +38,7 @@ BATCH = 256
 """Points per write: well below the size of request that servers accept."""
 
 
-class StoredPoints(CollectionSchema):
+class StoredPoints(EmptyAnswers):
     """The part of a `HierarchicalCollection` that does not search."""
 
     # Writing
@@ -61,7 +69,7 @@ class StoredPoints(CollectionSchema):
                 f"{len(ids)} ids, {len(rows)} vectors and {len(payloads)} payloads do not match"
             )
         distances = root_distances(rows, self.root)
-        for part in _slices(len(ids), self._limits().written(BATCH)):
+        for part in _slices(len(ids), self._hierarchical_limits().written(BATCH)):
             points = [
                 models.PointStruct(
                     id=number,
@@ -84,7 +92,7 @@ class StoredPoints(CollectionSchema):
         Raises:
             VectorError: A point was read without its vector.
         """
-        for part in _slices(len(records), self._limits().written(BATCH)):
+        for part in _slices(len(records), self._hierarchical_limits().written(BATCH)):
             points = []
             for record in records[part]:
                 if record.vector is None:
@@ -181,8 +189,12 @@ class StoredPoints(CollectionSchema):
         with_vectors: bool = False,
         page: int = 1000,
     ) -> Iterator[Record]:
-        """All points that match, by id, fetched page by page."""
-        page = self._limits().page(page)
+        """All points that match, by id, fetched page by page.
+
+        Raises:
+            UsageError: A page is to be of less than one point; raised with the first point.
+        """
+        page = self._limits().page(checked_page(page))
         offset: Any = None
         while True:
             with client_errors(self.client):
@@ -204,7 +216,12 @@ class StoredPoints(CollectionSchema):
         *,
         page: int = 1000,
     ) -> Iterator[list[PointId]]:
-        """The ids of all points that match, in order, in lists of at most a page each."""
+        """The ids of all points that match, in order, in lists of at most a page each.
+
+        Raises:
+            UsageError: As for `scroll`.
+        """
+        checked_page(page)
         if not isinstance(self.client, EdgeClient):
             records = self.scroll(filter, payload=[], page=page)
             yield from ([one.id for one in part] for part in pages(records, page))
@@ -231,7 +248,7 @@ class StoredPoints(CollectionSchema):
             exact=True, quantization=models.QuantizationSearchParams(ignore=True)
         )
         found: dict[PointId, float] = {}
-        for part in _slices(len(ids), limits.page(len(ids))):
+        for part in _slices(len(ids), limits.chosen(len(ids))):
             chosen = models.HasIdCondition(has_id=list(ids[part]))
             asked: dict[str, Any] = {
                 "query": self.root.tolist(),
@@ -281,17 +298,21 @@ class StoredPoints(CollectionSchema):
             Exact counts; a server whose strict mode allows none gives its estimates.
 
         Raises:
+            CollectionError: The collection was attached without a vocabulary, or not at all.
             StoreError: There may be more values than a server's strict mode lets it give.
         """
-        limits = self._limits()
+        limits = self._hierarchical_limits() if key == LABEL else self._limits()
         most = limits.page(max(limit, 1))
-        with client_errors(self.client):
-            answer = self.client.facet(
+
+        def ask() -> list[models.FacetValueHit]:
+            return self.client.facet(
                 self.name, key, facet_filter=filter, limit=most, exact=limits.exact
-            )
-        if len(answer.hits) >= most:
+            ).hits
+
+        found = self._explained(ask, partial(self._check_labelled, key))
+        if len(found) >= most:
             limits.check(limit)
-        hits = sorted(answer.hits, key=lambda hit: (-hit.count, str(hit.value)))
+        hits = sorted(found, key=lambda hit: (-hit.count, str(hit.value)))
         return {str(hit.value): hit.count for hit in hits}
 
     @property

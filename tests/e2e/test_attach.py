@@ -138,7 +138,18 @@ def test_another_models_vectors_are_refused_and_nothing_is_written(run, home, mi
     done = run(*words, "--unverified")
     assert done.stdout == "10 attached; model not verified\n"
     done = run(*words, "--text-field", "nothing", "--recompute")
-    assert done.stdout == "10 already right; model not verified\n"
+    why = "no text or photo could be read from 'nothing'"
+    assert done.stdout == f"10 already right; model not verified: {why}\n"
+
+
+def test_why_a_model_is_not_verified_is_said(run, home, mini):
+    with EdgeClient(home / "vectors") as client:
+        fill(client, mini.encode_texts(CAPTIONS), [{"words": caption} for caption in CAPTIONS])
+    words = ("attach", "--store", "vectors", "--collection", "theirs", "--model", "mini")
+    done = run(*words, "--dry-run")
+    assert "not verified: no text or photo could be read; name its field with" in done.stdout
+    done = run(*words, "--text-field", "words")
+    assert done.stdout == "10 attached; model verified\n"
 
 
 def test_what_cannot_be_done_is_said_before_a_model_is_loaded(run, home, keyed, monkeypatch):
@@ -150,7 +161,18 @@ def test_what_cannot_be_done_is_said_before_a_model_is_loaded(run, home, keyed, 
     assert "several vectors" in said_of_several(said, attach, keyed)
     assert "is not attached" in said("detach", check=1)
     assert "Leave out --url" in said(*attach, "--url", keyed.url, "--store", "x", check=2)
-    assert "is not the URL" in said(*attach, "--url", "localhost:6333", check=2)
+    for words in (attach, ("detach",)):
+        refused = said(*words, "--url", "ann:hidden@localhost:6333", check=2)
+        assert "localhost:6333 is not the URL" in refused
+        for url in ("http://ann:hidden@127.0.0.1:9", "HTTP://ann:hidden@127.0.0.1:9/q?api-key=k"):
+            for option in ("--url", "--store"):
+                away = said(*words, option, url, check=3)
+                assert "no Qdrant server answers at http://127.0.0.1:9" in away
+                assert "api-key" not in away
+                refused += away
+        refused += said(*words, "--store", "ftp://ann:hidden@host/x", check=2)
+        assert "hidden" not in refused
+    assert not any(home.iterdir())
     away = said(*attach, "--url", "http://127.0.0.1:9", check=3)
     assert "no Qdrant server answers at http://127.0.0.1:9" in away
     assert "secret" not in away

@@ -82,11 +82,11 @@ def test_killed_at_random_moments_and_run_again(killer, server, source, tmp_path
         target = tmp_path / str(number) if back else ServerPlace(server.url, f"copy-{number}")
         if number % 3 == 0:  # over an older state of it, with photos that are gone since
             make_index(target, range(400, PHOTOS + 200), version=1)
-        moment = chance.randint(0, PAGES), chance.uniform(0, 0.05)
+        moment = chance.randint(1, PAGES), chance.uniform(0, 0.05)
         print(original, target, *moment, file=killer.stdin, flush=True)
         codes.append(int(killer.stdout.readline()))
         done = copy_index(original, target, overwrite=number % 3 == 0)
         assert done.copied + done.unchanged == PHOTOS
         assert same_contents(source, target)
     assert set(codes) <= {-9, 0}
-    assert -9 in codes
+    assert codes.count(-9) >= 4  # the others were done before the kill came

@@ -24,10 +24,13 @@ COMMANDS = [line[2:] for text in CONSOLE for line in text.splitlines() if line.s
 
 @pytest.fixture
 def photos(home, demo_photos) -> Path:
-    """What the README speaks of: a folder of photos, a vocabulary, and data of benchmarks."""
+    """What the README speaks of: a folder of photos, vocabularies, and data of benchmarks."""
     shutil.copytree(demo_photos, home / "photos")
     shutil.copy(demo_photos / "cat.png", home)
     (home / "birds.csv").write_text("concept,parent\nparrot,bird\nbird,animal\nanimal,\n")
+    (home / "products.txt").write_text(
+        "fruit > apple > granny smith\nfruit > pear\ndrink > coffee\ndrink > tea > green tea\n"
+    )
     make_hyperlex(make_hierarcaps(home / "benchmarks", demo_photos))
     return home / "photos"
 

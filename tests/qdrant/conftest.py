@@ -4,8 +4,10 @@ import os
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from qdrant_client import QdrantClient
 
 from hiersearch.qdrant import Client, EdgeClient, HierarchicalCollection
+from tests.rest_server import serving
 
 Floats = NDArray[np.float32]
 
@@ -50,37 +53,93 @@ def cloud() -> Cloud:
     return Cloud.make()
 
 
-def _edge(path: Path) -> Client:
-    return EdgeClient(path / "store é")
-
-
-def _memory(path: Path) -> Client:
-    return QdrantClient(":memory:")
-
-
-def _server(path: Path) -> Client:
-    return QdrantClient(url=os.environ["QDRANT_URL"], api_key=os.environ.get("QDRANT_API_KEY"))
-
+# Taken here: tests themselves run without the settings of whoever starts them.
+_URL = os.environ.get("QDRANT_URL")
+_KEY = os.environ.get("QDRANT_API_KEY")
+_READ_ONLY_KEY = os.environ.get("QDRANT_READ_ONLY_KEY")
+_GRPC_PORT = int(os.environ.get("QDRANT_GRPC_PORT") or 6334)
 
 no_server = pytest.mark.skipif(
-    "QDRANT_URL" not in os.environ, reason="no Qdrant server to test with (set QDRANT_URL)"
+    _URL is None, reason="no Qdrant server to test with (set QDRANT_URL)"
 )
 
 
-@pytest.fixture(
-    params=[
-        pytest.param(_edge, id="edge"),
-        pytest.param(_memory, id="memory"),
-        pytest.param(_server, id="server", marks=no_server),
-    ]
-)
+@contextmanager
+def _edge(path: Path) -> Iterator[Client]:
+    with EdgeClient(path / "store é") as client:
+        yield client
+
+
+@contextmanager
+def _memory(path: Path) -> Iterator[Client]:
+    yield QdrantClient(":memory:")
+
+
+@contextmanager
+def _http(path: Path) -> Iterator[Client]:
+    with (
+        serving() as server,
+        closing(QdrantClient(url=server.url, check_compatibility=False)) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def _server(path: Path, key: str | None = _KEY, **settings: Any) -> Iterator[Client]:
+    with closing(QdrantClient(url=_URL, api_key=key, **settings)) as client:
+        yield client
+
+
+def _grpc(path: Path) -> AbstractContextManager[Client]:
+    return _server(path, prefer_grpc=True, grpc_port=_GRPC_PORT)
+
+
+_SERVERS = [
+    pytest.param(_server, id="server", marks=no_server),
+    pytest.param(_grpc, id="grpc", marks=no_server),
+]
+_HERE = [pytest.param(_edge, id="edge"), pytest.param(_memory, id="memory")]
+
+
+@contextmanager
+def _cleared(opened: AbstractContextManager[Client]) -> Iterator[Client]:
+    """Without the collections of tests, before and after: a server keeps what it is given."""
+    with opened as client:
+        for when in ("before", "after"):
+            for collection in client.get_collections().collections:
+                if collection.name.startswith("hiersearch-test"):
+                    client.delete_collection(collection.name)
+            if when == "before":
+                yield client
+
+
+@pytest.fixture(params=[*_HERE, *_SERVERS])
 def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
-    opened: Client = request.param(tmp_path)
-    yield opened
-    for name in ("hiersearch-test", "hiersearch-test-other"):
-        if opened.collection_exists(name):
-            opened.delete_collection(name)
-    opened.close()
+    with _cleared(request.param(tmp_path)) as opened:
+        yield opened
+
+
+@pytest.fixture(params=[*_HERE, pytest.param(_http, id="http"), *_SERVERS])
+def attaching_client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
+    """For collections that others made; over real HTTP too, with or without a Qdrant server."""
+    with _cleared(request.param(tmp_path)) as opened:
+        yield opened
+
+
+@pytest.fixture(params=_SERVERS)
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[QdrantClient]:
+    """A client of the real server that `QDRANT_URL` names."""
+    with _cleared(request.param(tmp_path)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[QdrantClient]:
+    """A client of that server which may read only."""
+    if _READ_ONLY_KEY is None:
+        pytest.skip("no key that may read only (set QDRANT_READ_ONLY_KEY)")
+    with _server(tmp_path, _READ_ONLY_KEY) as opened:
+        yield opened
 
 
 Made = Callable[..., HierarchicalCollection]

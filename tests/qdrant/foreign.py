@@ -11,7 +11,7 @@ from qdrant_client import models
 from hiersearch.qdrant import Client, EdgeClient, HierarchicalCollection
 from tests.qdrant.conftest import Cloud
 
-NAME = "theirs"
+NAME = "hiersearch-test-theirs"
 COSINE, DOT = models.Distance.COSINE, models.Distance.DOT
 
 

@@ -21,6 +21,7 @@ from hiersearch.qdrant import (
     concept_filter,
 )
 from tests.qdrant.conftest import Cloud
+from tests.qdrant.foreign import NAME, label
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Payload indexes have no effect", "ignore:Local mode performs exact"
@@ -130,6 +131,56 @@ def test_points_come_back_the_same(cloud: Cloud, twin: HierarchicalCollection) -
             assert not await collection.exists()
 
     run(ask())
+
+
+def test_a_collection_of_others_is_attached_and_detached(cloud: Cloud) -> None:
+    async def ask() -> None:
+        client = AsyncQdrantClient(":memory:")
+        params = models.VectorParams(size=16, distance=models.Distance.COSINE)
+        await client.create_collection(NAME, vectors_config=params)
+        rows = dict(zip(cloud.ids, cloud.vectors.tolist(), strict=True))
+        await client.upsert(
+            NAME, [models.PointStruct(id=number, vector=row) for number, row in rows.items()]
+        )
+        before = await everything(client)
+        with pytest.raises(CollectionError, match="not attached"):
+            await AsyncHierarchicalCollection.attached(client, NAME)
+        collection = AsyncHierarchicalCollection(client, NAME, root=cloud.root, vector_name="")
+        with pytest.raises(CollectionError, match="no point"):
+            await collection.radial_path(cloud.root)
+        told: list[int] = []
+        done = await collection.attach(
+            label=label,
+            check=lambda sample: bool(sample),
+            page=64,
+            on_progress=lambda _task, count, _total: told.append(count),
+        )
+        assert (done.attached, done.labelled, done.verified) == (300, 300, True)
+        assert told[-1] == 300
+        distances = {number: one["root_distance"] for number, one in (await everything(client))}
+        assert distances == pytest.approx(
+            dict(zip(cloud.ids, cloud.distances.tolist(), strict=True)), abs=1e-6
+        )
+
+        other = await AsyncHierarchicalCollection.attached(client, NAME, hnsw_ef=64)
+        assert await other.radial_path(cloud.vectors[3])
+        pages = [page async for page in other.scroll_ids(page=77)]
+        assert [len(page) for page in pages] == [77, 77, 77, 69]
+        assert [number for page in pages for number in page] == sorted(cloud.ids)
+        assert (await other.repair()).already == 300
+        await client.delete_payload(NAME, ["root_distance"], cloud.ids[:5])
+        assert (await other.repair(label=label, page=2)).attached == 5
+
+        assert (await collection.detach(page=50)).points == 300
+        assert await everything(client) == before
+        await client.close()
+
+    run(ask())
+
+
+async def everything(client: AsyncQdrantClient) -> list[tuple[Any, Any]]:
+    points, _ = await client.scroll(NAME, limit=1000)
+    return [(point.id, point.payload) for point in points]
 
 
 def test_many_calls_at_a_time(cloud: Cloud, twin: HierarchicalCollection) -> None:

@@ -6,7 +6,6 @@ import random
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from qdrant_client import QdrantClient
 
 from hiersearch.qdrant import Client, EdgeClient
 from tests.qdrant.conftest import Cloud
-from tests.qdrant.foreign import check_right, everything, their, theirs
+from tests.qdrant.foreign import NAME, check_right, everything, their, theirs
 from tests.rest_server import serving_apart
 
 ATTACH = """
@@ -26,8 +25,10 @@ ATTACH = """
     from qdrant_client import QdrantClient
     from hiersearch.qdrant import EdgeClient, HierarchicalCollection
 
-    place, root = sys.argv[1], np.load(sys.argv[2])
-    for seconds in sys.stdin:
+    place, name, root = sys.argv[1], sys.argv[2], np.load(sys.argv[3])
+    for line in sys.stdin:
+        pages, delay = line.split()
+        reading, writing = os.pipe()
         child = os.fork()  # what takes long to import is imported once
         if child == 0:
             client = (
@@ -35,13 +36,17 @@ ATTACH = """
                 if place.startswith("http")
                 else EdgeClient(place)
             )
-            collection = HierarchicalCollection(client, "theirs", root=root, vector_name="")
-            collection.attach(page=8)
+            collection = HierarchicalCollection(client, name, root=root, vector_name="")
+            collection.attach(page=8, on_progress=lambda *_: os.write(writing, b"."))
             client.close()
             os._exit(0)
-        if seconds.strip():
-            time.sleep(float(seconds))
-            os.kill(child, signal.SIGKILL)  # not waited for yet: the number is still its own
+        os.close(writing)
+        left = int(pages)
+        while left and os.read(reading, 1):
+            left -= 1
+        time.sleep(float(delay))
+        os.kill(child, signal.SIGKILL)  # not waited for yet: the number is still its own
+        os.close(reading)
         os.waitpid(child, 0)
         print("ended", flush=True)
 """
@@ -83,25 +88,19 @@ def test_kills_at_any_moment_leave_nothing_wrong(tmp_path, place, count):
             theirs(client, cloud)
             before = everything(client)
         runner = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(ATTACH), where, tmp_path / "root.npy"],
+            [sys.executable, "-c", textwrap.dedent(ATTACH), where, NAME, tmp_path / "root.npy"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-
-        def run(kill_after: float | str) -> float:
-            began = time.perf_counter()
-            runner.stdin.write(f"{kill_after}\n")
-            runner.stdin.flush()
+        half_done = tries = 0
+        # A kill may come when all is written: as many more are tried.
+        while half_done < KILLS:
+            tries += 1
+            assert tries <= 4 * KILLS
+            pages = rng.randint(1, count // 8 - 1)
+            print(pages, rng.uniform(0, 0.005), file=runner.stdin, flush=True)
             assert runner.stdout.readline() == "ended\n"
-            return time.perf_counter() - began
-
-        # How long a whole run takes here and now, so that the kills fall into it.
-        whole, half_done = run(""), 0
-        for _ in range(KILLS):
-            with open_client(where) as client:
-                their(client, cloud.root).detach()
-            run(rng.random() * whole * 0.9)
             with open_client(where) as client:
                 collection = their(client, cloud.root)
                 left = collection.count_without_distance()
@@ -109,6 +108,7 @@ def test_kills_at_any_moment_leave_nothing_wrong(tmp_path, place, count):
                 done = collection.attach()
                 assert (done.attached, done.already) == (left, count - left)
                 check_right(client, before, cloud.root)
+                collection.detach()
         runner.stdin.close()
-        runner.wait()
-        assert half_done
+        assert runner.wait() == 0
+        runner.stdout.close()

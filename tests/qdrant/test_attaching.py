@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import numpy as np
 import pytest
-from qdrant_client import QdrantClient, models
+from qdrant_client import models
 
-from hiersearch.errors import CollectionError, ModelMismatchError, StoreError, VectorError
-from hiersearch.qdrant import Client, EdgeClient, HierarchicalCollection
+from hiersearch.errors import CollectionError, ModelMismatchError, VectorError
+from hiersearch.qdrant import Client, HierarchicalCollection
 from tests.qdrant.conftest import Cloud, unit
 from tests.qdrant.foreign import (
     COSINE,
@@ -25,7 +21,6 @@ from tests.qdrant.foreign import (
     their,
     theirs,
 )
-from tests.rest_server import RefusedError, serving
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Payload indexes have no effect"),
@@ -34,29 +29,9 @@ pytestmark = [
 ]
 
 
-@contextmanager
-def over_http(path: Path) -> Iterator[Client]:
-    with serving() as server:
-        client = QdrantClient(url=server.url, check_compatibility=False)
-        yield client
-        client.close()
-
-
-@contextmanager
-def over_edge(path: Path) -> Iterator[Client]:
-    with EdgeClient(path / "store") as client:
-        yield client
-
-
-@contextmanager
-def over_memory(path: Path) -> Iterator[Client]:
-    yield QdrantClient(":memory:")
-
-
-@pytest.fixture(params=[over_edge, over_memory, over_http], ids=["edge", "memory", "http"])
-def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
-    with request.param(tmp_path) as opened:
-        yield opened
+@pytest.fixture
+def client(attaching_client: Client) -> Client:
+    return attaching_client
 
 
 @pytest.mark.parametrize("page", [1, 7, 512])
@@ -90,7 +65,7 @@ def test_a_collection_that_was_attached_answers_as_one_that_was_made(client, clo
     theirs(client, cloud)
     their(client, cloud.root).attach()
     attached = HierarchicalCollection.attached(client, NAME)
-    made = HierarchicalCollection(client, "made", root=cloud.root)
+    made = HierarchicalCollection(client, "hiersearch-test-made", root=cloud.root)
     made.create()
     made.upsert(
         [number_of(cloud, row) for row in range(len(cloud.ids))],
@@ -221,6 +196,23 @@ def test_the_check_decides(client, cloud):
     assert collection.attach().verified
     remembered = client.get_collection(NAME).config.metadata["hiersearch"]
     assert (remembered["verified"], remembered["model"]) == (True, "clip")
+
+
+def test_the_check_looks_for_points_with_the_vector(client):
+    cloud = Cloud.make(120)
+    params = models.VectorParams(size=16, distance=COSINE)
+    client.create_collection(NAME, vectors_config={"image": params, "text": params})
+    client.upsert(
+        NAME,
+        [
+            models.PointStruct(id=row, vector={"text" if row < 100 else "image": vector.tolist()})
+            for row, vector in enumerate(cloud.vectors)
+        ],
+    )
+    seen = []
+    with pytest.raises(ModelMismatchError):
+        their(client, cloud.root, "image").attach(check=lambda some: seen.extend(some) or False)
+    assert [record.id for record in seen] == list(range(100, 120))
 
 
 def test_another_root_is_refused_until_detached_or_recomputed(client, cloud):
@@ -377,101 +369,6 @@ def test_points_that_come_and_go_meanwhile_are_right_or_counted(client):
     assert collection.count_without_distance() == 0
 
 
-# What only a server has
-
-
-def test_a_point_that_is_deleted_between_reading_and_writing_is_passed_over():
-    cloud = Cloud.make(60)
-    with serving() as server:
-        client = QdrantClient(url=server.url, check_compatibility=False)
-        theirs(client, cloud)
-        gone = []
-
-        def refuse(method: str, path: str) -> None:
-            # As a server does, which does not know one of the points.
-            if path.endswith("/points/batch") and not gone:
-                gone.append(number_of(cloud, 33))
-                server.store.delete(NAME, gone)
-                raise RefusedError(404, "Not found: No point with id found")
-
-        server.fail = refuse
-        done = their(client, cloud.root).attach()
-        assert done.missing == 0
-        assert their(client, cloud.root).count_without_distance() == 0
-
-
-def test_a_server_that_fails_half_way_is_gone_on_with():
-    cloud = Cloud.make(100)
-    with serving() as server:
-        client = QdrantClient(url=server.url, check_compatibility=False)
-        theirs(client, cloud)
-        before = everything(client)
-        writes = []
-
-        def fail(method: str, path: str) -> None:
-            if path.endswith("/points/batch"):
-                writes.append(path)
-                if len(writes) > 3:
-                    raise RefusedError(503, "out of breath")
-
-        server.fail = fail
-        with pytest.raises(StoreError):
-            their(client, cloud.root).attach(page=10)
-        server.fail = None
-        done = their(client, cloud.root).attach(page=10)
-        assert (done.attached, done.already) == (70, 30)
-        check_right(client, before, cloud.root)
-
-
-def test_strict_mode_and_keys_are_respected():
-    cloud = Cloud.make(100)
-    with serving(api_key="secret", read_only_key="reader") as server:
-        client = QdrantClient(url=server.url, api_key="secret", check_compatibility=False)
-        theirs(client, cloud)
-        before = everything(client)
-        client.update_collection(
-            NAME,
-            strict_mode_config=models.StrictModeConfig(
-                enabled=True,
-                max_query_limit=9,
-                upsert_max_batchsize=5,
-                search_allow_exact=False,
-                unindexed_filtering_retrieve=False,
-                unindexed_filtering_update=False,
-            ),
-        )
-        reader = QdrantClient(url=server.url, api_key="reader", check_compatibility=False)
-        looked = their(reader, cloud.root).attach(dry_run=True)
-        assert looked.attached == 100
-        with pytest.raises(StoreError, match="refuses the key"):
-            their(reader, cloud.root).attach()
-        their(client, cloud.root).attach(label=label)
-        their(client, cloud.root).detach()
-        their(client, cloud.root).attach()
-        client.update_collection(
-            NAME, strict_mode_config=models.StrictModeConfig(enabled=False, max_query_limit=9)
-        )
-        check_right(client, before, cloud.root)
-
-
-def test_the_indexes_come_before_the_first_point_and_the_metadata_before_the_indexes():
-    cloud = Cloud.make(10)
-    with serving() as server:
-        client = QdrantClient(url=server.url, check_compatibility=False)
-        theirs(client, cloud)
-        start = len(server.requests)
-        their(client, cloud.root).attach(label=label)
-        order = [
-            path.rsplit("/", 1)[1]
-            for method, path in server.requests[start:]
-            if method in ("PATCH", "PUT") or path.endswith("batch")
-        ]
-        assert order == [NAME, "index", "index", "batch"]
-        schema = client.get_collection(NAME).payload_schema
-        assert schema["root_distance"].params.is_principal
-        assert schema["concepts"].data_type == models.PayloadSchemaType.KEYWORD
-
-
 def test_metadata_that_cannot_be_read_is_not_guessed_at(client):
     cloud = Cloud.make(5)
     theirs(client, cloud)
@@ -479,13 +376,3 @@ def test_metadata_that_cannot_be_read_is_not_guessed_at(client):
         client.update_collection(NAME, metadata={"hiersearch": data})
         with pytest.raises(CollectionError, match=reason):
             their(client, cloud.root).attach()
-
-
-def test_a_server_that_keeps_no_metadata_is_refused_before_points_are_written(monkeypatch):
-    cloud = Cloud.make(5)
-    client = QdrantClient(":memory:")
-    theirs(client, cloud)
-    monkeypatch.setattr(client, "update_collection", lambda *_, **__: True)
-    with pytest.raises(StoreError, match="does not remember"):
-        their(client, cloud.root).attach()
-    assert their(client, cloud.root).count_without_distance() == 5

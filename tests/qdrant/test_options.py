@@ -14,6 +14,7 @@ from hiersearch.errors import StoreError
 from hiersearch.qdrant import CollectionOptions, EdgeClient, HierarchicalCollection, concept_filter
 from hiersearch.qdrant.limits import Limits
 from tests.qdrant.conftest import Cloud
+from tests.rest_server import serving
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Payload indexes have no effect", "ignore:Local mode performs exact"
@@ -211,6 +212,16 @@ class TestOptions:
             "sharding_method": models.ShardingMethod.CUSTOM,
         }
         assert client.shard_keys == ["berlin", "paris"]
+
+    def test_the_graph_is_built_along_the_root_distance(self, cloud: Cloud) -> None:
+        with serving() as server:
+            client = QdrantClient(url=server.url, check_compatibility=False)
+            HierarchicalCollection(client, "cloud", root=cloud.root).create()
+            index = client.get_collection("cloud").payload_schema["root_distance"]
+            assert index.params == models.FloatIndexParams(
+                type=models.FloatIndexType.FLOAT, is_principal=True
+            )
+            client.close()
 
     def test_what_is_left_out_is_not_mentioned(self, cloud: Cloud) -> None:
         client = Server()
