@@ -1,0 +1,90 @@
+"""The aligned offline model: its differences, and the folder that is built of them."""
+
+from __future__ import annotations
+
+import copy
+import os
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hiersearch.encoder import HierarchicalEncoder
+from hiersearch.encoder.mini_aligned import (
+    DIFFERENCES,
+    MINI_ALIGNED_TEMPERATURE,
+    add_differences,
+    differences,
+    mini_aligned_folder,
+)
+from hiersearch.encoder.sidecar import read_sidecar
+from hiersearch.errors import ModelError
+from hiersearch.geometry import root_distance
+
+CHAINS = [
+    ("animal", "bird", "parrot", "a ring-necked parakeet on a branch"),
+    ("food", "fruit", "apple", "a granny smith"),
+    ("vehicle", "car", "sports car", "a red convertible by the sea"),
+]
+
+
+@pytest.fixture(scope="module")
+def aligned(environ) -> HierarchicalEncoder:
+    return HierarchicalEncoder("mini-aligned")
+
+
+def test_what_was_moved_is_moved_again(mini):
+    trained = copy.deepcopy(mini.model)
+    names = [name for name, _ in trained.named_parameters() if ".layer.5." in name]
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name in names:
+            value = trained.get_parameter(name)
+            value.add_(0.01 * torch.randn(value.shape, generator=generator))
+
+    moved = differences(trained, mini.model)
+    again = copy.deepcopy(mini.model)
+    add_differences(again, moved)
+
+    assert set(moved) == set(names)
+    assert all(value.dtype == torch.float16 for value in moved.values())
+    for name in names:
+        assert (again.get_parameter(name) - trained.get_parameter(name)).abs().max() < 3e-5
+
+
+def test_differences_of_another_model_are_refused(mini):
+    with pytest.raises(ModelError, match="no weights elsewhere"):
+        add_differences(copy.deepcopy(mini.model), {"elsewhere": torch.zeros(2)})
+
+
+def test_the_file_is_small():
+    size = len(resources.files("hiersearch.encoder").joinpath(DIFFERENCES).read_bytes())
+
+    assert size < 8_000_000
+
+
+def test_it_is_built_once_and_says_what_it_is(aligned, mini):
+    cache = Path(os.environ["HIERSEARCH_CACHE"])
+    folder = mini_aligned_folder(cache)
+    built = (folder / "modules.json").stat().st_mtime_ns
+
+    assert mini_aligned_folder(cache) == folder
+    assert (folder / "modules.json").stat().st_mtime_ns == built
+    assert aligned.id == read_sidecar(folder).id != mini.id
+    assert aligned.temperature == MINI_ALIGNED_TEMPERATURE
+
+
+def test_general_texts_are_nearer_to_the_root(aligned):
+    for chain in CHAINS:
+        distances = root_distance(aligned.encode_texts(chain), aligned.root)
+        assert np.all(np.diff(distances) > 0), chain
+
+
+def test_its_photos_are_those_of_the_offline_model(aligned, mini, demo_photos):
+    photo = demo_photos / "cat.png"
+
+    np.testing.assert_allclose(
+        aligned.encode_photos([photo]), mini.encode_photos([photo]), atol=1e-6
+    )
