@@ -2,6 +2,7 @@
 
     python benchmarks/radial_path.py --cache FOLDER [--sizes 10000 100000 1000000] [--queries 40]
     python benchmarks/radial_path.py --cache FOLDER --build 1000000
+    python benchmarks/radial_path.py --cache FOLDER --sizes 100000 --real DATA
 
 Made vectors in clusters, 512 numbers each, in the embedded engine; the queries are not among them.
 The ways take turns within each query, in changing order; times are medians over the queries.
@@ -11,6 +12,10 @@ Collections are built in processes of their own and kept in the cache; those of 
 * recall@1: the share of the radii at which the best point found is the best there is, over all
   queries (a point just as similar counts too);
 * steps: the share of the points on the exact path that are found on it.
+
+With --real, the points are texts or photos of HierarCaps by the offline model, repeated with noise,
+and the queries photos, captions (tier 4) or the most general texts (tier 1); *graph* is the whole
+path by the search graph, where all are compared by default.
 
 NumPy has the vectors in memory, sorted by root distance, and compares the query with all of them.
 """
@@ -22,14 +27,15 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from stores import built, opened, peak_memory
-from vectors import clustered, clustered_queries, clustered_root
+from vectors import Real, clustered, clustered_queries, clustered_root, repeated
 
 from hiersearch.geometry import root_distance
 from hiersearch.qdrant import HierarchicalCollection, Hit
@@ -37,6 +43,7 @@ from hiersearch.qdrant import HierarchicalCollection, Hit
 Floats = NDArray[np.floating]
 
 RADII = 50
+WHOLE = ("whole path", "graph")
 ALIKE = 1e-6
 """Similarities that differ by less are one."""
 
@@ -84,16 +91,45 @@ def ways(
         "descent": lambda query: collection.radial_path(query, by="descent", **settings),
         "batch": lambda query: collection.radial_path(query, by="batch", **settings),
         "whole path": lambda query: collection.radial_path(query, payload=False),
+        "graph": lambda query: collection.radial_path(query, payload=False, exact=False),
         "NumPy": exact.best,
     }
 
 
-def measure(size: int, cache: Path, queries: Floats, **settings: Any) -> list[str]:
-    rows, root = clustered(cache, size), clustered_root()
-    store = folder(cache, size)
+@dataclass(frozen=True)
+class Points:
+    """What is searched, and by what."""
+
+    name: str
+    rows: Any  # a memory map
+    root: Floats
+    store: Path
+    queries: Floats
+
+
+def made(cache: Path, size: int, number: int) -> Points:
+    rows = clustered(cache, size)
+    return Points(str(size), rows, clustered_root(), folder(cache, size), clustered_queries(number))
+
+
+def real(cache: Path, size: int, number: int, data: Path) -> Iterator[Points]:
+    given = Real.load(data, cache)
+    for name, base in {"texts-20000": given.texts, "photos-500": given.photos}.items():
+        rows = repeated(cache, name, base, size)
+        store = cache / f"store-{name}-{size}x{rows.shape[1]}"
+        queries = {"captions": given.tiers[:, 3], "tier 1": given.tiers[:, 0]}
+        if base is given.texts:
+            queries["photos"] = given.photos
+        for asked, vectors in queries.items():
+            label = f"{size} {name.partition('-')[0]}, by {asked}"
+            yield Points(label, rows, given.root, store, vectors[:number])
+
+
+def measure(points: Points, **settings: Any) -> list[str]:
+    rows, root, store, queries = points.rows, points.root, points.store, points.queries
+    size = points.name
     cost = built(store, Path(str(rows.filename)), root)
     exact = SinglePass(rows, root)
-    del rows
     begun = time.perf_counter()
     collection = opened(store, **settings)
     collection.count()
@@ -123,7 +159,7 @@ def measure(size: int, cache: Path, queries: Floats, **settings: Any) -> list[st
         if shares[name]:
             error = np.std(shares[name]) / np.sqrt(len(shares[name]))
             cells += [f"{np.mean(shares[name]):.4f} ± {error:.4f}"]
-            cells += [f"{np.mean(steps[name]):.3f}" if name == "whole path" else ""]
+            cells += [f"{np.mean(steps[name]):.3f}" if name in WHOLE else ""]
         else:
             cells += ["1", ""]
         lines.append(f"| {size} | {name} | " + " | ".join(cells) + " |")
@@ -146,6 +182,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=40)
     parser.add_argument("--hnsw-ef", type=int)
     parser.add_argument("--build", type=int, metavar="SIZE")
+    parser.add_argument("--real", type=Path, metavar="DATA")
     options = parser.parse_args()
     print("command  python", *sys.argv)
     if options.build:
@@ -154,9 +191,14 @@ def main() -> None:
         print(json.dumps(built(store, Path(str(rows.filename)), clustered_root())))
         return
     settings = {} if options.hnsw_ef is None else {"hnsw_ef": options.hnsw_ef}
-    queries = clustered_queries(options.queries)
     sizes = [n for n in options.sizes if n <= 100_000 or folder(options.cache, n).exists()]
-    lines = [line for size in sizes for line in measure(size, options.cache, queries, **settings)]
+    lines = []
+    for size in sizes:
+        given: Iterable[Points] = [made(options.cache, size, options.queries)]
+        if options.real:
+            given = real(options.cache, size, options.queries, options.real)
+        for points in given:
+            lines += measure(points, **settings)
     print("\n| points | way | median ms | recall@1 | steps |\n| --- | --- | --- | --- | --- |")
     print(*lines, sep="\n")
 

@@ -31,8 +31,8 @@ def model_card(run: TrainingRun, versions: Mapping[str, str]) -> str:
         f"# {settings.model}, aligned with {run.data}",
         "",
         "A dual encoder whose geometry follows hierarchies: general texts lie near the embedding",
-        "of the empty text, specific ones further out. Made by "
-        f"[hiersearch](https://pypi.org/project/hiersearch/) {versions['hiersearch']}.",
+        "of the empty text, specific ones further out. Made by hiersearch "
+        f"{versions['hiersearch']}.",
         "",
         "```python",
         "from sentence_transformers import SentenceTransformer",
