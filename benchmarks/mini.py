@@ -1,6 +1,6 @@
 """Score a model folder, opened by plain SentenceTransformer, on the HierarCaps images and texts.
 
-    python benchmarks/mini.py [MODEL_FOLDER] [--data ../shared/data/hierarcaps]
+    python benchmarks/mini.py [MODEL_FOLDER] [--data DATA]
 
 Without a folder the offline model is built and scored. Text-to-photo R@10: for each photo's full
 caption (tier 4), whether the photo is among the ten nearest. Precision, recall and tau follow the

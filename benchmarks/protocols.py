@@ -1,6 +1,6 @@
 """How much faster are HierarCaps' protocols than a loop over photos and radii with a mask?
 
-    python benchmarks/protocols.py DATA [--model mini] [--cache FOLDER] [--repeats 7]
+    python benchmarks/protocols.py DATA [--model mini] [--cache FOLDER] [--repeats 15]
 
 DATA is the folder with hierarcaps_dev.csv and images/. Embeddings are given; measured is all that
 follows: similarities, retrieval, precision, recall, F1, order, and recall per tier. Two loops take

@@ -96,7 +96,9 @@ def evaluate_command(
             help="With breeds: also the prompts that hold both labels, which takes long.",
         ),
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of all that is drawn.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", min=0, help="Of all that is drawn.")
+    ] = 0,
     json_: JsonFlag = False,
 ) -> None:
     """Run the papers' benchmarks on a model.
@@ -212,16 +214,16 @@ def _run(
         )
 
     for name in names:
+        what = name
         try:
-            found = run(name, measured, compared=name == _NEEDS_BASELINE)
+            results.append(run(name, measured, compared=name == _NEEDS_BASELINE))
             if before is not None and name != _NEEDS_BASELINE:
+                what = f"{name} of the baseline"
                 before_results[name] = run(name, before, compared=False)
         except HiersearchError as error:
-            if len(names) == 1:
+            if len(names) == 1 and not results:
                 raise
-            failed[name] = str(error)
-        else:
-            results.append(found)
+            failed[what] = str(error)
     return Report(
         model=ModelLabel(measured.name, measured.id),
         results=results,

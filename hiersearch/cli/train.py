@@ -152,7 +152,7 @@ def train(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", metavar="N", help="[default: 0]", show_default=False),
+        typer.Option("--seed", metavar="N", min=0, help="[default: 0]", show_default=False),
     ] = None,
     json_: JsonFlag = False,
 ) -> None:

@@ -8,9 +8,9 @@ both labels into one prompt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -188,7 +188,7 @@ def evaluate(
         )
         if len(paths) < 2:
             notes.append(f"{name}: one photo cannot be parted into halves")
-    scores["mean"], chance["mean"] = _mean(scores), _mean(chance)
+    scores["mean"], chance["mean"] = _mean(scores, baselines), _mean(chance, baselines)
     return Result(
         benchmark="breeds",
         scores=scores,
@@ -236,9 +236,17 @@ def _baselines(
     }
 
 
-def _mean(scores: dict[str, Scores | None] | dict[str, Scores]) -> dict[str, float | None]:
-    """Over the subsets that were measured."""
-    found: dict[str, float | None] = {}
+def _mean(
+    scores: Mapping[str, Scores | None], baselines: Sequence[str] = ()
+) -> dict[str, float | Scores | None]:
+    """Over the subsets that were measured, also of each single prompt."""
+    found: dict[str, float | Scores | None] = {}
+    if baselines:
+        measured: list[Any] = [each["single_prompts"] for each in scores.values() if each]
+        found["single_prompts"] = {
+            prompt: _mean({str(at): each[prompt] for at, each in enumerate(measured)})
+            for prompt in baselines
+        }
     for name in (f"recall_at_{k}" for k in KS):
         values = [
             value for each in scores.values() if each and isinstance(value := each.get(name), float)

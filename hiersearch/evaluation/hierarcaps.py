@@ -106,6 +106,7 @@ def evaluate(
     scores["entailment"], chance["entailment"] = entailment.scores, entailment.chance
     series["entailment"] = {"positive": entailment.positive, "negative": entailment.negative}
     scores["control"], control_notes = _control(chains, truth, distances)
+    chance["control"] = _control_chance(chains, truth, len(names))
     if len(items) < TEST_ITEMS:
         notes.append(
             f"{len(items)} items, not the release's {TEST_ITEMS}: retrieval is easier among fewer "
@@ -240,6 +241,24 @@ def _control(
     words = {text: float(len(text.split())) for texts in truth for text in texts}
     control["tau_of_word_count"] = order_tau(truth, words)
     return control, notes
+
+
+def _control_chance(
+    chains: Mapping[str, Sequence[Sequence[str]]], truth: Sequence[Sequence[str]], texts: int
+) -> Scores:
+    """What drawing at random would earn in the subsets that are not empty."""
+    chance: dict[str, Any] = {}
+    for name, rows in control_subsets(truth).items():
+        chance[name] = {
+            protocol: _chance(
+                [found[row] for row in rows] if (found := chains.get(protocol)) else None,
+                [truth[row] for row in rows],
+                texts,
+            )
+            for protocol in ("official", "paper")
+            if rows
+        }
+    return chance
 
 
 def _by_tier(items: Sequence[Item], distances: Mapping[str, float]) -> dict[str, list[float]]:

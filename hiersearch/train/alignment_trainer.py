@@ -12,9 +12,10 @@ from sentence_transformers import SentenceTransformerTrainer
 from sentence_transformers.base.evaluation import BaseEvaluator
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
-from transformers import PrinterCallback
+from transformers import PrinterCallback, TrainerState
 
 from hiersearch.progress import Progress
+from hiersearch.train.checkpoints import LAST_WRITTEN
 from hiersearch.train.validation import Validation
 
 __all__ = ["AlignmentTrainer", "Validator"]
@@ -46,6 +47,19 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         self._parts: dict[str, float] = {}
         super().__init__(**settings)
         self.remove_callback(PrinterCallback)
+
+    def go_on(self, checkpoint: Path | None) -> None:
+        """Train from a checkpoint on, or from the start; of a run that was through, take the best.
+
+        Args:
+            checkpoint: A whole one; None for the start.
+        """
+        if checkpoint is not None:
+            state = TrainerState.load_from_json(str(checkpoint / LAST_WRITTEN))
+            if state.global_step >= self.args.max_steps:  # the stock trainer would do one more
+                self._load_from_checkpoint(state.best_model_checkpoint or str(checkpoint))
+                return
+        self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
 
     def training_step(self, *args: Any, **settings: Any) -> Tensor:
         """One step; its losses are noted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hiersearch.train.validation import Validation
@@ -21,14 +22,16 @@ def model_card(run: TrainingRun, versions: Mapping[str, str]) -> str:
         versions: Of the packages that it was trained with.
     """
     settings = run.settings
+    model = Path(settings.model).name  # no folders of whoever trained it
     told = {**settings.to_json(), "learning_rate": run.learning_rate, "steps": run.steps}
+    told |= {"model": model, "data": run.data}
     lines = [
         "---",
         "library_name: sentence-transformers",
         "tags: [sentence-transformers, hiersearch, hierarchical-image-search]",
-        f"base_model: {settings.model}",
+        *([f"base_model: {settings.model}"] if settings.model.count("/") == 1 else []),
         "---",
-        f"# {settings.model}, aligned with {run.data}",
+        f"# {model}, aligned with {run.data}",
         "",
         "A dual encoder whose geometry follows hierarchies: general texts lie near the embedding",
         "of the empty text, specific ones further out. Made by hiersearch "
@@ -42,7 +45,7 @@ def model_card(run: TrainingRun, versions: Mapping[str, str]) -> str:
         "`hiersearch index PHOTOS --model path/of/this/folder` indexes photos with it.",
         "",
         f"Trained: {run.trained.layers} of {run.trained.of} layers of the text tower. "
-        f"Licence and terms are those of {settings.model} and of {run.data}.",
+        f"Licence and terms are those of {model} and of {run.data}.",
         "",
         *_scores(run.before, run.after),
         "## Training",

@@ -18,7 +18,7 @@ from typing import Any
 
 from hiersearch.errors import HiersearchError, UsageError
 
-__all__ = ["RunFolder"]
+__all__ = ["LAST_WRITTEN", "RunFolder", "unwritable"]
 
 LAST_WRITTEN = "trainer_state.json"
 """The trainer writes this file last: a checkpoint that has it is whole."""

@@ -95,6 +95,19 @@ class TrainingSettings:
                 raise UsageError(f"{name} is {number}, which is not a number above 0")
         if self.layers is not None and self.layers < 0:
             raise UsageError(f"layers is {self.layers}, which is below 0")
+        self._require_shares_and_layers()
+
+    def _require_shares_and_layers(self) -> None:
+        if self.layers == 0 and self.root != "parameter":
+            raise UsageError(
+                "with 0 layers there is nothing to train",
+                hint="Train the root alone with --root parameter, or more layers",
+            )
+        if self.seed < 0 or self.weight_decay < 0:
+            name = "seed" if self.seed < 0 else "weight_decay"
+            raise UsageError(f"{name} is {getattr(self, name)}, which is below 0")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise UsageError(f"betas are {self.betas}, which are not both from 0 to below 1")
         if not 0 <= self.validation < 1:
             raise UsageError(f"validation is {self.validation}, which is no share of the data")
         if self.deepest is not None and self.deepest < 2:
@@ -121,7 +134,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: It cannot be read, holds what is not a setting, or extends itself.
     """
-    return _read(Path(path), ())
+    return _read(Path(path).resolve(), ())
 
 
 def _read(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
@@ -138,6 +151,11 @@ def _read(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
             raise UsageError(
                 f"the recipe {path} sets {key!r}", hint=f"It may set {', '.join(sorted(known))}"
             )
+    if not isinstance(values.get("options", {}), dict):
+        raise UsageError(
+            f"the recipe {path} sets options to {values['options']!r}",
+            hint="Write them as options = { regulariser = 10 }",
+        )
     for key in ("betas", "exclude"):
         if isinstance(values.get(key), list):
             values[key] = tuple(values[key])
@@ -145,7 +163,7 @@ def _read(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
         return values
     if not isinstance(base, str):
         raise UsageError(f"the recipe {path} extends {base!r}", hint="Name one file")
-    beneath = _read(path.parent / base, (*below, path))
+    beneath = _read((path.parent / base).resolve(), (*below, path))
     options = {**beneath.get("options", {}), **values.get("options", {})}
     return beneath | values | ({"options": options} if options else {})
 

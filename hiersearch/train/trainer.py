@@ -170,7 +170,7 @@ def train(
             settings, prepared, folder, rate, model, loss, collator, measure, progress
         )
         try:
-            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+            trainer.go_on(checkpoint)
         except OSError as error:
             raise unwritable(folder.path, error) from error
         model.to("cpu")
@@ -317,7 +317,10 @@ def _save(run: TrainingRun, folder: RunFolder, model: SentenceTransformer, *, fi
         (finished / "README.md").write_text(model_card(run, versions), encoding="utf-8")
         (finished / RECORD).write_text(_record(run, versions), encoding="utf-8")
         for path in sorted(finished.iterdir()):
-            path.replace(folder.output / path.name)
+            target = folder.output / path.name
+            if target.is_dir():  # of an end that was cut off
+                shutil.rmtree(target)
+            path.replace(target)
     except OSError as error:
         raise unwritable(folder.output, error) from error
     folder.end()

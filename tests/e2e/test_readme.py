@@ -31,7 +31,7 @@ def photos(home, demo_photos) -> Path:
     (home / "products.txt").write_text(
         "fruit > apple > granny smith\nfruit > pear\ndrink > coffee\ndrink > tea > green tea\n"
     )
-    make_hyperlex(make_hierarcaps(home / "benchmarks", demo_photos))
+    make_hyperlex(make_hierarcaps(home / "data", demo_photos))
     return home / "photos"
 
 

@@ -166,6 +166,7 @@ def test_baselines_on_request(tmp_path):
     prompt = "this is a {fine}, a type of {coarse}"
     result = breeds.evaluate(embedder, tmp_path, subsets=["living17"], baselines=[prompt])
     found = result.scores["living17"]["single_prompts"][prompt]
+    assert result.scores["mean"]["single_prompts"][prompt] == found  # where references stand
     assert set(found) == {"recall_at_1", "recall_at_5"}
     asked = {text for text in embedder.asked if text.startswith("this is a")}
     assert len(asked) == 6 * 5

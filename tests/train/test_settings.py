@@ -9,6 +9,8 @@ from hiersearch.train import TrainingSettings, read_recipe
 
 
 def write(folder, name, text):
+    folder = folder / "below"
+    folder.mkdir(exist_ok=True)
     path = folder / name
     path.write_text(text)
     return path
@@ -37,6 +39,8 @@ def test_what_a_recipe_says_goes_before_what_it_extends(tmp_path):
         ("extends = 3", "extends 3"),
         ("stepz = 3", "sets 'stepz'"),
         ("steps = ", "cannot be read"),
+        ("options = 3", "sets options to 3"),
+        ('extends = "../below/a.toml"', "extends itself"),
     ],
 )
 def test_a_recipe_that_cannot_be(tmp_path, text, message):
@@ -57,6 +61,10 @@ def test_a_recipe_that_cannot_be(tmp_path, text, message):
         {"learning_rate": 0.0},
         {"learning_rate": "fast"},
         {"layers": -1},
+        {"layers": 0},
+        {"seed": -1},
+        {"weight_decay": -0.1},
+        {"betas": (0.9, 1.0)},
         {"layers": True},
         {"validation": 1.0},
         {"deepest": 1},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -105,6 +106,32 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(settings, environ, tmp
     np.testing.assert_allclose(
         first, HierarchicalEncoder(whole.output).encode_texts(ANIMALS), atol=1e-5
     )
+
+
+@needs_packages
+def test_an_end_that_was_cut_off_is_repeated(settings, environ, tmp_path, monkeypatch):
+    told = TrainingSettings(**settings)
+    replace = Path.replace
+    moved = []
+
+    def cut_off(self, target):
+        if self.parent.name == "finished":
+            if len(moved) == 2:
+                raise InterruptedRunError
+            moved.append(self.name)
+        return replace(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", cut_off)
+        with pytest.raises(InterruptedRunError):
+            train(told, tmp_path / "out", environ=environ)
+    assert any((tmp_path / "out" / name).is_dir() for name in moved)
+
+    run = train(told, tmp_path / "out", environ=environ)
+
+    assert len(run.losses) == 12
+    assert not (run.output / "run").exists()
+    HierarchicalEncoder(run.output)
 
 
 @needs_packages
