@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -42,18 +43,16 @@ COLOURS = ("#0b6e99", "#d1711f", "#7a7a7a")
 
 
 def require_matplotlib() -> None:
-    """Raises an error that names the extra, where matplotlib is not installed.
+    """Make sure that matplotlib is there.
 
     Raises:
-        HiersearchError: It is not installed.
+        HiersearchError: It is not installed; names the extra.
     """
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
+    if find_spec("matplotlib") is None:
         raise HiersearchError(
             "plots need matplotlib, which is not installed",
             hint='Install it: pip install "hiersearch[eval]"',
-        ) from error
+        )
 
 
 def write_plots(report: Report, folder: Path) -> list[Path]:
