@@ -81,7 +81,7 @@ def copy_demo_photos(folder: Path) -> None:
         if spec is None or spec.origin is None:
             raise ModelNotFoundError(
                 f"the demo's photographs come with {package}, which is not installed",
-                hint="Install them with 'pip install \"hiersearch[mini]\"'",
+                hint='Install them: pip install "hiersearch[mini]"',
             )
         if not (folder / name).exists():
             # Under another name first: a copy that is cut off must not pass for the photo.

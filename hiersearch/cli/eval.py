@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hiersearch.cli.eval_photos import PHOTOS_ARE_OF, chains_of, show_chains
+from hiersearch.cli.eval_photos import chains_of, require_photos_alone, show_chains
+from hiersearch.cli.eval_words import benchmark_names, benchmark_options, data_folder
 from hiersearch.cli.options import JsonFlag
 
 if TYPE_CHECKING:
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate_command"]
 
-_ALL = "all"
-_NEEDS_BASELINE = "preservation"
+_COMPARES = "preservation"
+"""Measures the model and its baseline together."""
+
 _PIPE_WIDTH = 100
 
 
@@ -96,6 +98,16 @@ def evaluate_command(
             help="With breeds: also the prompts that hold both labels, which takes long.",
         ),
     ] = False,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME",
+            help="With classify: this data set only. cifar10 and cifar100 are downloaded, about "
+            "160 MB each, where they are not there. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", min=0, help="Of all that is drawn.")
     ] = 0,
@@ -103,18 +115,18 @@ def evaluate_command(
 ) -> None:
     """Run the papers' benchmarks on a model.
 
-    Vectors are kept in the cache folder, so that a second run is quick. HierarCaps and HyperLex are
-    downloaded into it where they are not in the data folder.
+    Vectors are kept in the cache folder, so that a second run is quick. HierarCaps, HyperLex and
+    the labels of BREEDS are downloaded into it where they are not in the data folder.
     """
     from hiersearch.cli.progress import progress_on_stderr
     from hiersearch.encoder.models import default_model
-    from hiersearch.errors import UsageError
     from hiersearch.evaluation.plots import require_matplotlib
 
-    names = _names(benchmarks, has_baseline=baseline is not None)
-    if photos and names != [PHOTOS_ARE_OF]:
-        raise UsageError("--photo goes with hierarcaps alone", hint="Name hierarcaps only")
-    data = _data_folder(data)
+    names = benchmark_names(benchmarks, has_baseline=baseline is not None)
+    options = benchmark_options(names, single_prompts=single_prompts, sets=sets)
+    if photos:
+        require_photos_alone(names, baseline, markdown)
+    data = data_folder(data)
     if plot is not None and not photos:
         require_matplotlib()
     if model is None:
@@ -126,53 +138,11 @@ def evaluate_command(
             chains = chains_of(photos, model, data, progress)
         show_chains(chains, plot, json_)
         return
-    options = _options(single_prompts)
     with progress_on_stderr() as progress:
         report = _run(names, model, baseline, data, seed, options, progress)
     _show(report, plot, markdown, json_)
     if report.failed:
         raise typer.Exit(1)
-
-
-def _names(benchmarks: list[str], *, has_baseline: bool) -> list[str]:
-    """The benchmarks that are meant, each once.
-
-    Raises:
-        UsageError: There is no such benchmark, or it needs what was not given.
-    """
-    from hiersearch.errors import UsageError
-    from hiersearch.evaluation.running import BENCHMARKS, benchmark_module
-
-    if _ALL in benchmarks:
-        if not has_baseline:
-            typer.echo(f"{_NEEDS_BASELINE} is left out: it needs --baseline MODEL", err=True)
-        return [name for name in BENCHMARKS if has_baseline or name != _NEEDS_BASELINE]
-    for name in benchmarks:
-        benchmark_module(name)
-    if _NEEDS_BASELINE in benchmarks and not has_baseline:
-        raise UsageError(
-            "preservation compares a model with the one it was made of, which was not given",
-            hint="Give it, too: --baseline MODEL",
-        )
-    return list(dict.fromkeys(benchmarks))
-
-
-def _data_folder(data: Path | None) -> Path | None:
-    from hiersearch.config import absolute
-    from hiersearch.errors import UsageError
-
-    named = data or os.environ.get("HIERSEARCH_DATA")
-    folder = absolute(named) if named else None
-    if folder is not None and not folder.exists():
-        raise UsageError(f"there is no folder {folder}", hint="Give the folder that holds the data")
-    return folder
-
-
-def _options(single_prompts: bool) -> dict[str, dict[str, Any]]:
-    """What benchmarks are told beside the usual."""
-    from hiersearch.evaluation.prompts import PAIR_PROMPTS
-
-    return {"breeds": {"baselines": PAIR_PROMPTS}} if single_prompts else {}
 
 
 def _run(
@@ -216,8 +186,8 @@ def _run(
     for name in names:
         what = name
         try:
-            results.append(run(name, measured, compared=name == _NEEDS_BASELINE))
-            if before is not None and name != _NEEDS_BASELINE:
+            results.append(run(name, measured, compared=name == _COMPARES))
+            if before is not None and name != _COMPARES:
                 what = f"{name} of the baseline"
                 before_results[name] = run(name, before, compared=False)
         except HiersearchError as error:

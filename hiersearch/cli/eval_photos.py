@@ -9,15 +9,35 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hiersearch.evaluation.contact_sheet import PhotoChain
     from hiersearch.progress import Progress
 
-__all__ = ["PHOTOS_ARE_OF", "chains_of", "show_chains"]
+__all__ = ["chains_of", "require_photos_alone", "show_chains"]
 
-PHOTOS_ARE_OF = "hierarcaps"
-"""The benchmark whose texts are retrieved."""
+_BENCHMARK = "hierarcaps"
+"""Whose texts are retrieved."""
 
 _SHEET = "hierarcaps-chains.png"
+
+
+def require_photos_alone(names: Sequence[str], baseline: str | None, markdown: Path | None) -> None:
+    """Refuse what does not go with `--photo`.
+
+    Raises:
+        UsageError: Another benchmark is named, or an option of scores.
+    """
+    from hiersearch.errors import UsageError
+
+    if list(names) != [_BENCHMARK]:
+        raise UsageError("--photo goes with hierarcaps alone", hint="Name hierarcaps only")
+    for option, value in (("--baseline", baseline), ("--markdown", markdown)):
+        if value is not None:
+            raise UsageError(
+                f"--photo shows texts instead of scores, so {option} does not go with it",
+                hint=f"Leave out {option} or --photo",
+            )
 
 
 def chains_of(
@@ -37,7 +57,7 @@ def chains_of(
     for photo in photos:
         if not photo.is_file():
             raise PhotosNotFoundError(f"there is no photo {photo}", hint="Name image files")
-    found = find_or_fetch(PHOTOS_ARE_OF, data, environ=os.environ, progress=progress)
+    found = find_or_fetch(_BENCHMARK, data, environ=os.environ, progress=progress)
     texts = expanded_candidates(found)
     return retrieve_chains(open_embedder(model), photos, texts, progress=progress)
 

@@ -8,7 +8,7 @@ both labels into one prompt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,15 +16,15 @@ import numpy as np
 
 from hiersearch.errors import MissingDataError, UsageError
 from hiersearch.evaluation.breeds_labels import (
+    LABELS_PART,
     SOURCE,
     SUBSETS,
     Subset,
-    class_photos,
     read_classes,
     read_subset,
 )
-from hiersearch.evaluation.class_folders import photos_digest
-from hiersearch.evaluation.files import checksum, data_folder
+from hiersearch.evaluation.breeds_photos import class_photos
+from hiersearch.evaluation.files import checksum, data_folder, fetch_missing
 from hiersearch.evaluation.label_pairs import (
     CONSTANTS,
     cross_validated,
@@ -32,6 +32,7 @@ from hiersearch.evaluation.label_pairs import (
     prompt_ranks,
 )
 from hiersearch.evaluation.metrics import recall_at
+from hiersearch.evaluation.photo_files import photos_checksum
 from hiersearch.evaluation.prompts import PAIR_PROMPTS, named_prompts, prompt_vectors
 from hiersearch.evaluation.result import Result
 from hiersearch.progress import Progress, tell_nobody
@@ -113,6 +114,7 @@ def evaluate(
     prompts: str | Sequence[str] = "imagenet",
     baselines: Sequence[str] = (),
     constants: Sequence[float] = CONSTANTS,
+    fetch: Callable[[str], Path] | None = None,
 ) -> Result:
     """Run BREEDS on those subsets that photos are there of.
 
@@ -128,6 +130,8 @@ def evaluate(
         baselines: Prompts with "{coarse}" and "{fine}" to compare with, such as `PAIR_PROMPTS`:
             slow, since every pair of labels is a text.
         constants: What is tried for c.
+        fetch: Fetches the labels where there are none, such as
+            `hiersearch.evaluation.fetching.fetch_part`; None to do without it.
 
     Raises:
         MissingDataError: The labels or the photos are not there.
@@ -138,7 +142,12 @@ def evaluate(
     _require(subsets, baselines, constants)
     chosen_prompts = named_prompts(prompts)
     folder = data_folder(data, "breeds")
-    classes, files = read_classes(folder)
+    lists = folder
+    try:
+        classes, files = read_classes(lists)
+    except MissingDataError as missing:
+        lists = fetch_missing(fetch, LABELS_PART, missing)
+        classes, files = read_classes(lists)
     above = folder if data is None else data
     places = [photos] if photos else [b / p for b in (folder, above) for p in PHOTO_FOLDERS]
     taken, by_class, shared = class_photos(places, classes)
@@ -159,7 +168,7 @@ def evaluate(
     chance: dict[str, Scores] = {}
     used: dict[Path, None] = {}
     for name in subsets:
-        subset = read_subset(folder, name, classes)
+        subset = read_subset(lists, name, classes)
         if subset is None:
             scores[name] = None
             notes.append(f"{name}: its labels ({name}-true.json) are not there; get {SOURCE}")
@@ -195,7 +204,7 @@ def evaluate(
         chance=chance,
         notes=tuple(notes),
         files={path.name: checksum(path) for path in files}
-        | {"photos": photos_digest(sorted(used), taken)},
+        | ({"photos": photos_checksum(used, taken)} if used else {}),
     )
 
 

@@ -1,4 +1,4 @@
-"""The labels of BREEDS' subsets, and ImageNet photos that carry them.
+"""The labels of BREEDS' subsets.
 
 A subset has coarse labels and under each as many fine ones, which are ImageNet classes. Which, is
 said by `living17-true.json` and its like, as Novack et al. (CHILS) drew them, whose subsets the
@@ -9,28 +9,40 @@ paper takes; or by `breeds_subsets.json`, lists of WordNet ids. The two draws di
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hiersearch.errors import UsageError
-from hiersearch.evaluation.class_folders import photos_in
 from hiersearch.evaluation.files import find_file
 
-__all__ = ["SUBSETS", "Classes", "Subset", "class_photos", "read_classes", "read_subset"]
+__all__ = [
+    "CLASSES",
+    "HIERARCHY",
+    "LABELS_PART",
+    "SOURCE",
+    "SUBSETS",
+    "Classes",
+    "Subset",
+    "drawn_file",
+    "read_classes",
+    "read_subset",
+]
 
 SUBSETS = ("living17", "nonliving26", "entity13", "entity30")
 
 CLASSES = "dataset_class_info.json"
+HIERARCHY = ("class_hierarchy.txt", "node_names.txt")
+LABELS_PART = "breeds labels"
+"""What `hiersearch.evaluation.fetching` calls these files, which may come from elsewhere."""
+
 DRAWN = "breeds_subsets.json"
 SOURCE = (
     "https://github.com/MadryLab/BREEDS-Benchmarks (imagenet_class_hierarchy/modified) and "
     "https://github.com/acmi-lab/CHILS (label_sets)"
 )
-WORDNET_ID = re.compile(r"n\d{8}")
 
 
 @dataclass(frozen=True)
@@ -96,14 +108,15 @@ def read_classes(folder: Path) -> tuple[Classes, tuple[Path, ...]]:
     files = [path]
     parents: dict[str, set[str]] = defaultdict(set)
     nodes: dict[str, str] = {}
-    if all((folder / name).is_file() for name in ("class_hierarchy.txt", "node_names.txt")):
-        for line in _lines(folder / "class_hierarchy.txt"):
+    tree, named = (folder / name for name in HIERARCHY)
+    if tree.is_file() and named.is_file():
+        for line in _lines(tree):
             above, _, below = line.partition(" ")
             parents[below.strip()].add(above)
-        for line in _lines(folder / "node_names.txt"):
+        for line in _lines(named):
             node, _, name = line.partition("\t")
             nodes[node] = name
-        files += [folder / "class_hierarchy.txt", folder / "node_names.txt"]
+        files += [tree, named]
     frozen = {node: frozenset(above) for node, above in parents.items()}
     return Classes(names, frozen, nodes), tuple(files)
 
@@ -122,7 +135,7 @@ def read_subset(folder: Path, name: str, classes: Classes) -> Subset | None:
     Raises:
         UsageError: A file is not what it should be, or names a class that there is not.
     """
-    path = folder / f"{name}-true.json"
+    path = folder / drawn_file(name)
     if path.is_file():
         return _subset(name, _drawn_by_chils(path, classes), classes, path)
     path = folder / DRAWN
@@ -141,46 +154,9 @@ def read_subset(folder: Path, name: str, classes: Classes) -> Subset | None:
     return _subset(name, drawn, classes, path)
 
 
-def class_photos(
-    folders: Iterable[Path], classes: Classes
-) -> tuple[Path | None, dict[str, list[Path]], tuple[str, ...]]:
-    """Photos by class, from a folder for each, called by WordNet id or by name.
-
-    Args:
-        folders: Where the classes' folders may lie; the first that holds any is taken.
-        classes: As `read_classes` gives them.
-
-    Returns:
-        The folder that was taken, or None; the photos of each class, by its WordNet id; and the
-        names of the folders that several classes share, which are left out.
-
-    Raises:
-        UsageError: A folder cannot be read.
-    """
-    ids: dict[str, set[str]] = defaultdict(set)
-    usual: dict[str, set[str]] = defaultdict(set)
-    for each, names in classes.names.items():
-        usual[_key(names[0])].add(each)
-        for name in (*names, ", ".join(names)):
-            ids[_key(name)].add(each)
-    for folder in folders:
-        found: dict[str, list[Path]] = {}
-        shared: list[str] = []
-        for below in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if not below.is_dir():
-                continue
-            key = _key(below.name)
-            options = usual[key] if len(usual[key]) == 1 else ids[key]
-            if WORDNET_ID.fullmatch(below.name) and below.name in classes.names:
-                options = {below.name}
-            photos = photos_in(below) if options else []
-            if photos and len(options) > 1:
-                shared.append(below.name)
-            elif photos:
-                found.setdefault(next(iter(options)), []).extend(photos)
-        if found:
-            return folder, found, tuple(shared)
-    return None, {}, ()
+def drawn_file(name: str) -> str:
+    """What the file is called in which Novack et al. drew a subset."""
+    return f"{name}-true.json"
 
 
 def _drawn_by_chils(path: Path, classes: Classes) -> dict[str, list[str]]:
@@ -225,10 +201,6 @@ def _names(names: str) -> tuple[str, ...]:
 
 def _first(names: str) -> str:
     return _names(names)[0]
-
-
-def _key(name: str) -> str:
-    return " ".join(name.replace("_", " ").split()).casefold()
 
 
 def _json(path: Path) -> Any:

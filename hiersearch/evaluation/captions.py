@@ -1,27 +1,25 @@
 """Captions and their photos, out of a captions file and a folder of images.
 
-JSON in COCO's format (`images` with `id` and `file_name`, `annotations` with `image_id` and
-`caption`), or in that of the usual splits of COCO and Flickr30K (`images` with `filename`, `split`
-and `sentences`), of which the test split is read.
+COCO's and Flickr30K's are known by the names of their releases; any CSV file with the columns of
+`caption_formats` is a set of its own.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hiersearch.errors import MissingDataError, UsageError
-from hiersearch.evaluation.files import data_folder
+from hiersearch.evaluation.caption_formats import COLUMNS, read_photo_captions
+from hiersearch.evaluation.files import data_folder, is_table, table_name, tables_with
 
 __all__ = ["SOURCES", "CaptionSet", "caption_files", "read_captions"]
 
 SOURCES = {
-    "coco": "https://cocodataset.org (annotations/captions_val2017.json, or val2014, and its "
-    "photos)",
+    "coco": "https://cocodataset.org (captions_val2017.json out of annotations_trainval2017.zip, "
+    "241 MB; its photos: val2017.zip, 778 MB)",
     "flickr30k": "https://shannon.cs.illinois.edu/DenotationGraph (photos) and "
     "https://cs.stanford.edu/people/karpathy/deepimagesent (dataset_flickr30k.json)",
 }
@@ -46,8 +44,6 @@ PHOTO_FOLDERS = (
 COCO_NUMBER = re.compile(r"(\d{12})\.\w+$")
 """What the names of one COCO photo have in common, with or without `COCO_val2014_` before it."""
 
-SPLIT = "test"
-
 
 @dataclass(frozen=True)
 class CaptionSet:
@@ -57,6 +53,7 @@ class CaptionSet:
         photos: Those that have a caption, in the file's order.
         captions: In the file's order, photo by photo.
         photo_of: The position in `photos` of each caption's photo.
+        folder: What the photos lie in or below.
         missing: How many photos the file names that are not there; they and their captions are
             left out.
     """
@@ -64,6 +61,7 @@ class CaptionSet:
     photos: tuple[Path, ...]
     captions: tuple[str, ...]
     photo_of: tuple[int, ...]
+    folder: Path
     missing: int = 0
 
 
@@ -74,13 +72,16 @@ def caption_files(data: Path | None) -> dict[str, Path]:
         data: The folder of all benchmarks' data, or of this one's; or a captions file.
 
     Returns:
-        The file of "coco", of "flickr30k", or of both.
+        The file of "coco" and of "flickr30k", where they are there; of every CSV file with the
+        right columns under its own name.
 
     Raises:
-        MissingDataError: There is neither.
+        MissingDataError: There is none.
         UsageError: The folder is not there.
     """
     folder = data_folder(data, "retrieval")
+    if folder.is_file() and is_table(folder):
+        return {table_name(folder): folder}
     if folder.is_file():
         return {"flickr30k" if "flickr" in folder.name.lower() else "coco": folder}
     found: dict[str, Path] = {}
@@ -94,10 +95,12 @@ def caption_files(data: Path | None) -> dict[str, Path]:
         path = path or next((match for match in loose if _is_of(name, match)), None)
         if path is not None:
             found[name] = path
+    found = {table_name(path): path for path in tables_with(folder, COLUMNS)} | found
     if not found:
         raise MissingDataError(
             f"the captions of retrieval are not in {folder}: there is no "
-            f"{' or '.join(name for names in FILES.values() for name in names)}",
+            f"{' or '.join(name for names in FILES.values() for name in names)}, or a CSV file "
+            f"with columns {', '.join(COLUMNS)}",
             hint=f"Get COCO from {SOURCES['coco']} or Flickr30K from {SOURCES['flickr30k']}, and "
             "put them into the folders coco and flickr30k there",
         )
@@ -114,7 +117,7 @@ def read_captions(
     """Read a captions file and find its photos.
 
     Args:
-        path: The JSON file.
+        path: The captions file.
         photos: The folder of the photos; None for the usual ones beside the file and above it.
         per_photo: How many captions of a photo are read, the first ones; None for all.
         need_photos: Leave out photos that are not there; otherwise their names will do.
@@ -123,7 +126,7 @@ def read_captions(
         UsageError: The file cannot be read, or is in neither format, or has no captions.
         MissingDataError: None of the photos is there.
     """
-    named = {name: texts for name, texts in _captions(path).items() if texts}
+    named = {name: texts for name, texts in read_photo_captions(path).items() if texts}
     if not named:
         raise UsageError(f"{path} holds no captions", hint="Give a captions file, not instances")
     folders = [photos] if photos else [base / n for base in _bases(path) for n in PHOTO_FOLDERS]
@@ -143,7 +146,13 @@ def read_captions(
             f"{next(iter(named))}",
             hint=f"Put them into {_bases(path)[0] / PHOTO_FOLDERS[0]}",
         )
-    return CaptionSet(tuple(found), tuple(captions), tuple(photo_of), len(named) - len(found))
+    return CaptionSet(
+        photos=tuple(found),
+        captions=tuple(captions),
+        photo_of=tuple(photo_of),
+        folder=photos or _bases(path)[0],
+        missing=len(named) - len(found),
+    )
 
 
 class _Photos:
@@ -180,44 +189,3 @@ def _is_of(name: str, path: Path) -> bool:
 def _bases(path: Path) -> list[Path]:
     """Where photo folders may lie: beside the file, or beside the folder `annotations`."""
     return [path.parent.parent, path.parent] if path.parent.name == "annotations" else [path.parent]
-
-
-def _captions(path: Path) -> dict[str, list[str]]:
-    """The captions by their photo's file name."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"{path} cannot be read as JSON: {error}", hint="Give a captions file in COCO's format"
-        ) from error
-    try:
-        if "annotations" in content:
-            return _coco(content)
-        return _split(content)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UsageError(
-            f"{path} is not in COCO's format: {type(error).__name__} {error}",
-            hint="It has images (id, file_name) and annotations (image_id, caption)",
-        ) from error
-
-
-def _coco(content: Mapping[str, Any]) -> dict[str, list[str]]:
-    name_of = {image["id"]: str(image["file_name"]) for image in content["images"]}
-    found: dict[str, list[str]] = {name: [] for name in name_of.values()}
-    for annotation in content["annotations"]:
-        found[name_of[annotation["image_id"]]].append(_text(annotation["caption"]))
-    return found
-
-
-def _split(content: Mapping[str, Any]) -> dict[str, list[str]]:
-    return {
-        str(image["filename"]): [_text(sentence["raw"]) for sentence in image["sentences"]]
-        for image in content["images"]
-        if image.get("split", SPLIT) == SPLIT
-    }
-
-
-def _text(caption: object) -> str:
-    if not isinstance(caption, str):
-        raise ValueError(f"a caption is {caption!r}")
-    return " ".join(caption.split())

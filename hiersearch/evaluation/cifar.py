@@ -15,7 +15,9 @@ from PIL import Image
 
 from hiersearch.errors import UsageError
 
-__all__ = ["RELEASES", "CifarRelease", "find_release", "unpack"]
+__all__ = ["RELEASES", "SOURCE", "CifarRelease", "find_release", "unpack"]
+
+SOURCE = "https://www.cs.toronto.edu/~kriz/cifar.html (the binary versions)"
 
 SIDE = 32
 PIXELS = 3 * SIDE * SIDE
@@ -81,7 +83,7 @@ def unpack(source: Path, name: str, target: Path) -> None:
     if not len(content) or len(content) % size or int(labels.max()) >= len(names):
         raise UsageError(
             f"{path} does not hold images of {len(names)} classes in {size} bytes each",
-            hint="Get the binary version again from https://www.cs.toronto.edu/~kriz/cifar.html",
+            hint=f"Get it again from {SOURCE}",
         )
     for each in names:
         (target / each).mkdir()

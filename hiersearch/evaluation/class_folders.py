@@ -1,15 +1,14 @@
-"""Photos in a folder for each class, and a checksum of such a tree."""
+"""Photos in a folder for each class."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from hiersearch.errors import UsageError
-from hiersearch.photos import PHOTO_SUFFIXES, content_hash
+from hiersearch.photos import PHOTO_SUFFIXES
 
-__all__ = ["ClassFolders", "class_name", "photos_digest", "photos_in", "read_class_folders"]
+__all__ = ["ClassPhotos", "class_name", "photos_in", "read_class_folders"]
 
 SPLITS = ("test", "val", "")
 """Where the classes may lie below a data set's folder; `train` is passed over."""
@@ -18,23 +17,25 @@ LEAST_CLASSES = 2
 
 
 @dataclass(frozen=True)
-class ClassFolders:
+class ClassPhotos:
     """Photos and their classes.
 
     Attributes:
-        folder: What the classes' folders lie in.
-        classes: Names of the folders that hold photos, sorted.
-        photos: Class by class, each class's sorted by name.
+        folder: What the photos lie in or below.
+        classes: Their names, sorted.
+        photos: Image files; out of folders class by class, each class's sorted by name.
         labels: The position in `classes` of each photo's.
+        missing: How many photos are named that are not there; they are left out.
     """
 
     folder: Path
     classes: tuple[str, ...]
     photos: tuple[Path, ...]
     labels: tuple[int, ...]
+    missing: int = 0
 
 
-def read_class_folders(folder: Path) -> ClassFolders | None:
+def read_class_folders(folder: Path) -> ClassPhotos | None:
     """The photos of a data set that has a folder for each class.
 
     Args:
@@ -53,7 +54,7 @@ def read_class_folders(folder: Path) -> ClassFolders | None:
         found = {each.name: photos_in(each) for each in _folders(base)}
         found = {name: photos for name, photos in found.items() if photos}
         if len(found) >= LEAST_CLASSES:
-            return ClassFolders(
+            return ClassPhotos(
                 folder=base,
                 classes=tuple(found),
                 photos=tuple(photo for photos in found.values() for photo in photos),
@@ -80,18 +81,6 @@ def photos_in(folder: Path) -> list[Path]:
 def class_name(folder: str) -> str:
     """What a class is called: its folder's name with blanks for underscores."""
     return " ".join(folder.replace("_", " ").split())
-
-
-def photos_digest(photos: tuple[Path, ...] | list[Path], base: Path) -> str:
-    """The first 16 hexadecimal digits of a SHA-256 over photos' names below a folder and contents.
-
-    Raises:
-        UnreadablePhotoError: A file cannot be read.
-    """
-    digest = hashlib.sha256()
-    for photo in photos:
-        digest.update(f"{photo.relative_to(base).as_posix()}\0{content_hash(photo)}\n".encode())
-    return digest.hexdigest()[:16]
 
 
 def _folders(base: Path) -> list[Path]:

@@ -7,13 +7,19 @@ the next tier's, which implies it, and to its own negative, which contradicts it
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from hiersearch.evaluation.hierarcaps_files import PAIR_FILES, SOURCE, read_pairs
+from hiersearch.errors import MissingDataError, UsageError
+from hiersearch.evaluation.hierarcaps_files import (
+    PAIR_FILES,
+    SOURCE,
+    find_pairs_file,
+    read_pairs,
+)
 from hiersearch.evaluation.metrics import auroc, average_precision
 from hiersearch.geometry import exterior_angle
 
@@ -42,6 +48,7 @@ class Entailment:
         positive: Angles in radians of pairs that entail.
         negative: The same of pairs that do not.
         notes: What a reader should know.
+        file: What the hierarchies were read from, if anything.
     """
 
     scores: Scores
@@ -49,6 +56,7 @@ class Entailment:
     positive: Sequence[float] = ()
     negative: Sequence[float] = ()
     notes: tuple[str, ...] = ()
+    file: Path | None = None
 
 
 def entailment_angles(
@@ -95,23 +103,41 @@ def entailment_scores(positive: Floats, negative: Floats) -> dict[str, float | i
 
 
 def measure_entailment(
-    embedder: Embedder, path: Path | None, *, most: int, seed: int
+    embedder: Embedder,
+    test_file: Path,
+    *,
+    most: int,
+    seed: int,
+    fetch: Callable[[], Path] | None = None,
 ) -> Entailment:
     """Measure entailment on a file of hierarchies with negatives.
 
     Args:
         embedder: The model.
-        path: The file, where there is one.
+        test_file: HierarCaps' test file, beside which the file of hierarchies lies.
         most: The most hierarchies that are looked at; of more, some are drawn.
         seed: Draws them.
+        fetch: Finds or fetches it where it does not lie there; raises a `MissingDataError`. What
+            is wrong with such a file is a note, since it was not asked for.
 
     Raises:
-        UsageError: If the file cannot be read.
+        UsageError: If the file beside the test file cannot be read.
     """
-    if path is None:
-        lacking = f"there is no {' or '.join(PAIR_FILES)} beside the test file"
-        note = f"Entailment is not measured: {lacking}; it comes from {SOURCE}"
-        return Entailment(UNKNOWN, notes=(note,))
+    path = find_pairs_file(test_file)
+    if path is not None:
+        return _measured(embedder, path, most, seed)
+    lacking = f"there is no {' or '.join(PAIR_FILES)} beside the test file"
+    try:
+        if fetch is not None:
+            return _measured(embedder, fetch(), most, seed)
+    except (MissingDataError, UsageError) as error:
+        lacking += f", and {error.message}"
+    return Entailment(
+        UNKNOWN, notes=(f"Entailment is not measured: {lacking}; it comes from {SOURCE}",)
+    )
+
+
+def _measured(embedder: Embedder, path: Path, most: int, seed: int) -> Entailment:
     pairs = read_pairs(path)
     notes = []
     if pairs.left_out:
@@ -123,7 +149,7 @@ def measure_entailment(
         hierarchies = random.Random(seed).sample(hierarchies, most)
     if not hierarchies:
         notes.append(f"Entailment is not measured: {path.name} holds no pairs")
-        return Entailment(UNKNOWN, notes=tuple(notes))
+        return Entailment(UNKNOWN, notes=tuple(notes), file=path)
     notes.append(
         f"Entailment is measured on {len(hierarchies)} hierarchies of {path.name}; a model that "
         "was trained on them has an advantage"
@@ -137,4 +163,5 @@ def measure_entailment(
         positive.tolist(),
         negative.tolist(),
         tuple(notes),
+        path,
     )

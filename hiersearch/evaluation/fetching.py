@@ -1,25 +1,32 @@
 """Data of benchmarks that can be fetched, where it is not there and there is a network.
 
-HierarCaps' test file with its photos, and HyperLex, out of their authors' repositories, each pinned
-to a commit. No checksums have been published, so the SHA-256 of all that was fetched first is kept
-beside it, and each later use is checked against that.
+The SHA-256 of all that was fetched is kept beside it, and each later use is checked against that.
 """
 
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Callable, Mapping
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
-from urllib.parse import quote, urlsplit
 
 from hiersearch.config import cache_dir
-from hiersearch.downloading import DownloadError, download, write_problem
+from hiersearch.datasets.hierarcaps_train import find_hierarcaps
+from hiersearch.downloading import DownloadError, write_problem
 from hiersearch.errors import HiersearchError, MissingDataError
-from hiersearch.evaluation.files import data_folder, read_rows
-from hiersearch.evaluation.hierarcaps_files import TEST_FILES, find_test_file
-from hiersearch.evaluation.hyperlex_pairs import WHOLE, hyperlex_files
+from hiersearch.evaluation.breeds_labels import LABELS_PART
+from hiersearch.evaluation.breeds_labels import SOURCE as BREEDS_SOURCE
+from hiersearch.evaluation.cifar import SOURCE as CIFAR_SOURCE
+from hiersearch.evaluation.files import data_folder
+from hiersearch.evaluation.hierarcaps_files import TRAIN_PART, find_test_file
+from hiersearch.evaluation.hyperlex_pairs import hyperlex_files
+from hiersearch.evaluation.releases import (
+    fetch_breeds_labels,
+    fetch_cifar,
+    fetch_hierarcaps,
+    fetch_hyperlex,
+)
 from hiersearch.progress import Progress, tell_nobody
 
 if TYPE_CHECKING:
@@ -28,22 +35,10 @@ if TYPE_CHECKING:
     Find: TypeAlias = Callable[[Path | None], object]
     Fetch: TypeAlias = Callable[[Path, httpx.BaseTransport | None, Progress], list[Path]]
 
-__all__ = ["FETCHED", "SUMS", "find_or_fetch"]
-
-RAW = "https://raw.githubusercontent.com"
-HIERARCAPS_TEST = (
-    f"{RAW}/TAU-VAILab/hierarcaps/31a8c169750ce0393e8a2ae7be5559d4d3fcdd0d/data/{TEST_FILES[0]}"
-)
-HIERARCAPS_PHOTOS = (
-    f"{RAW}/TAU-VAILab/hierarcaps/8a28b2e5124b68827bb1486c6d307fa22f0015e2/assets/test_imgs"
-)
-HYPERLEX = f"{RAW}/cambridgeltl/hyperlex/c4875d795d50420a0bd08fbe4b8346395e117c61/hyperlex-data.zip"
+__all__ = ["FETCHED", "PARTS", "SUMS", "fetch_part", "find_or_fetch"]
 
 SUMS = "SHA256SUMS"
 """What was fetched, as `sha256sum` writes it; there when all of it is."""
-
-MAX_PAIRS = 10 * 2**20
-"""The most that HyperLex' file may take when it is unpacked, in bytes."""
 
 
 def find_or_fetch(
@@ -78,70 +73,79 @@ def find_or_fetch(
     try:
         find(data)
     except MissingDataError as missing:
-        folder = cache_dir(environ) / "data" / benchmark
-        if (folder / SUMS).is_file():
-            _check(folder)
-            return folder
         try:
-            _note(folder, fetch(folder, transport, progress))
+            return _fetched(benchmark, fetch, environ, transport, progress)
         except DownloadError as error:
             raise MissingDataError(
                 f"{missing.message}, and it cannot be downloaded: {error}", hint=missing.hint
             ) from error
-        return folder
     return data
 
 
-def _fetch_hierarcaps(
-    folder: Path, transport: httpx.BaseTransport | None, progress: Progress
-) -> list[Path]:
-    path = folder / TEST_FILES[0]
-    if not path.is_file():
-        task = "downloading HierarCaps"
-        download(HIERARCAPS_TEST, path, task=task, transport=transport, progress=progress)
-    urls = [row["image_url"] for row in read_rows(path, ("captions", "image_url"))]
-    photos = [folder / "images" / PurePosixPath(urlsplit(url).path).name for url in urls]
-    for done, photo in enumerate(photos):
-        progress("downloading photos", done, len(photos))
-        if not photo.is_file():
-            url = f"{HIERARCAPS_PHOTOS}/{quote(photo.name)}"
-            download(url, photo, task=photo.name, transport=transport)
-    progress("downloading photos", len(photos), len(photos))
-    return [path, *photos]
+def fetch_part(
+    part: str,
+    *,
+    environ: Mapping[str, str],
+    transport: httpx.BaseTransport | None = None,
+    progress: Progress = tell_nobody,
+) -> Path:
+    """A part of a benchmark's data that may come from elsewhere than the rest.
 
+    Args:
+        part: HierarCaps' `TRAIN_PART`, or one of `PARTS`.
+        environ: The environment, for the cache folder; `HIERSEARCH_DATA` may name a folder that
+            has HierarCaps' train file.
+        transport: How to reach the network, if not as usual.
+        progress: Told of what is downloaded.
 
-def _fetch_hyperlex(
-    folder: Path, transport: httpx.BaseTransport | None, progress: Progress
-) -> list[Path]:
-    packed, path = folder / "hyperlex-data.zip", folder / WHOLE
-    task = "downloading HyperLex"
+    Returns:
+        The train file; else the folder of the part's files.
+
+    Raises:
+        MissingDataError: It is not there, and cannot be fetched.
+        HiersearchError: What was fetched before has changed, or cannot be written.
+    """
+    if part == TRAIN_PART:
+        return find_hierarcaps(environ, transport=transport, progress=progress).path
+    name, fetch, source = PARTS[part]
     try:
-        download(HYPERLEX, packed, task=task, transport=transport, progress=progress)
-        content = _unpacked(packed)
-        path.write_bytes(content)
-    except OSError as error:
-        raise write_problem(path, error) from error
-    finally:
-        packed.unlink(missing_ok=True)
-    return [path]
+        return _fetched(name, fetch, environ, transport, progress)
+    except DownloadError as error:
+        raise MissingDataError(
+            f"{part} cannot be downloaded: {error}", hint=f"Get it from {source}"
+        ) from error
 
 
-def _unpacked(packed: Path) -> bytes:
-    try:
-        with zipfile.ZipFile(packed) as archive:
-            for member in archive.infolist():
-                if PurePosixPath(member.filename).name == WHOLE and member.file_size <= MAX_PAIRS:
-                    return archive.read(member)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise DownloadError(f"what came is no whole zip file ({error})") from error
-    raise DownloadError(f"there is no {WHOLE} in what came")
+def _fetched(
+    name: str,
+    fetch: Fetch,
+    environ: Mapping[str, str],
+    transport: httpx.BaseTransport | None,
+    progress: Progress,
+) -> Path:
+    """The folder of this name in the cache, filled by now, and as it was when it was filled."""
+    folder = cache_dir(environ) / "data" / name
+    if (folder / SUMS).is_file():
+        _check(folder)
+    else:
+        _note(folder, fetch(folder, transport, progress))
+    return folder
 
 
 FETCHED: Mapping[str, tuple[Find, Fetch]] = {
-    "hierarcaps": (find_test_file, _fetch_hierarcaps),
-    "hyperlex": (lambda data: hyperlex_files(data_folder(data, "hyperlex")), _fetch_hyperlex),
+    "hierarcaps": (find_test_file, fetch_hierarcaps),
+    "hyperlex": (lambda data: hyperlex_files(data_folder(data, "hyperlex")), fetch_hyperlex),
 }
 """Of each benchmark whose data can be fetched: what finds it, and what fetches it."""
+
+PARTS: Mapping[str, tuple[str, Fetch, str]] = {
+    LABELS_PART: ("breeds", fetch_breeds_labels, BREEDS_SOURCE),
+    **{
+        name: (f"classify/{name}", partial(fetch_cifar, name), CIFAR_SOURCE)
+        for name in ("cifar10", "cifar100")
+    },
+}
+"""Of each part: the folder in the cache, what fetches it, and where it comes from."""
 
 
 def _note(folder: Path, paths: list[Path]) -> None:

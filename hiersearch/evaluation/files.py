@@ -1,27 +1,35 @@
 """Where a benchmark's files lie, and what is in them.
 
 The folder that is given holds a folder for each benchmark, with the file names of the official
-releases; or it is the folder of one benchmark.
+releases; or it is the folder of one benchmark. Columns of CSV files go by their names in any case;
+"file/image" is a column of either name, the first that is there.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
 import hashlib
-import zlib
 from contextlib import closing
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+from hiersearch.datasets.packed import opened, unreadable
 from hiersearch.errors import MissingDataError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
-    from typing import BinaryIO
 
-__all__ = ["checksum", "data_folder", "find_file", "read_rows"]
+__all__ = [
+    "checksum",
+    "data_folder",
+    "fetch_missing",
+    "find_file",
+    "is_table",
+    "read_rows",
+    "table_name",
+    "tables_with",
+]
 
 CSV_SUFFIXES = (".csv", ".csv.gz")
 
@@ -84,7 +92,7 @@ def find_file(
         for spelling in (name, f"{name}.gz") if name.endswith(".csv") else (name,):
             if (folder / spelling).is_file():
                 return folder / spelling
-    others = [path for path in _tables(folder) if _has(path, columns)] if columns else []
+    others = tables_with(folder, columns) if columns else []
     if len(others) > 1:
         raise UsageError(
             f"any of {', '.join(path.name for path in others)} in {folder} could be the data of "
@@ -100,6 +108,42 @@ def find_file(
     )
 
 
+def is_table(path: Path) -> bool:
+    """Whether a file is called as a CSV file is."""
+    return path.name.endswith(CSV_SUFFIXES)
+
+
+def table_name(path: Path) -> str:
+    """What a data set is called that a CSV file lists: as the file, without its suffix."""
+    return path.name.removesuffix(".gz").removesuffix(".csv")
+
+
+def tables_with(folder: Path, columns: Sequence[str]) -> list[Path]:
+    """The readable CSV files directly in a folder that have all these columns, sorted."""
+    return [path for path in sorted(folder.glob("*")) if is_table(path) and _has(path, columns)]
+
+
+def fetch_missing(
+    fetch: Callable[[str], Path] | None, part: str, missing: MissingDataError
+) -> Path:
+    """Fetch what was not found.
+
+    Args:
+        fetch: As `hiersearch.evaluation.fetching.fetch_part`; None to do without it.
+        part: What it calls it.
+        missing: Why it is needed.
+
+    Raises:
+        MissingDataError: It cannot be fetched, either; says so.
+    """
+    if fetch is None:
+        raise missing
+    try:
+        return fetch(part)
+    except MissingDataError as error:
+        raise MissingDataError(f"{missing.message}; {error.message}", hint=missing.hint) from error
+
+
 def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """The rows of a CSV file, `.csv` or `.csv.gz`, in UTF-8 with or without a byte order mark.
 
@@ -109,8 +153,8 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         columns: The columns that it must have.
 
     Returns:
-        Each row's cells by column: the needed ones under the names asked for, others under the
-        file's own. Cells are as they stand, without surrounding blanks.
+        Each row's cells by column: the needed ones under the names asked for (of several, the
+        first), others under the file's own. Cells are as they stand, without surrounding blanks.
 
     Raises:
         UsageError: If the file cannot be read, lacks a column, has a row of another length, or no
@@ -120,8 +164,9 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     with closing(_records(path)) as records:
         header = next(records, (1, []))[1]
         _require(path, header, columns)
-        asked = {column.lower(): column for column in columns}
-        names = [asked.get(name.lower(), name) for name in header]
+        names = list(header)
+        for column in columns:
+            names[_position(header, column)] = column.partition("/")[0]
         for line, cells in records:
             if len(cells) != len(names):
                 raise UsageError(
@@ -144,11 +189,7 @@ def checksum(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:CHECKSUM_DIGITS]
     except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _tables(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*") if path.name.endswith(CSV_SUFFIXES))
+        raise unreadable(path, error) from error
 
 
 def _has(path: Path, columns: Sequence[str]) -> bool:
@@ -164,9 +205,15 @@ def _header(path: Path) -> list[str]:
         return next(records, (1, []))[1]
 
 
+def _position(header: Sequence[str], column: str) -> int:
+    """Where a column stands; −1 where it does not."""
+    present = [name.lower() for name in header]
+    asked = column.lower().split("/")
+    return next((present.index(name) for name in asked if name in present), -1)
+
+
 def _missing(header: Sequence[str], columns: Sequence[str]) -> list[str]:
-    present = {name.lower() for name in header}
-    return [column for column in columns if column.lower() not in present]
+    return [column for column in columns if _position(header, column) < 0]
 
 
 def _require(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
@@ -181,23 +228,12 @@ def _require(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
 def _records(path: Path) -> Generator[tuple[int, list[str]]]:
     """The rows that are not empty, each with the line it ends on, from 1."""
     try:
-        with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-            file.seek(0)
-            stream = cast("BinaryIO", gzip.GzipFile(fileobj=file)) if packed else file
+        with opened(path) as stream:
             reader = csv.reader(TextIOWrapper(stream, "utf-8-sig", newline=""), strict=True)
             for cells in reader:
                 if any(cell.strip() for cell in cells):
                     yield reader.line_num, [cell.strip() for cell in cells]
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not in UTF-8", hint="Save it as UTF-8") from error
-    except (csv.Error, gzip.BadGzipFile, EOFError, zlib.error) as error:
+    except csv.Error as error:
         raise UsageError(f"{path} is damaged: {error}", hint="Get it again") from error
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> UsageError:
-    return UsageError(
-        f"{path} cannot be read: {error.strerror or error}", hint="Give a readable file"
-    )

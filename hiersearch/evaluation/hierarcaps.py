@@ -9,25 +9,31 @@ away (the supplement's section 0.C.2).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hiersearch.errors import MissingDataError
-from hiersearch.evaluation.chain_scores import ProtocolScores, order_tau, score_chains
 from hiersearch.evaluation.entailment import measure_entailment
 from hiersearch.evaluation.files import checksum
 from hiersearch.evaluation.hierarcaps_files import (
     BENCHMARK,
     SOURCE,
+    TRAIN_PART,
     Item,
-    find_pairs_file,
     find_test_file,
     read_items,
 )
-from hiersearch.evaluation.metrics import f1
+from hiersearch.evaluation.hierarcaps_scores import (
+    control_chance,
+    control_scores,
+    item_chance,
+    item_scores,
+)
+from hiersearch.evaluation.photo_files import photos_checksum
 from hiersearch.evaluation.protocols import (
     RADII,
     Candidates,
@@ -36,22 +42,17 @@ from hiersearch.evaluation.protocols import (
     official_steps,
     paper_chains,
 )
-from hiersearch.evaluation.result import Result, Scores
+from hiersearch.evaluation.result import Result
 from hiersearch.geometry import root_distance
 from hiersearch.progress import Progress, tell_nobody
 
 if TYPE_CHECKING:
     from hiersearch.evaluation.embedder import Embedder
 
-__all__ = ["control_subsets", "evaluate", "recall_by_radius"]
+__all__ = ["evaluate", "recall_by_radius"]
 
 TEST_ITEMS = 1000
 """Items of the whole release; with fewer there are fewer texts to mistake for the right ones."""
-
-NEAR_WORDS = 4
-"""How many words the last two tiers may differ by in the second control subset."""
-
-SCORE_NAMES = ("precision", "recall", "f1")
 
 
 def evaluate(
@@ -61,6 +62,7 @@ def evaluate(
     seed: int = 0,
     progress: Progress = tell_nobody,
     entailment_items: int = 1000,
+    fetch: Callable[[str], Path] | None = None,
 ) -> Result:
     """Run HierarCaps.
 
@@ -73,6 +75,8 @@ def evaluate(
         seed: Draws the hierarchies for entailment.
         progress: Told of photos as they are encoded.
         entailment_items: The most hierarchies of the pairs file that are looked at.
+        fetch: Finds or fetches that file where it does not lie beside the test file, such as
+            `hiersearch.evaluation.fetching.fetch_part`; None to do without it.
 
     Raises:
         MissingDataError: If the data or all its photos are not there.
@@ -99,46 +103,36 @@ def evaluate(
     scores: dict[str, Any] = {}
     chance: dict[str, Any] = {}
     for protocol in ("official", "paper"):
-        scores[protocol] = _scores(chains.get(protocol), truth, distances, every)
-        chance[protocol] = _chance(chains.get(protocol), truth, len(names))
-    pairs_path = find_pairs_file(path)
-    entailment = measure_entailment(embedder, pairs_path, most=entailment_items, seed=seed)
+        scores[protocol] = item_scores(chains.get(protocol), truth, distances, every)
+        chance[protocol] = item_chance(chains.get(protocol), truth, len(names))
+    entailment = measure_entailment(
+        embedder,
+        path,
+        most=entailment_items,
+        seed=seed,
+        fetch=partial(fetch, TRAIN_PART) if fetch else None,
+    )
     scores["entailment"], chance["entailment"] = entailment.scores, entailment.chance
     series["entailment"] = {"positive": entailment.positive, "negative": entailment.negative}
-    scores["control"], control_notes = _control(chains, truth, distances)
-    chance["control"] = _control_chance(chains, truth, len(names))
+    scores["control"], control_notes = control_scores(chains, truth, distances)
+    chance["control"] = control_chance(chains, truth, len(names))
     if len(items) < TEST_ITEMS:
         notes.append(
             f"{len(items)} items, not the release's {TEST_ITEMS}: retrieval is easier among fewer "
             "texts, so these are not to be set beside figures over all of them"
         )
-    files = [path] if pairs_path is None else [path, pairs_path]
+    read = [path] if entailment.file is None else [path, entailment.file]
+    files = {file.name: checksum(file) for file in read}
+    if embedder.has_photos:
+        files["photos"] = photos_checksum([i.photo for i in scored if i.photo], path.parent)
     return Result(
         benchmark=BENCHMARK,
         scores=scores,
         chance=chance,
         notes=(*notes, *entailment.notes, *control_notes),
-        files={file.name: checksum(file) for file in files},
+        files=files,
         series=series,
     )
-
-
-def control_subsets(truth: Sequence[Sequence[str]]) -> dict[str, list[int]]:
-    """Items in which the length of a text says less about its tier (supplement, 0.C.2).
-
-    Args:
-        truth: For each item its texts, general to specific, at least two.
-
-    Returns:
-        Positions of items: `equal_first_tiers`, whose first two texts have equally many words;
-        `near_last_tiers`, whose last two differ by at most four. (The paper counts 72 % and 34 %
-        of its items; by these words a half of them has 30 % and 34 %.)
-    """
-    words = [[len(text.split()) for text in texts] for texts in truth]
-    return {
-        "equal_first_tiers": [at for at, n in enumerate(words) if n[0] == n[1]],
-        "near_last_tiers": [at for at, n in enumerate(words) if abs(n[-1] - n[-2]) <= NEAR_WORDS],
-    }
 
 
 def recall_by_radius(given: Candidates, truth: Sequence[Sequence[str]]) -> dict[str, list[float]]:
@@ -183,82 +177,6 @@ def _with_photos(
         f"{len(items) - len(found)} of {len(items)} photos are not there; their items are left "
         "out, and their texts remain candidates"
     ]
-
-
-def _scores(
-    chains: Sequence[Sequence[str]] | None,
-    truth: Sequence[Sequence[str]],
-    distances: Mapping[str, float],
-    rows: Sequence[int],
-) -> dict[str, float | int | None]:
-    """The scores of some of the items; None where there is nothing to score."""
-    texts = [truth[row] for row in rows]
-    tiers = [f"recall_tier_{tier}" for tier in range(1, max(map(len, truth)) + 1)]
-    if chains is None or not rows:
-        tau = order_tau(texts, distances) if rows else None
-        return {**dict.fromkeys([*SCORE_NAMES]), "tau": tau, **dict.fromkeys(tiers), "n": len(rows)}
-    found: ProtocolScores = score_chains([chains[row] for row in rows], texts, distances)
-    per_tier = dict(zip(tiers, found.recall_per_tier, strict=False))
-    return {
-        **{name: getattr(found, name) for name in SCORE_NAMES},
-        "tau": found.tau,
-        **{tier: per_tier.get(tier) for tier in tiers},
-        "n": found.n,
-    }
-
-
-def _chance(
-    chains: Sequence[Sequence[str]] | None, truth: Sequence[Sequence[str]], texts: int
-) -> dict[str, float]:
-    """What texts drawn at random would earn, as many for each photo as were retrieved for it."""
-    if chains is None:
-        return {"tau": 0.0}
-    precision = float(np.mean([len(set(right)) for right in truth])) / texts
-    recall = float(np.mean([len(set(chain)) for chain in chains])) / texts
-    tiers = {f"recall_tier_{tier}": recall for tier in range(1, max(map(len, truth)) + 1)}
-    named = zip(SCORE_NAMES, (precision, recall, f1(precision, recall)), strict=True)
-    return {**dict(named), "tau": 0.0, **tiers}
-
-
-def _control(
-    chains: Mapping[str, Sequence[Sequence[str]]],
-    truth: Sequence[Sequence[str]],
-    distances: Mapping[str, float],
-) -> tuple[Scores, list[str]]:
-    """The scores of the control subsets, retrieved from all texts; and those that are empty."""
-    control: dict[str, Any] = {}
-    notes = []
-    for name, rows in control_subsets(truth).items():
-        control[name] = {
-            "share": len(rows) / len(truth),
-            **{
-                protocol: _scores(chains.get(protocol), truth, distances, rows)
-                for protocol in ("official", "paper")
-            },
-        }
-        if not rows:
-            notes.append(f"No item belongs to the control subset {name}, so it has no scores")
-    words = {text: float(len(text.split())) for texts in truth for text in texts}
-    control["tau_of_word_count"] = order_tau(truth, words)
-    return control, notes
-
-
-def _control_chance(
-    chains: Mapping[str, Sequence[Sequence[str]]], truth: Sequence[Sequence[str]], texts: int
-) -> Scores:
-    """What drawing at random would earn in the subsets that are not empty."""
-    chance: dict[str, Any] = {}
-    for name, rows in control_subsets(truth).items():
-        chance[name] = {
-            protocol: _chance(
-                [found[row] for row in rows] if (found := chains.get(protocol)) else None,
-                [truth[row] for row in rows],
-                texts,
-            )
-            for protocol in ("official", "paper")
-            if rows
-        }
-    return chance
 
 
 def _by_tier(items: Sequence[Item], distances: Mapping[str, float]) -> dict[str, list[float]]:

@@ -7,8 +7,10 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from hiersearch.datasets.tiers import tier_texts
 from hiersearch.errors import MissingDataError, UsageError
 from hiersearch.evaluation.files import data_folder, find_file, read_rows
+from hiersearch.evaluation.photo_files import find_photo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +21,7 @@ __all__ = [
     "PAIR_FILES",
     "SOURCE",
     "TEST_FILES",
+    "TRAIN_PART",
     "Item",
     "Pairs",
     "find_pairs_file",
@@ -31,8 +34,9 @@ BENCHMARK = "hierarcaps"
 SOURCE = "https://github.com/TAU-VAILab/hierarcaps (data/), its photos from https://cocodataset.org"
 TEST_FILES = ("hierarcaps_test.csv", "hierarcaps_dev.csv")
 PAIR_FILES = ("hierarcaps_pairs.csv", "hierarcaps_train.csv")
+TRAIN_PART = "hierarcaps train"
+"""What `hiersearch.evaluation.fetching` calls the train file, which may come from elsewhere."""
 
-SEPARATOR = "=>"
 PHOTO_COLUMNS = ("file", "image", "image_url")
 PHOTO_FOLDERS = ("images", "photos", "val2014", "")
 PHOTO_SUFFIXES = (".jpg", ".png", ".jpeg")
@@ -111,7 +115,7 @@ def read_items(path: Path) -> tuple[Item, ...]:
     """
     items = []
     for number, row in enumerate(read_rows(path, ("captions",)), start=1):
-        texts = _texts(row["captions"])
+        texts = tier_texts(row["captions"])
         if len(texts) < 2 or not all(texts):
             raise UsageError(
                 f"row {number} of {path} holds no hierarchy: {row['captions']!r}",
@@ -130,23 +134,15 @@ def read_pairs(path: Path) -> Pairs:
     rows = read_rows(path, ("positive", "negative"))
     hierarchies = []
     for row in rows:
-        positive, negative = _texts(row["positive"]), _texts(row["negative"])
+        positive, negative = tier_texts(row["positive"]), tier_texts(row["negative"])
         if len(positive) == len(negative) > 1 and all(positive) and all(negative):
             hierarchies.append((positive, negative))
     return Pairs(tuple(hierarchies), len(rows) - len(hierarchies))
 
 
-def _texts(cell: str) -> tuple[str, ...]:
-    return tuple(text.strip() for text in cell.split(SEPARATOR))
-
-
 def _photo(folder: Path, row: Mapping[str, str]) -> Path | None:
-    for name in _photo_names(row):
-        for place in PHOTO_FOLDERS:
-            path = folder / place / name
-            if path.is_file():
-                return path
-    return None
+    found = (find_photo(folder, name, PHOTO_FOLDERS) for name in _photo_names(row))
+    return next(filter(None, found), None)
 
 
 def _photo_names(row: Mapping[str, str]) -> Iterator[str]:

@@ -183,13 +183,17 @@ def _things(
         notes.append("One of the models reads texts only, so photos and retrieval are left out")
     try:
         path = next(iter(caption_files(data).values()))
-        given = read_captions(path, need_photos=both_see)
     except MissingDataError:
         notes.append(
             "There is no data of retrieval, so texts are names of the built-in vocabulary, and "
             "photos and retrieval are left out"
         )
         return _drawn([concept.name for concept in builtin_vocabulary()], seed, sample), [], {}
+    try:
+        given = read_captions(path, need_photos=both_see)
+    except MissingDataError as error:
+        notes.append(f"Photos and retrieval are left out: {error.message}")
+        given, both_see = read_captions(path, need_photos=False), False
     photos = _drawn(given.photos, seed, sample) if both_see else []
     return _drawn(given.captions, seed, sample), photos, {path.name: checksum(path)}
 

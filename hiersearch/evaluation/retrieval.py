@@ -17,6 +17,7 @@ import numpy as np
 from hiersearch.evaluation.captions import SOURCES, CaptionSet, caption_files, read_captions
 from hiersearch.evaluation.files import checksum
 from hiersearch.evaluation.metrics import best_ranks, chance_recall, recall_at
+from hiersearch.evaluation.photo_files import photos_checksum
 from hiersearch.evaluation.result import Result
 from hiersearch.progress import Progress, tell_nobody
 
@@ -153,18 +154,18 @@ def evaluate(
     scores: dict[str, Scores] = {}
     chance: dict[str, Scores] = {}
     notes: list[str] = []
+    files: dict[str, str] = {}
     paths = caption_files(data)
     for name, path in paths.items():
         found = read_captions(path, per_photo=per_photo, need_photos=embedder.has_photos)
         scores[name], chance[name] = _run(embedder, found, progress)
+        files[path.name] = checksum(path)
+        if embedder.has_photos:
+            files[f"{name}/photos"] = photos_checksum(found.photos, found.folder)
         notes += [f"{name}: {note}" for note in _notes(embedder, found)]
     notes += [f"{name}: not there, so not measured" for name in SOURCES if name not in paths]
     return Result(
-        benchmark="retrieval",
-        scores=scores,
-        chance=chance,
-        notes=tuple(notes),
-        files={path.name: checksum(path) for path in paths.values()},
+        benchmark="retrieval", scores=scores, chance=chance, notes=tuple(notes), files=files
     )
 
 

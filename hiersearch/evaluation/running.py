@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hiersearch.config import cache_dir
 from hiersearch.errors import UsageError
-from hiersearch.evaluation.fetching import find_or_fetch
+from hiersearch.evaluation.fetching import fetch_part, find_or_fetch
 from hiersearch.progress import Progress, tell_nobody
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ def evaluate(
         raise UsageError(f"{benchmark} has no option {unknown[0]}")
     folder = None if data is None else Path(data).expanduser()
     found = find_or_fetch(benchmark, folder, environ=os.environ, progress=progress)
+    if "fetch" in known:
+        options.setdefault("fetch", partial(fetch_part, environ=os.environ, progress=progress))
     if "base" in known:
         options["base"] = None if baseline is None else open_embedder(baseline)
     result: Result = module.evaluate(

@@ -19,14 +19,15 @@ from typing import TYPE_CHECKING, TypeAlias, get_args
 
 import numpy as np
 
+from hiersearch.datasets.ranks import Texts
 from hiersearch.errors import UsageError
 from hiersearch.evaluation.files import checksum, data_folder
 from hiersearch.evaluation.metrics import best_ranks, recall_at
+from hiersearch.evaluation.photo_files import photos_checksum
 from hiersearch.evaluation.protocols import official
 from hiersearch.evaluation.result import Result
 from hiersearch.evaluation.taxonomy import (
     Taxonomy,
-    Texts,
     find_taxonomy,
     read_taxonomy,
     shared_ranks,
@@ -176,7 +177,10 @@ def evaluate(
             "tree": tree_chance(given.labels, given.kinds),
         },
         notes=_notes(given, by_rank),
-        files={path.name: checksum(path)},
+        files={
+            path.name: checksum(path),
+            "photos": photos_checksum(given.photos, path.parent),
+        },
         series={
             "root_distance_by_rank": {
                 rank: np.linalg.norm(

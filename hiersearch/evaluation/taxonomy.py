@@ -5,28 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from hiersearch.datasets.ranks import RANKS, Texts, rank_texts, with_genus
 from hiersearch.errors import MissingDataError, UsageError
 from hiersearch.evaluation.files import find_file, read_rows
+from hiersearch.evaluation.photo_files import find_photo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Counts: TypeAlias = NDArray[np.int64]
 
-__all__ = ["RANKS", "Taxonomy", "Texts", "find_taxonomy", "read_taxonomy", "shared_ranks"]
-
-RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
+__all__ = ["Taxonomy", "find_taxonomy", "read_taxonomy", "shared_ranks"]
 
 FILE = "taxonomy.csv"
-PHOTO_FOLDERS = ("", "images", "photos")
 SOURCE = "your photos: a CSV file with the columns file and " + ", ".join(RANKS)
-
-Texts: TypeAlias = Literal["path", "name"]
-"""How a rank is put into words: "path", all names from the first rank on; "name", its own alone."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +46,8 @@ class Taxonomy:
     nameless: int = 0
 
     def texts(self, how: Texts = "path") -> tuple[tuple[str, ...], ...]:
-        """For each kind its text at every rank.
-
-        Args:
-            how: "path" for "Animalia Chordata Aves", "name" for "Aves". The genus stands once in a
-                path, though it is part of the species' name.
-        """
-        return tuple(_texts(kind, self.ranks, how) for kind in self.kinds)
+        """For each kind its text at every rank; see `rank_texts`."""
+        return tuple(rank_texts(kind, self.ranks, how) for kind in self.kinds)
 
 
 def find_taxonomy(folder: Path) -> Path:
@@ -114,7 +105,7 @@ def read_taxonomy(path: Path, ranks: Sequence[str] = RANKS) -> Taxonomy:
             f"no row of {path} has a name at every rank ({', '.join(present)})",
             hint="Fill in the ranks, or remove those columns that are empty",
         )
-    shown = [(photo, names) for file, names in named if (photo := _photo(path.parent, file))]
+    shown = [(photo, names) for file, names in named if (photo := find_photo(path.parent, file))]
     if not shown:
         raise MissingDataError(
             f"none of the {len(named)} photos that {path} names is there, such as {named[0][0]}",
@@ -152,27 +143,7 @@ def shared_ranks(kinds: Sequence[Sequence[str]]) -> Counts:
 
 def _names(row: Mapping[str, str], ranks: Sequence[str]) -> tuple[str, ...]:
     names = [" ".join(row[rank].split()) for rank in ranks]
-    genus = " ".join(row.get("genus", "").split())
-    if "species" in ranks and genus:
+    if "species" in ranks:
         at = ranks.index("species")
-        if names[at] and " " not in names[at]:
-            names[at] = f"{genus} {names[at]}"
+        names[at] = with_genus(names[at], " ".join(row.get("genus", "").split()))
     return tuple(names)
-
-
-def _photo(folder: Path, file: str) -> Path | None:
-    if not file:
-        return None
-    paths = (folder / each / file for each in PHOTO_FOLDERS)
-    return next((path for path in paths if path.is_file()), None)
-
-
-def _texts(kind: Sequence[str], ranks: Sequence[str], how: Texts) -> tuple[str, ...]:
-    if how == "name":
-        return tuple(kind)
-    found: list[str] = []
-    for at, name in enumerate(kind):
-        genus = f"{kind[at - 1]} " if at and ranks[at] == "species" else ""
-        own = name.removeprefix(genus)
-        found.append(f"{found[-1]} {own}" if found else own)
-    return tuple(found)

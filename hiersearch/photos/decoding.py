@@ -185,7 +185,7 @@ def _open_heic(file: IO[bytes]) -> ImageFile:
     except ImportError as error:
         raise UnreadablePhotoError(
             "HEIC needs the package pillow-heif",
-            hint="Install it with: pip install 'hiersearch[heic]'",
+            hint='Install it: pip install "hiersearch[heic]"',
         ) from error
     image: ImageFile = HeifImageFile(file)  # type: ignore[no-untyped-call]
     return image

@@ -8,9 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from hiersearch.cli.main import app
+from hiersearch.datasets import hierarcaps_train
 from hiersearch.downloading import DownloadError
 from hiersearch.errors import MissingDataError, PhotosNotFoundError, UsageError
-from hiersearch.evaluation import fetching, running
+from hiersearch.evaluation import releases, running
 from tests.evaluation.made_embedder import MadeEmbedder, drawn
 from tests.evaluation.made_hierarcaps import make_hierarcaps
 from tests.evaluation.made_hyperlex import make_hyperlex
@@ -38,7 +39,8 @@ def asked(monkeypatch) -> list[str]:
         raise DownloadError("there is no network")
 
     monkeypatch.setattr(running, "open_embedder", opened)
-    monkeypatch.setattr(fetching, "download", offline)
+    monkeypatch.setattr(releases, "download", offline)
+    monkeypatch.setattr(hierarcaps_train, "download", offline)
     monkeypatch.setenv("COLUMNS", "100")
     return names
 
@@ -79,6 +81,7 @@ def test_json_has_the_documented_shape(run, data):
     assert content["run"]["files"]["hierarcaps"].keys() == {
         "hierarcaps_test.csv",
         "hierarcaps_pairs.csv.gz",
+        "photos",
     }
     assert content["run"]["seed"] == 0
     assert content["run"]["versions"]["hiersearch"]
@@ -140,8 +143,14 @@ def test_data_by_the_environment(run, data, monkeypatch):
     ("words", "says"),
     [
         (["nonsense"], "no benchmark is called nonsense"),
+        (["all", "typo"], "no benchmark is called typo"),
+        (["all", "preservation"], "compares a model"),
         (["hyperlex", "--data", "/no/such/folder"], "there is no folder /no/such/folder"),
         (["hyperlex", "--photo", "a.png"], "--photo goes with hierarcaps alone"),
+        (["hierarcaps", "--photo", "a.png", "--baseline", "b"], "--baseline does not go with it"),
+        (["hierarcaps", "--photo", "a.png", "--markdown", "b"], "--markdown does not go with it"),
+        (["hyperlex", "--single-prompts"], "--single-prompts goes with breeds"),
+        (["hyperlex", "--set", "cifar10"], "--set goes with classify"),
     ],
 )
 def test_wrong_use_is_seen_before_a_model_is_loaded(run, asked, words, says):
@@ -200,3 +209,22 @@ def test_the_prompts_that_hold_both_labels(monkeypatch, run, data):
     run("breeds", "hyperlex", "--data", data, "--model", "made", "--single-prompts", code=1)
     assert len(given["breeds"]["baselines"]) == 5
     assert "baselines" not in given["hyperlex"]
+
+
+def test_sets_of_classes_by_name(run, data):
+    words = ["classify", "--data", data, "--model", "made", "--set", "cifar10"]
+    with pytest.raises(MissingDataError, match="there is no network") as caught:
+        run(*words)
+    assert "https://www.cs.toronto.edu/~kriz/cifar.html" in caught.value.hint
+    with pytest.raises(UsageError, match="no data set of classes is called pets"):
+        run("classify", "--data", data, "--model", "made", "--set", "pets")
+
+
+def test_offline_hierarcaps_lacks_entailment_alone(run, tmp_path, demo_photos):
+    data = make_hierarcaps(tmp_path, demo_photos, pairs=False)
+    content = json.loads(run("hierarcaps", "--data", data, "--model", "made", "--json").stdout)
+    assert content["hierarcaps"]["official"]["n"] == 4
+    assert content["hierarcaps"]["entailment"]["auroc"] is None
+    (note,) = [n for n in content["run"]["notes"]["hierarcaps"] if "Entailment" in n]
+    assert "hierarcaps_train.csv" in note
+    assert "there is no network" in note

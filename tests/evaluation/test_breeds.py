@@ -8,7 +8,8 @@ import pytest
 from hiersearch.errors import MissingDataError, UsageError
 from hiersearch.evaluation import breeds
 from hiersearch.evaluation.breeds import breeds_chance, breeds_scores
-from hiersearch.evaluation.breeds_labels import class_photos, read_classes, read_subset
+from hiersearch.evaluation.breeds_labels import LABELS_PART, read_classes, read_subset
+from hiersearch.evaluation.breeds_photos import class_photos
 from hiersearch.evaluation.label_pairs import cross_validated, pair_ranks
 from tests.evaluation.made_embedder import (
     MadeEmbedder,
@@ -172,6 +173,27 @@ def test_baselines_on_request(tmp_path):
     assert len(asked) == 6 * 5
     assert "this is a robin, a type of bird" in asked
     assert result.chance["living17"]["single_prompts"][prompt]["recall_at_1"] == 1 / 30
+
+
+def test_labels_that_are_not_there_are_fetched_and_photos_stay_where_they_are(tmp_path):
+    for at in range(2):
+        photo_file(tmp_path / f"data/imagenet/val/robin/{at}.png", (at, 0, 0))
+    labels = data(tmp_path / "cache", living17=DRAWN, entity13=DRAWN)
+    asked = []
+
+    def fetch(part):
+        asked.append(part)
+        return labels
+
+    result = breeds.evaluate(MadeEmbedder(), tmp_path / "data", fetch=fetch)
+    assert asked == [LABELS_PART]
+    assert result.scores["entity13"]["n"] == result.scores["living17"]["n"] == 2
+
+    def offline(part):
+        raise MissingDataError(f"{part} cannot be had")
+
+    with pytest.raises(MissingDataError, match=r"dataset_class_info\.json; breeds labels cannot"):
+        breeds.evaluate(MadeEmbedder(), tmp_path / "data", fetch=offline)
 
 
 def test_the_ensemble_is_used_by_default(tmp_path):

@@ -102,6 +102,31 @@ def test_files_are_found_by_set(tmp_path):
     assert caption_files(own) == {"coco": own}
 
 
+def test_any_csv_file_with_the_right_columns(tmp_path):
+    content = "image,caption,split\nb.png, b  first,x\na.png,a,x\nb.png,b second,x\n"
+    path = text_file(tmp_path / "retrieval/mine.csv", content)
+    text_file(tmp_path / "retrieval/other.csv", "image,words\nb.png,x\n")
+    assert caption_files(tmp_path) == caption_files(path) == {"mine": path}
+    photo = photo_file(tmp_path / "retrieval/images/b.png")
+    found = read_captions(path)
+    assert (found.photos, found.captions, found.photo_of) == (
+        (photo,), ("b first", "b second"), (0, 0)
+    )  # fmt: skip
+    assert (found.missing, found.folder) == (1, path.parent)
+    coco = json_file(tmp_path / "retrieval/captions_val2017.json", COCO)
+    assert caption_files(tmp_path) == {"mine": path, "coco": coco}
+
+
+@pytest.mark.parametrize("row", ["a.png,", ",a"])
+def test_a_row_without_photo_or_caption_is_refused(tmp_path, row):
+    path = text_file(tmp_path / "mine.csv", f"file,caption\na.png,a\n{row}\n")
+    with pytest.raises(UsageError, match=r"row 2 of .* lacks a photo or a caption"):
+        read_captions(path)
+    text_file(path, "file,words\na.png,a\n")
+    with pytest.raises(UsageError, match="has no column caption"):
+        read_captions(path)
+
+
 def test_a_flickr_file_is_not_taken_for_coco(tmp_path):
     path = json_file(tmp_path / "captions_flickr30k.json", COCO)
     assert caption_files(tmp_path) == {"flickr30k": path}

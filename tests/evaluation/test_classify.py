@@ -11,8 +11,9 @@ from PIL import Image
 from hiersearch.errors import MissingDataError, UsageError
 from hiersearch.evaluation import classify
 from hiersearch.evaluation.cifar import find_release, unpack
-from hiersearch.evaluation.class_folders import class_name, photos_digest, read_class_folders
-from hiersearch.evaluation.classify import class_chance, class_scores, class_sets
+from hiersearch.evaluation.class_folders import class_name, read_class_folders
+from hiersearch.evaluation.class_sets import class_sets
+from hiersearch.evaluation.classify import class_chance, class_scores
 from hiersearch.evaluation.embedder import Embedder
 from tests.evaluation.made_embedder import DIM, MadeEmbedder, drawn, photo_file, text_file
 
@@ -79,18 +80,6 @@ def test_folders_of_classes(tmp_path):
     assert read_class_folders(tmp_path) is None
 
 
-def test_the_digest_hangs_on_names_and_contents(tmp_path):
-    folder = classes(tmp_path / "set", a=2, b=1)
-    photos = read_class_folders(folder).photos
-    first = photos_digest(photos, folder)
-    shutil.move(folder, tmp_path / "moved")
-    moved = read_class_folders(tmp_path / "moved").photos
-    assert photos_digest(moved, tmp_path / "moved") == first
-    assert photos_digest(moved[:2], tmp_path / "moved") != first
-    photo_file(moved[0], (1, 2, 3))
-    assert photos_digest(moved, tmp_path / "moved") != first
-
-
 def test_sets_are_found_by_name(tmp_path):
     with pytest.raises(MissingDataError, match="cifar10"):
         class_sets(tmp_path)
@@ -120,7 +109,79 @@ def test_a_run(tmp_path):
     assert "a tattoo of the grey dog." not in embedder.asked
     assert any("1 classes of one photo, such as grey_dog" in note for note in result.notes)
     assert any("cifar100: not there" in note for note in result.notes)
-    assert set(result.files) == {"cifar10", "pets"}
+    assert set(result.files) == {"cifar10/photos", "pets/photos"}
+
+
+def test_any_csv_file_with_the_right_columns(tmp_path):
+    for at, name in enumerate(("cat_1", "cat_2", "dog_1")):
+        photo_file(tmp_path / f"classify/photos/{name}.png", (at, 0, 0))
+    path = text_file(
+        tmp_path / "classify/pets.csv",
+        "Image,Label,note\ncat_1.png,cat,x\ncat_2.png,cat,\ndog_1.png,dog,\nnone.png,dog,\n",
+    )
+    text_file(tmp_path / "classify/other.csv", "a,b\n1,2\n")
+    assert class_sets(tmp_path) == class_sets(path) == {"pets": path}
+    embedder = MadeEmbedder(
+        text=lambda text: drawn(next((n for n in ("cat", "dog") if n in text), text)),
+        photo=lambda photo: drawn(photo.stem.partition("_")[0]),
+    )
+    result = classify.evaluate(embedder, tmp_path)
+    assert result.scores["pets"]["single"]["accuracy"] == 1.0
+    assert (result.scores["pets"]["n"], result.scores["pets"]["n_classes"]) == (3, 2)
+    assert any("pets: 1 rows left out" in note for note in result.notes)
+    assert set(result.files) == {"pets.csv", "pets/photos"}
+
+
+def test_a_csv_file_does_not_hide_folders_and_a_taxonomy_is_none(tmp_path):
+    photo_file(tmp_path / "crow.png")
+    text_file(tmp_path / "taxonomy.csv", "file,class,genus,species\ncrow.png,Aves,Corvus,corax\n")
+    with pytest.raises(MissingDataError, match="nothing to classify"):
+        class_sets(tmp_path)
+    path = text_file(tmp_path / "mine.csv", "file,class\ncrow.png,crow\n")
+    assert class_sets(tmp_path) == {"mine": path}
+    classes(tmp_path, cat=1, dog=1)
+    assert class_sets(tmp_path) == {tmp_path.name: tmp_path}
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "says"),
+    [
+        ("file,class\na.png,cat\n", UsageError, "no two classes"),
+        ("file,class\na.png,cat\n,dog\n", UsageError, "lacks a photo or a class"),
+        ("file,class\na.png,\nb.png,dog\n", UsageError, "lacks a photo or a class"),
+        ("file,kind\na.png,cat\n", UsageError, "has no column class/label"),
+        ("file,class\na.png,cat\nb.png,dog\n", MissingDataError, "none of the 2 photos"),
+    ],
+)
+def test_a_csv_file_that_will_not_do(tmp_path, content, error, says):
+    path = text_file(tmp_path / "pets.csv", content)
+    with pytest.raises(error, match=says):
+        classify.evaluate(MadeEmbedder(), path)
+
+
+def test_sets_can_be_chosen_and_cifar_is_fetched_then(tmp_path):
+    classes(tmp_path / "data/classify/pets", cat=1, dog=1)
+    fetched = release(tmp_path / "cache", "test.bin", [1, 0], label_bytes=2)
+    asked = []
+
+    def fetch(part):
+        asked.append(part)
+        return fetched
+
+    embedder = knows("cat", "dog")
+    assert set(classify.evaluate(embedder, tmp_path / "data", fetch=fetch).scores) == {"pets"}
+    assert asked == []
+    for data in (tmp_path / "data", None):
+        result = classify.evaluate(embedder, data, sets=["cifar100"], fetch=fetch)
+        assert result.scores["cifar100"]["single"]["accuracy"] == 1.0
+        assert set(result.scores) == {"cifar100"}
+        assert not result.notes or "not there" not in str(result.notes)
+    assert asked == ["cifar100"] * 2
+    with pytest.raises(UsageError, match="called birds") as caught:
+        classify.evaluate(embedder, tmp_path / "data", sets=["birds"], fetch=fetch)
+    assert "pets, cifar10, cifar100" in caught.value.hint
+    with pytest.raises(MissingDataError, match="cifar10 is not in any folder"):
+        classify.evaluate(embedder, None, sets=["cifar10"])
 
 
 def test_prompts_can_be_chosen(tmp_path):

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import gzip
+import hashlib
 import io
+import tarfile
 import zipfile
 from pathlib import Path
 
 import httpx
 import pytest
 
+from hiersearch.datasets.hierarcaps_train import FILE, URL
 from hiersearch.errors import HiersearchError, MissingDataError, UsageError
-from hiersearch.evaluation import fetching
-from hiersearch.evaluation.fetching import SUMS, find_or_fetch
-from hiersearch.evaluation.hierarcaps_files import find_test_file, read_items
+from hiersearch.evaluation import releases
+from hiersearch.evaluation.breeds_labels import LABELS_PART, SUBSETS, read_classes, read_subset
+from hiersearch.evaluation.cifar import find_release, unpack
+from hiersearch.evaluation.fetching import PARTS, SUMS, fetch_part, find_or_fetch
+from hiersearch.evaluation.hierarcaps_files import TRAIN_PART, find_test_file, read_items
 from hiersearch.evaluation.hyperlex_pairs import read_hyperlex
 from tests.evaluation.made_hyperlex import PAIRS, make_hyperlex
 
@@ -44,11 +50,11 @@ def unreachable(request: httpx.Request) -> httpx.Response:
 
 
 OFFLINE = httpx.MockTransport(unreachable)
-HYPERLEX = {fetching.HYPERLEX: zipped()}
+HYPERLEX = {releases.HYPERLEX: zipped()}
 HIERARCAPS = {
-    fetching.HIERARCAPS_TEST: CSV,
-    f"{fetching.HIERARCAPS_PHOTOS}/COCO_1.jpg": b"one",
-    f"{fetching.HIERARCAPS_PHOTOS}/COCO_2.jpg": b"two",
+    releases.HIERARCAPS_TEST: CSV,
+    f"{releases.HIERARCAPS_PHOTOS}/COCO_1.jpg": b"one",
+    f"{releases.HIERARCAPS_PHOTOS}/COCO_2.jpg": b"two",
 }
 
 
@@ -100,7 +106,7 @@ def test_hierarcaps_with_its_photos_goes_on_where_it_was_cut_off(environ, cache)
         transport=serving(HIERARCAPS, asked),
         progress=lambda *each: told.append(each),
     )
-    assert asked == [f"{fetching.HIERARCAPS_PHOTOS}/COCO_2.jpg"]
+    assert asked == [f"{releases.HIERARCAPS_PHOTOS}/COCO_2.jpg"]
     assert told[-1] == ("downloading photos", 2, 2)
     items = read_items(find_test_file(folder))
     assert [item.photo for item in items] == [
@@ -134,7 +140,7 @@ def test_offline_says_what_is_missing_where_it_is_and_where_to_put_it(
     ],
 )
 def test_a_wrong_archive(environ, cache, content, says):
-    transport = serving({fetching.HYPERLEX: content})
+    transport = serving({releases.HYPERLEX: content})
     with pytest.raises(MissingDataError, match=says):
         find_or_fetch("hyperlex", None, environ=environ, transport=transport)
     assert list((cache / "hyperlex").iterdir()) == []
@@ -143,3 +149,155 @@ def test_a_wrong_archive(environ, cache, content, says):
 def test_a_folder_that_is_not_there_is_wrong_use(environ, tmp_path):
     with pytest.raises(UsageError, match="there is no folder"):
         find_or_fetch("hyperlex", tmp_path / "nowhere", environ=environ, transport=OFFLINE)
+
+
+NAMES = {"cifar10": b"cat\ndog\n\n", "cifar100": b"apple\nbear\n"}
+MEMBERS = {
+    "cifar10": ("cifar-10-batches-bin", "test_batch.bin", "batches.meta.txt"),
+    "cifar100": ("cifar-100-binary", "test.bin", "fine_label_names.txt"),
+}
+
+
+def records(name: str) -> bytes:
+    coarse = b"\x05" if name == "cifar100" else b""
+    return b"".join(coarse + bytes([label]) + bytes(3072) for label in (0, 1, 1))
+
+
+def member(name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE, link: str = ""):
+    info = tarfile.TarInfo(name)
+    info.size, info.type, info.linkname = len(content), kind, link
+    return info, content
+
+
+def tarred(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for info, content in members:
+            archive.addfile(info, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def cifar(name: str) -> bytes:
+    folder, images, names = MEMBERS[name]
+    return tarred(
+        member(folder, kind=tarfile.DIRTYPE),
+        member(f"{folder}/data_batch_1.bin", b"train"),
+        member(f"../{images}", b"outside"),
+        member(f"/{folder}/{images}", b"outside"),
+        member(f"{folder}/deeper/{images}", b"deeper"),
+        member(f"{folder}/{names}", NAMES[name]),
+        member(f"{folder}/{images}", records(name)),
+    )
+
+
+def serve_cifar(monkeypatch, name: str, content: bytes, md5: str | None = None):
+    found = hashlib.md5(content).hexdigest()
+    url = releases.CIFAR[name].url
+    known = releases.CIFAR | {name: releases.CifarArchive(url, md5 or found)}
+    monkeypatch.setattr(releases, "CIFAR", known)
+    return serving({url: content})
+
+
+def test_published_checksums_are_of_the_binary_versions():
+    assert {name: (url.rpartition("/")[2], md5) for name, (url, md5) in releases.CIFAR.items()} == {
+        "cifar10": ("cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"),
+        "cifar100": ("cifar-100-binary.tar.gz", "03b5dce01913d631647c71ecec9e9cb8"),
+    }
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_cifar_is_fetched_once_and_only_its_test_files_unpacked(
+    environ, cache, tmp_path, monkeypatch, name
+):
+    transport = serve_cifar(monkeypatch, name, cifar(name))
+    folder = fetch_part(name, environ=environ, transport=transport)
+    assert folder == cache / "classify" / name
+    assert find_release(folder, name) == folder
+    assert {path.name for path in cache.rglob("*") if path.is_file()} == {*MEMBERS[name][1:], SUMS}
+    assert (folder / MEMBERS[name][1]).read_bytes() == records(name)
+    target = tmp_path / "out"
+    target.mkdir()
+    unpack(folder, name, target)
+    assert len(list(target.glob("*/*.png"))) == 3
+    assert fetch_part(name, environ=environ, transport=OFFLINE) == folder
+    (folder / MEMBERS[name][1]).write_bytes(b"other")
+    with pytest.raises(HiersearchError, match="is not what was downloaded"):
+        fetch_part(name, environ=environ, transport=transport)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"<html>Sign in</html>", "no whole tar file"),
+        (cifar("cifar10")[:-40], "no whole tar file"),
+        (gzip.compress(b"no tar" * 200), "no whole tar file"),
+        (tarred(member("cifar-10-batches-bin/test_batch.bin", b"x")), "there is no .*meta.txt"),
+        (
+            tarred(member("cifar-10-batches-bin/test_batch.bin", b"", tarfile.SYMTYPE, "/etc/x")),
+            "not what it should be",
+        ),
+        (
+            tarred(
+                member("other", b"x"),
+                member("cifar-10-batches-bin/test_batch.bin", b"", tarfile.LNKTYPE, "other"),
+            ),
+            "not what it should be",
+        ),
+        (tarred(member("cifar-10-batches-bin/test_batch.bin", b"x" * 101)), "not what it should"),
+    ],
+)
+def test_a_wrong_archive_of_cifar(environ, cache, monkeypatch, content, says):
+    monkeypatch.setattr(releases, "MAX_MEMBER", 100)
+    transport = serve_cifar(monkeypatch, "cifar10", content)
+    with pytest.raises(MissingDataError, match=f"cifar10 cannot be downloaded: .*{says}") as caught:
+        fetch_part("cifar10", environ=environ, transport=transport)
+    assert "https://www.cs.toronto.edu/~kriz/cifar.html" in caught.value.hint
+    assert list((cache / "classify/cifar10").iterdir()) == []
+
+
+def test_an_archive_of_another_checksum_is_not_opened(environ, cache, monkeypatch):
+    transport = serve_cifar(monkeypatch, "cifar10", cifar("cifar10"), md5="0" * 32)
+    monkeypatch.setattr(tarfile, "open", None)
+    with pytest.raises(MissingDataError, match=r"its MD5 is .*, not 0000"):
+        fetch_part("cifar10", environ=environ, transport=transport)
+    assert list((cache / "classify/cifar10").iterdir()) == []
+
+
+def served_breeds() -> dict[str, bytes]:
+    return {
+        f"{releases.BREEDS}/wordnet/dataset_class_info.json": (
+            b'[[0, "n00000001", "cat"], [1, "n00000002", "dog"]]'
+        ),
+        f"{releases.BREEDS}/modified/class_hierarchy.txt": b"n1 n00000001\n",
+        f"{releases.BREEDS}/modified/node_names.txt": b"n1\tanimal\n",
+        **{f"{releases.CHILS}/{name}-true.json": b'{"animal": ["cat", "dog"]}' for name in SUBSETS},
+    }
+
+
+def test_the_labels_of_breeds(environ, cache):
+    folder = fetch_part(LABELS_PART, environ=environ, transport=serving(served_breeds()))
+    assert folder == cache / "breeds"
+    classes, files = read_classes(folder)
+    assert len(files) == 3
+    for name in SUBSETS:
+        assert read_subset(folder, name, classes).labels == ("animal", "cat", "dog")
+    assert fetch_part(LABELS_PART, environ=environ, transport=OFFLINE) == folder
+
+
+def test_hierarcaps_train_file(environ, tmp_path):
+    content = gzip.compress(b"positive,negative\na => b,c => d\n")
+    path = fetch_part(TRAIN_PART, environ=environ, transport=serving({URL: content}))
+    assert path.read_bytes() == content
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / FILE).write_bytes(content)
+    mine = environ | {"HIERSEARCH_DATA": str(own)}
+    assert fetch_part(TRAIN_PART, environ=mine, transport=OFFLINE) == own / FILE
+
+
+@pytest.mark.parametrize("part", [TRAIN_PART, *PARTS])
+def test_a_part_that_cannot_be_fetched_says_where_from(environ, cache, part):
+    with pytest.raises(MissingDataError, match="Name or service not known") as caught:
+        fetch_part(part, environ=environ, transport=OFFLINE)
+    assert "https://" in str(caught.value)
+    assert not list(cache.rglob("*.*"))

@@ -13,8 +13,15 @@ from hiersearch.evaluation import protocols
 from hiersearch.evaluation.embedder import Embedder
 from hiersearch.evaluation.entailment import entailment_angles, measure_entailment
 from hiersearch.evaluation.files import checksum
-from hiersearch.evaluation.hierarcaps import control_subsets, evaluate, recall_by_radius
-from hiersearch.evaluation.hierarcaps_files import find_pairs_file, read_items, read_pairs
+from hiersearch.evaluation.hierarcaps import evaluate, recall_by_radius
+from hiersearch.evaluation.hierarcaps_files import (
+    TRAIN_PART,
+    find_pairs_file,
+    read_items,
+    read_pairs,
+)
+from hiersearch.evaluation.hierarcaps_scores import control_subsets
+from hiersearch.evaluation.photo_files import photos_checksum
 from hiersearch.geometry import exterior_angle
 from tests.evaluation.made_hierarcaps import PAIRS, TEXTS, make_hierarcaps, write_csv
 
@@ -135,10 +142,12 @@ class TestEvaluate:
 
     def test_files_are_named_with_checksums(self, embedder, data):
         folder = data / "hierarcaps"
-        assert evaluate(embedder, data).files == {
+        lists = {
             name: checksum(folder / name)
             for name in ("hierarcaps_test.csv", "hierarcaps_pairs.csv.gz")
         }
+        photos = photos_checksum((folder / "images").iterdir(), folder)
+        assert evaluate(embedder, data).files == lists | {"photos": photos}
 
     def test_a_file_or_its_folder_may_be_given(self, embedder, data, result):
         folder = data / "hierarcaps"
@@ -204,12 +213,40 @@ class TestEvaluate:
         assert found.scores["official"]["n"] == 4
         assert found.scores["official"]["tau"] == pytest.approx(result.scores["official"]["tau"])
         assert found.scores["entailment"]["auroc"] is not None
+        assert "photos" not in found.files
         assert any("reads no photos" in note for note in found.notes)
 
     def test_without_pairs_entailment_is_none_with_a_note(self, embedder, tmp_path, demo_photos):
         found = evaluate(embedder, make_hierarcaps(tmp_path, demo_photos, pairs=False))
         assert found.scores["entailment"] == {"average_precision": None, "auroc": None, "n": 0}
         assert any("Entailment is not measured" in note for note in found.notes)
+
+        def offline(part):
+            raise MissingDataError(f"{part} cannot be had")
+
+        same = evaluate(embedder, tmp_path, fetch=offline)
+        assert same.scores == found.scores
+        assert any("train cannot be had; it comes from https" in note for note in same.notes)
+
+    def test_the_train_file_is_fetched_where_there_are_no_pairs(
+        self, embedder, data, result, tmp_path
+    ):
+        pairs = (data / "hierarcaps/hierarcaps_pairs.csv.gz").rename(tmp_path / "train.csv.gz")
+        asked = []
+
+        def fetch(part):
+            asked.append(part)
+            return pairs
+
+        found = evaluate(embedder, data, fetch=fetch)
+        assert asked == [TRAIN_PART]
+        assert found.scores == result.scores
+        assert found.files["train.csv.gz"] == checksum(pairs)
+        pairs.write_bytes(b"positive,negative\na => b,c => d,e\n")
+        broken = evaluate(embedder, data, fetch=fetch)
+        assert broken.scores["entailment"]["auroc"] is None
+        assert broken.scores["official"] == result.scores["official"]
+        assert any("line 2 of" in note for note in broken.notes)
 
     def test_progress_is_told(self, mini, data):
         told = []

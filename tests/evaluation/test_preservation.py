@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -108,7 +110,7 @@ def test_a_run(tmp_path):
     assert scores["baseline"] == "made"
     assert set(scores["retrieval"]["coco"]) == {"text_to_image", "image_to_text", "siblings"}
     assert set(numbers_in(result.chance["retrieval"])) == {0.0}
-    assert list(result.files) == ["captions_val2017.json"]
+    assert list(result.files) == ["captions_val2017.json", "coco/photos"]
     after, before = (retrieval.evaluate(each, tmp_path).scores["coco"] for each in (tuned, base))
     for name in ("text_to_image", "image_to_text", "siblings"):
         for k, delta in scores["retrieval"]["coco"][name].items():
@@ -127,6 +129,17 @@ def test_without_data_the_built_in_vocabulary_is_read():
         MadeEmbedder(nudged), None, base=MadeEmbedder(), sample=20, seed=1
     )
     assert other.scores["texts"] != result.scores["texts"]
+
+
+def test_captions_without_photos_are_still_texts(tmp_path):
+    folder = data(tmp_path)
+    shutil.rmtree(folder / "coco/images")
+    result = preservation.evaluate(MadeEmbedder(nudged), folder, base=MadeEmbedder())
+    assert result.scores["texts"]["n"] == 10
+    assert result.scores["photos"] is result.scores["retrieval"] is None
+    assert list(result.files) == ["captions_val2017.json"]
+    (note,) = result.notes
+    assert note.startswith("Photos and retrieval are left out: none of the 5 photos")
 
 
 def test_models_without_photos_or_of_another_dimension(tmp_path):

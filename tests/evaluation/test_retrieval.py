@@ -121,7 +121,7 @@ def test_a_run(tmp_path):
     assert (scores["n_photos"], scores["n_captions"]) == (3, 6)
     assert scores["text_to_image"]["recall_at_1"] == scores["siblings"]["recall_at_1"] == 1.0
     assert result.chance["coco"]["text_to_image"]["recall_at_1"] == pytest.approx(1 / 3)
-    assert list(result.files) == ["captions_val2017.json"]
+    assert list(result.files) == ["captions_val2017.json", "coco/photos"]
     assert any("flickr30k" in note for note in result.notes)
 
 

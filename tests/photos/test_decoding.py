@@ -349,7 +349,7 @@ def test_truncated_says_so(tmp_path: Path) -> None:
         assert reason(tmp_path, data[: len(data) // 2]) == f"truncated {form} file"
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(
     form=st.sampled_from(list(FORMATS)),
     flips=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=8),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hiersearch.datasets.tiers import tier_texts
 from hiersearch.errors import UsageError
 from hiersearch.train.data.hierarchies import Hierarchy, text_key
 from hiersearch.train.data.tables import (
@@ -25,9 +26,8 @@ from hiersearch.train.data.tables import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["SEPARATOR", "HierarchyFile", "has_hierarchies", "parse_hierarchies", "read_hierarchies"]
+__all__ = ["HierarchyFile", "has_hierarchies", "parse_hierarchies", "read_hierarchies"]
 
-SEPARATOR = "=>"
 POSITIVE = ("positive", "captions")
 NEGATIVE = "negative"
 
@@ -88,14 +88,14 @@ def parse_hierarchies(
 
 def _hierarchy(positive: str, negative: str, tiers: int | None) -> Hierarchy:
     """Raises ValueError, which says why, where the cells are malformed."""
-    texts = tuple(map(checked_text, positive.split(SEPARATOR)))
+    texts = tuple(map(checked_text, tier_texts(positive)))
     if len(texts) < 2 or (tiers is not None and len(texts) != tiers):
         raise ValueError(f"{len(texts)} tiers")
     if len(set(map(text_key, texts))) < len(texts):
         raise ValueError("a tier is repeated")
     if not negative.strip():
         return Hierarchy(texts)
-    others = tuple(map(checked_text, negative.split(SEPARATOR)))
+    others = tuple(map(checked_text, tier_texts(negative)))
     if len(others) != len(texts):
         raise ValueError(f"{len(others)} negatives for {len(texts)} tiers")
     for tier, (text, other) in enumerate(zip(texts, others, strict=True), start=1):

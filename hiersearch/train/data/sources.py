@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 
 from hiersearch.concepts import builtin_vocabulary, read_vocabulary
 from hiersearch.config import absolute
+from hiersearch.datasets.hierarcaps_train import FILE, find_hierarcaps, own_folder
 from hiersearch.errors import UsageError
 from hiersearch.progress import Progress, tell_nobody
-from hiersearch.train.data.download import FILE, find_hierarcaps, own_folder
 from hiersearch.train.data.excluding import without_pairs
 from hiersearch.train.data.hierarcaps import has_hierarchies, parse_hierarchies, read_hierarchies
 from hiersearch.train.data.sampling import sample_hierarchies
@@ -79,7 +79,9 @@ def load_data(
     environ: Mapping[str, str],
     seed: int,
     count: int | None = None,
+    rounds: int = 1,
     tiers: int | None = None,
+    widest: float = 1.0,
     max_bad_share: float = MAX_BAD_SHARE,
     exclude: Iterable[tuple[str, str]] = (),
     transport: httpx.BaseTransport | None = None,
@@ -91,9 +93,11 @@ def load_data(
         source: A name or a path; a file called as one of the names is "./hierarcaps".
         environ: The environment; `HIERSEARCH_DATA` names a folder of data.
         seed: For what is drawn at random: the same seed gives the same data.
-        count: How many ways to draw from a taxonomy; None for one per leaf.
+        count: How many ways to draw from a taxonomy; None for one per leaf and round.
+        rounds: How many rounds of them; see `sample_hierarchies`.
         tiers: Of a file of hierarchies, how many each row must have; of a taxonomy, how many a
             drawn hierarchy has at most. None for any.
+        widest: The share of a taxonomy's ways that a concept may be on; see `sample_hierarchies`.
         max_bad_share: The share of malformed rows above which a file is refused, from 0 to 1.
         exclude: Pairs of texts to leave out, with what implies them; see `without_pairs`.
         transport: How to reach the network, if not as usual.
@@ -111,7 +115,9 @@ def load_data(
         kept = without_pairs(data.hierarchies, exclude)
         return dataclasses.replace(data, hierarchies=kept)
     taxonomy = without_pairs(data.taxonomy, exclude)
-    drawn = sample_hierarchies(taxonomy, seed=seed, count=count, tiers=tiers)
+    drawn = sample_hierarchies(
+        taxonomy, seed=seed, count=count, rounds=rounds, tiers=tiers, widest=widest
+    )
     return dataclasses.replace(data, hierarchies=drawn, taxonomy=taxonomy)
 
 

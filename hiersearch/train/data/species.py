@@ -10,8 +10,10 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
+from hiersearch.datasets import ranks as wording
+from hiersearch.datasets.ranks import RANKS, Texts, with_genus
 from hiersearch.errors import UsageError
 from hiersearch.train.data.hierarchies import Hierarchy, Split, clean_text, split, text_key
 from hiersearch.train.data.tables import (
@@ -38,13 +40,8 @@ __all__ = [
     "split_specimens",
 ]
 
-RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
-
 TRIES = 8
 """How often a kind is drawn at random before all that there are get listed."""
-
-Texts: TypeAlias = Literal["path", "name"]
-"""How a rank is put into words: "path", all names from the first rank on; "name", its own alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +128,8 @@ def parse_specimens(
 
 
 def rank_texts(specimen: Specimen, texts: Texts = "path") -> tuple[str, ...]:
-    """A text for each rank.
-
-    Args:
-        specimen: What has the names.
-        texts: "path" for "Animalia Chordata Aves", "name" for "Aves". The genus stands once in a
-            path, though it is part of the species' name.
-    """
-    if texts == "name":
-        return specimen.names
-    found: list[str] = []
-    for at, name in enumerate(specimen.names):
-        above = specimen.names[at - 1] if at else ""
-        own = name.removeprefix(f"{above} ") if specimen.ranks[at] == "species" else name
-        found.append(clean_text(f"{found[-1]} {own}") if found else own)
-    return tuple(found)
+    """A specimen's text for each rank; see `hiersearch.datasets.ranks.rank_texts`."""
+    return wording.rank_texts(specimen.names, specimen.ranks, texts)
 
 
 def species_hierarchies(
@@ -213,11 +197,9 @@ def _specimen(row: dict[str, str], ranks: tuple[str, ...], folder: Path) -> Spec
             names.append(checked_text(row[rank]))
         except ValueError as error:
             raise ValueError(f"{rank}: {error}") from error
-    genus = names[ranks.index("genus")] if "genus" in ranks else ""
-    if "species" in ranks and genus:
+    if "genus" in ranks and "species" in ranks:
         at = ranks.index("species")
-        if " " not in names[at]:
-            names[at] = f"{genus} {names[at]}"
+        names[at] = with_genus(names[at], names[ranks.index("genus")])
     photo = None
     if row.get("file", "").strip():
         photo = folder / checked_text(row["file"])

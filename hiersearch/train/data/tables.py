@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import re
 import unicodedata
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hiersearch.datasets.packed import opened
 from hiersearch.errors import UsageError
 from hiersearch.train.data.hierarchies import clean_text
 
@@ -158,17 +157,8 @@ def refuse_many(path: Path, problems: Sequence[Problem], good: int, max_share: f
 
 
 def _content(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            packed = stream.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rb") if packed else path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UsageError(f"{path} is damaged: {error}", hint="Fetch it again") from error
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read: {error.strerror or error}", hint="Give a readable file"
-        ) from error
+    with opened(path) as stream:
+        content = stream.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise UsageError(
             f"{path} holds more than {MAX_BYTES >> 20} MB of text", hint="Give a part of it"

@@ -10,9 +10,9 @@ from threading import Thread
 import httpx
 import pytest
 
-from hiersearch.errors import HiersearchError, UsageError
-from hiersearch.train.data import download
-from hiersearch.train.data.download import FILE, URL, TrainFile, find_hierarcaps
+from hiersearch.datasets import hierarcaps_train
+from hiersearch.datasets.hierarcaps_train import FILE, URL, TrainFile, find_hierarcaps
+from hiersearch.errors import HiersearchError, MissingDataError, UsageError
 
 CONTENT = gzip.compress(b"positive,negative\na => b,c => d\n", mtime=0)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -82,7 +82,7 @@ def test_a_known_checksum_is_checked_at_once(home, kept):
     ],
 )
 def test_a_failed_download_says_where_the_file_goes(home, kept, transport, says):
-    with pytest.raises(HiersearchError, match=says) as caught:
+    with pytest.raises(MissingDataError, match=says) as caught:
         find_hierarcaps(home, transport=transport)
     assert str(kept) in caught.value.hint
     assert "HIERSEARCH_DATA" in caught.value.hint
@@ -93,7 +93,7 @@ def test_a_failed_download_says_where_the_file_goes(home, kept, transport, says)
 
 
 def test_too_large(home, kept, monkeypatch):
-    monkeypatch.setattr(download, "MAX_DOWNLOAD", 10)
+    monkeypatch.setattr(hierarcaps_train, "MAX_DOWNLOAD", 10)
     with pytest.raises(HiersearchError, match="larger than 0 MB"):
         find_hierarcaps(home, transport=serving())
     assert list(kept.parent.iterdir()) == []
@@ -140,7 +140,7 @@ class Cutting(BaseHTTPRequestHandler):
 def test_a_real_server(home, kept, monkeypatch):
     with HTTPServer(("127.0.0.1", 0), Cutting) as server:
         server.served = len(CONTENT) // 2  # type: ignore[attr-defined]
-        monkeypatch.setattr(download, "URL", f"http://127.0.0.1:{server.server_port}/start")
+        monkeypatch.setattr(hierarcaps_train, "URL", f"http://127.0.0.1:{server.server_port}/start")
         thread = Thread(target=server.serve_forever)
         thread.start()
         try:

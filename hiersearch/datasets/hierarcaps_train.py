@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hiersearch.config import absolute, cache_dir
 from hiersearch.downloading import MAX_DOWNLOAD, DownloadError, download, write_problem
-from hiersearch.errors import HiersearchError, UsageError
+from hiersearch.errors import HiersearchError, MissingDataError, UsageError
 from hiersearch.progress import Progress, tell_nobody
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def find_hierarcaps(
 
     Raises:
         UsageError: `HIERSEARCH_DATA` is set, but names nothing that is there.
-        HiersearchError: The file cannot be downloaded or written, or is not what it should be.
+        MissingDataError: The file is not there, and cannot be downloaded.
+        HiersearchError: It cannot be written, or is not what it should be.
     """
     folder = own_folder(environ)
     if folder is not None:
@@ -124,7 +125,7 @@ def _fetch(
             progress=progress,
         )
     except DownloadError as error:
-        raise HiersearchError(
+        raise MissingDataError(
             f"cannot download HierarCaps from {URL}: {error}",
             hint=f"Fetch it elsewhere, and put it at {path} or into the folder of HIERSEARCH_DATA",
         ) from error
