@@ -3,7 +3,7 @@
 Stands in for the trainer's own collator, which tokenises column after column: the losses take both.
 Rows hold `positive_1` ... `positive_T`, general to specific, and where there are negatives
 `negative_1` ... `negative_T`; `photo`, an image or its path; and `label`. An empty text is a tier
-that this row's hierarchy does not have.
+that this row's hierarchy does not have, an empty path a photo.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ __all__ = ["HierarchyCollator", "text_columns"]
 
 FROZEN = "frozen"
 """Key of (distinct texts, dim) vectors from before training, among a batch's features."""
+
+PHOTO_ROWS = "rows"
+"""Key of the (photos,) numbers of the rows that photos belong to, among a batch's features."""
 
 _COLUMN = re.compile(r"(positive|negative)_([1-9][0-9]*)")
 
@@ -60,7 +63,8 @@ class HierarchyCollator:
 
         Returns:
             `texts_*`: features of the distinct texts, the empty one last, and the (n, columns)
-            row of each text among them; `photo_*`; `label`.
+            row of each text among them; `photo_*`: features of the photos, where there are any, and
+            the rows that they belong to; `label`.
 
         Raises:
             UsageError: If the columns are not those of hierarchies.
@@ -80,8 +84,10 @@ class HierarchyCollator:
         batch[f"texts_{POSITIONS}"] = positions
         if self._frozen is not None:
             batch[f"texts_{FROZEN}"] = torch.as_tensor(self._frozen(distinct))
-        if "photo" in rows[0]:
-            batch |= _named("photo_", self._photo_features([row["photo"] for row in rows]))
+        shown = [number for number, row in enumerate(rows) if _has_photo(row)]
+        if shown:
+            batch |= _named("photo_", self._photo_features([rows[at]["photo"] for at in shown]))
+            batch[f"photo_{PHOTO_ROWS}"] = torch.tensor(shown)
         if "label" in rows[0]:
             labels = [row["label"] for row in rows]
             stacked = isinstance(labels[0], Tensor)
@@ -115,6 +121,11 @@ def text_columns(row: Mapping[str, Any]) -> list[str]:
         )
     sides = [side for side in ("positive", "negative") if found[side]]
     return [f"{side}_{tier}" for side in sides for tier in range(1, tiers + 1)]
+
+
+def _has_photo(row: Mapping[str, Any]) -> bool:
+    photo = row.get("photo")
+    return photo is not None and not (isinstance(photo, str) and not photo)
 
 
 def _named(prefix: str, features: Mapping[str, Any]) -> dict[str, Any]:

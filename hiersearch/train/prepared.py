@@ -38,12 +38,14 @@ class PreparedData:
         source: The data as it was loaded.
         rows: To train on, with the columns that `HierarchyCollator` reads.
         validation: Hierarchies to validate with; none where none were to be kept.
+        kept_rows: The same as rows, with the columns of `rows`.
         steps: How many batches the run has.
     """
 
     source: TrainingData
     rows: list[Row]
     validation: tuple[Hierarchy, ...]
+    kept_rows: list[Row]
     steps: int
 
     @property
@@ -71,35 +73,42 @@ def prepare_data(
         HiersearchError: It cannot be downloaded.
     """
     wanted = None if settings.steps is None else settings.steps * settings.batch_size
+    rounds = math.ceil(settings.epochs)
     data = load_data(
         settings.data,
         environ=environ,
         seed=settings.seed,
         count=None if wanted is None else math.ceil(wanted / (1 - settings.validation)),
+        rounds=rounds,
         tiers=settings.tiers,
+        widest=settings.widest,
         exclude=[
             pair for path in settings.exclude for pair in read_pairs(named_path(path, environ))
         ],
         progress=progress,
     )
-    train, kept = _parted(data, settings, wanted)
-    rows = hierarchy_rows(train, negatives=settings.negatives, deepest=settings.deepest)
+    train, kept = _parted(data, settings, wanted, rounds)
+    if len(kept) > MOST_VALIDATED:
+        kept = random.Random(settings.seed).sample(kept, MOST_VALIDATED)
+    # Together, so that both have the same columns.
+    both = hierarchy_rows([*train, *kept], negatives=settings.negatives, deepest=settings.deepest)
+    rows, kept_rows = both[: len(train)], both[len(train) :]
     if settings.photos:
         rows = with_photos(rows, data.specimens)
+        kept_rows = with_photos(kept_rows, data.specimens) or kept_rows
         if not rows:
             raise UsageError(
                 f"{data.name} has no photos", hint="Leave --photos out to train on texts alone"
             )
     rows = drawn_rows(rows, len(rows) if wanted is None else wanted, seed=settings.seed)
-    per_epoch = math.ceil(len(rows) / settings.batch_size)
+    drawn_anew = bool(data.taxonomy or data.specimens)
+    per_epoch = math.ceil(len(rows) / (rounds if drawn_anew else 1) / settings.batch_size)
     steps = math.ceil(settings.epochs * per_epoch) if settings.steps is None else settings.steps
-    if len(kept) > MOST_VALIDATED:
-        kept = random.Random(settings.seed).sample(kept, MOST_VALIDATED)
-    return PreparedData(source=data, rows=rows, validation=tuple(kept), steps=steps)
+    return PreparedData(data, rows, tuple(kept), kept_rows, steps)
 
 
 def _parted(
-    data: TrainingData, settings: TrainingSettings, wanted: int | None
+    data: TrainingData, settings: TrainingSettings, wanted: int | None, rounds: int
 ) -> tuple[Sequence[Hierarchy], Sequence[Hierarchy]]:
     if not data.hierarchies:
         raise UsageError(f"{data.name} holds no hierarchies", hint="Choose other data")
@@ -109,7 +118,7 @@ def _parted(
         validation = species_hierarchies(specimens.validation, seed=settings.seed)
         train = species_hierarchies(specimens.train, seed=settings.seed)
         # Kinds are few: each time that one comes again, it is with other negatives.
-        again = math.ceil((wanted or 0) / max(len(train), 1))
+        again = rounds if wanted is None else math.ceil(wanted / max(len(train), 1))
         for turn in range(1, again):
             train += species_hierarchies(specimens.train, seed=settings.seed + turn)
         return train, validation

@@ -16,7 +16,7 @@ __all__ = ["Row", "drawn_rows", "hierarchy_rows", "rows_texts", "with_photos"]
 Row: TypeAlias = dict[str, Any]
 
 PHOTO = "photo"
-"""Column of a photo's path."""
+"""Column of a photo's path; empty where there is none."""
 
 
 def hierarchy_rows(
@@ -58,17 +58,21 @@ def with_photos(rows: Iterable[Row], specimens: Iterable[Specimen]) -> list[Row]
     """A row for each photo of the kind that a row's most specific text names.
 
     Args:
-        rows: Those whose kind has no photo are left out.
+        rows: Those whose kind has no photo stay, once and without one.
         specimens: What has the photos; their texts are those of `species_hierarchies`.
+
+    Returns:
+        Rows with a column more; none at all where nothing has a photo.
     """
     photos: dict[str, list[str]] = {}
     for specimen in specimens:
         if specimen.photo is not None:
             kind = text_key(rank_texts(specimen)[-1])
             photos.setdefault(kind, []).append(str(specimen.photo))
-    return [
-        row | {PHOTO: photo} for row in rows for photo in photos.get(text_key(_deepest(row)), ())
+    found = [
+        row | {PHOTO: photo} for row in rows for photo in photos.get(text_key(_deepest(row)), ("",))
     ]
+    return found if any(row[PHOTO] for row in found) else []
 
 
 def rows_texts(rows: Iterable[Row]) -> list[str]:

@@ -46,6 +46,7 @@ class TrainingSettings:
         steps: How many batches; None for `epochs`.
         epochs: How often the data is gone through, where `steps` is None.
         tiers: See `load_data`.
+        widest: See `load_data`.
         deepest: Train on the first so many tiers of each hierarchy, from 2; None for all.
         negatives: Whether negatives are used.
         photos: Whether photos are used, where the data has them.
@@ -70,6 +71,7 @@ class TrainingSettings:
     steps: int | None = None
     epochs: float = 1.0
     tiers: int | None = None
+    widest: float = 1.0
     deepest: int | None = None
     negatives: bool = True
     photos: bool = False
@@ -110,6 +112,8 @@ class TrainingSettings:
             raise UsageError(f"betas are {self.betas}, which are not both from 0 to below 1")
         if not 0 <= self.validation < 1:
             raise UsageError(f"validation is {self.validation}, which is no share of the data")
+        if not 0 <= self.widest <= 1:
+            raise UsageError(f"widest is {self.widest}, which is no share of the ways")
         if self.deepest is not None and self.deepest < 2:
             raise UsageError(f"{self.deepest} tiers are no hierarchy", hint="Keep two or more")
 

@@ -223,9 +223,9 @@ def _root_vector(root: Root, model: SentenceTransformer) -> Floats:
 
 def _photos(embedder: Embedder, data: PreparedData, progress: Progress) -> Any:
     """From photos to vectors: the image tower is frozen, so that they are computed once."""
-    if PHOTO not in data.rows[0]:
+    paths = sorted({row.get(PHOTO, "") for row in (*data.rows, *data.kept_rows)} - {""})
+    if not paths:
         return None
-    paths = sorted({row[PHOTO] for row in data.rows})
     vectors = torch.from_numpy(embedder.photos([Path(path) for path in paths], progress))
     row_of = {path: row for row, path in enumerate(paths)}
 
@@ -251,11 +251,10 @@ def _trainer(
     from sentence_transformers import SentenceTransformerTrainingArguments
 
     from hiersearch.train.alignment_trainer import AlignmentTrainer, Validator
-    from hiersearch.train.rows import hierarchy_rows
 
     model.model_card_data.generate_widget_examples = False
     every = settings.validate_every or max(MOST_OFTEN, data.steps // 10)
-    validating = bool(data.validation) and PHOTO not in data.rows[0]
+    validating = bool(data.validation)
     on_cpu = model.device.type == "cpu"
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(folder.path),
@@ -282,13 +281,11 @@ def _trainer(
         disable_tqdm=True,
         seed=settings.seed,
     )
-    negatives = any(name.startswith("negative") for name in data.rows[0])
-    kept = hierarchy_rows(data.validation, negatives=negatives, deepest=settings.deepest)
     return AlignmentTrainer(
         model=model,
         args=arguments,
         train_dataset=Dataset.from_list(data.rows),
-        eval_dataset=Dataset.from_list(kept) if validating else None,
+        eval_dataset=Dataset.from_list(data.kept_rows) if validating else None,
         evaluator=Validator(measure) if validating else None,
         loss=loss,
         data_collator=collator,

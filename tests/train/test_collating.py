@@ -41,7 +41,21 @@ def test_photos_and_texts_that_look_like_files(mini):
     rows = [{"positive_1": "animal", "positive_2": "cat.jpg", "photo": photo}] * 2
     batch = HierarchyCollator(mini.model)(rows)
     assert batch["photo_pixel_values"].shape[0] == 2
+    assert batch["photo_rows"].tolist() == [0, 1]
     assert batch["texts_modality"] == "text"
+
+
+def test_some_rows_have_photos(tiny):
+    named = [{"positive_1": "animal", "positive_2": "a goat", "photo": p} for p in ("", "x", None)]
+
+    def vectors(photos):
+        assert photos == ["x"]
+        return torch.ones(1, 2)
+
+    batch = HierarchyCollator(tiny, photos=vectors)(named)
+    assert batch["photo_sentence_embedding"].tolist() == [[1.0, 1.0]]
+    assert batch["photo_rows"].tolist() == [1]
+    assert not any(key.startswith("photo") for key in HierarchyCollator(tiny)(named[:1]))
 
 
 @pytest.mark.parametrize(

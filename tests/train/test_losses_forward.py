@@ -293,6 +293,38 @@ class TestPhotos:
         both = RadialCrossModalLoss(tiny, regularise_photos=True)([*columns(tiny), photos])
         assert {"cross_modal", "regulariser"} <= set(both)
 
+    def test_hierarchies_without_one_are_regularised_and_others_contrasted(self, make_tiny):
+        tiny = make_tiny()
+        frozen = copy.deepcopy(tiny)
+        vectors = encoded(tiny, [["a grey dog"], ["a grey cat"], ["a red car"]])[:, 0]
+        with torch.no_grad():
+            for weights in tiny.parameters():
+                weights.add_(0.05 * torch.randn_like(weights))
+        given = [
+            row | {"photo": photo} for row, photo in zip(rows(), ["dog", "", "car"], strict=True)
+        ]
+        number = {"dog": 0, "car": 2}
+        batch = collated(
+            tiny,
+            given,
+            frozen=lambda texts: encoded(frozen, [[text] for text in texts])[:, 0],
+            photos=lambda names: vectors[[number[name] for name in names]],
+        )
+        parts = RadialCrossModalLoss(tiny, temperature=0.1, frozen="given")(batch)
+
+        texts = encoded(tiny, [[POSITIVES[0][-1]], [POSITIVES[2][-1]]])[:, 0]
+        expected = torch.nn.functional.cross_entropy(
+            texts @ vectors[[0, 2]].T / 0.1, torch.arange(2)
+        )
+        back = torch.nn.functional.cross_entropy(vectors[[0, 2]] @ texts.T / 0.1, torch.arange(2))
+        wanted = 0.1 * (expected + back).item() / 2
+        assert parts["cross_modal"].item() == pytest.approx(wanted, abs=1e-4)
+        own = [[text] for text in POSITIVES[1] + NEGATIVES[1]]
+        cosines = (encoded(tiny, own)[:, 0] * encoded(frozen, own)[:, 0]).sum(dim=1)
+        moved = 10.0 * (1.0 - cosines.mean().item()) / 2.0
+        assert parts["regulariser"].item() == pytest.approx(moved, abs=1e-3)
+        assert moved > 1e-2
+
     @pytest.mark.parametrize("loss", [RadialCrossModalLoss, ContrastiveLoss])
     def test_both_towers_of_the_offline_model(self, mini, loss):
         model = copy.deepcopy(mini.model).eval()

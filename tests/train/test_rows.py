@@ -63,6 +63,8 @@ def test_a_row_for_each_photo_of_its_kind():
 
     found = with_photos(rows, specimens)
 
-    assert [row["photo"] for row in found] == ["/1.jpg", "/2.jpg"]
-    assert all(row["positive_2"] == "Aves Corvus corax" for row in found)
-    assert rows_texts(found) == ["Aves", "Aves Corvus corax"] * 2
+    assert [row["photo"] for row in found] == ["/1.jpg", "/2.jpg", ""]
+    ends = ["Aves Corvus corax", "Aves Corvus corax", "Aves Pica pica"]
+    assert [row["positive_2"] for row in found] == ends
+    assert rows_texts(found) == [text for end in ends for text in ("Aves", end)]
+    assert with_photos(rows, specimens[2:]) == []

@@ -56,6 +56,7 @@ def test_a_recipe_that_cannot_be(tmp_path, text, message):
         {"schedule": "cosine"},
         {"steps": 0},
         {"steps": 1.5},
+        {"widest": 1.5},
         {"epochs": -1.0},
         {"epochs": float("inf")},
         {"learning_rate": 0.0},

@@ -235,10 +235,9 @@ def test_photos_of_species(mini, environ, tmp_path):
     birds = tmp_path / "birds"
     birds.mkdir()
     lines = ["file,order,genus,species"]
-    for number, (genus, species) in enumerate(
-        [("Corvus", "corax"), ("Corvus", "corone"), ("Pica", "pica"), ("Parus", "major")]
-    ):
-        Image.new("RGB", (64, 64), (60 * number, 90, 20)).save(birds / f"{number}.png")
+    kinds = "Corvus corax, Corvus corone, Pica pica, Pica nutalli, Parus major, Parus minor"
+    for number, (genus, species) in enumerate(kind.split() for kind in kinds.split(", ")):
+        Image.new("RGB", (64, 64), (40 * number, 90, 20)).save(birds / f"{number}.png")
         lines.append(f"{number}.png,Passeriformes,{genus},{species}")
     (birds / "taxonomy.csv").write_text("\n".join(lines))
     told = TrainingSettings(
@@ -248,11 +247,12 @@ def test_photos_of_species(mini, environ, tmp_path):
         photos=True,
         steps=2,
         batch_size=4,
-        validation=0.0,
+        validation=0.4,
     )
 
     run = train(told, tmp_path / "out", environ=environ)
 
+    assert run.after is not None
     assert all("cross_modal" in loss for loss in run.losses)
     assert all(torch.isfinite(torch.tensor(loss["loss"])) for loss in run.losses)
     photos = [birds / "0.png", birds / "3.png"]

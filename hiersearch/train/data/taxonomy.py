@@ -26,12 +26,15 @@ class Taxonomy:
         synonyms: Further names of concepts, by id.
         cut: Steps, (child's id, parent's id), that no hierarchy takes.
         apart: Pairs of text keys that are no tier and negative of each other.
+        uses: How often each name of a concept stands for it in real texts, by id and in the order
+            of `names`; a concept that is missing is not used. Empty where nothing is known.
     """
 
     vocabulary: Vocabulary
     synonyms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cut: frozenset[tuple[str, str]] = frozenset()
     apart: frozenset[frozenset[str]] = frozenset()
+    uses: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def names(self, concept: str) -> tuple[str, ...]:
         """All names of a concept, by its id; the vocabulary's first."""

@@ -69,8 +69,9 @@ class ContrastiveLoss(HierarchyLoss):
     """contrastive + regulariser·L_reg; logged as these two parts.
 
     With photos, each against a text drawn from its hierarchy. Without, each text so drawn against
-    the next tier of its hierarchy. The draw is torch's, anew in each step. Negatives, where there
-    are any, enter the regulariser alone.
+    the next tier of its hierarchy; in a batch where some have photos, the others are passed over.
+    The draw is torch's, anew in each step. Negatives, where there are any, enter the regulariser
+    alone.
 
     Args:
         model: The model to train.
@@ -116,6 +117,8 @@ class ContrastiveLoss(HierarchyLoss):
         else:
             tier = _draw(present)
             others = hierarchies.photos
+            if hierarchies.has_photos is not None:
+                present = present & hierarchies.has_photos[:, None]
         loss = symmetric_contrastive(
             positives[every, tier],
             others,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from hiersearch.errors import UsageError
 from hiersearch.geometry import COINCIDENT_DISTANCE, root_distance
-from hiersearch.train.collating import FROZEN
+from hiersearch.train.collating import FROZEN, PHOTO_ROWS
 from hiersearch.train.frozen import FrozenEncoder, FrozenSource
 from hiersearch.train.losses.regulariser import drift
 from hiersearch.train.roots import LearnedRoot, Root
@@ -40,6 +40,7 @@ class Hierarchies:
         has_positives: (n, T) bool, False for tiers that a hierarchy does not have.
         has_negatives: (n, T) bool, likewise.
         photos: (n, dim), of the most specific tier; None where there are none.
+        has_photos: (n,) bool, False for hierarchies without one; None where all have one.
         frozen: (n, T or 2T, dim), positives and negatives before training; None where not needed.
     """
 
@@ -49,6 +50,7 @@ class Hierarchies:
     has_positives: Tensor
     has_negatives: Tensor | None
     photos: Tensor | None = None
+    has_photos: Tensor | None = None
     frozen: Tensor | None = None
 
 
@@ -129,13 +131,15 @@ class HierarchyLoss(nn.Module):
             "regularised": self.regularised,
         }
 
-    def _regularised(self, hierarchies: Hierarchies) -> dict[str, Tensor]:
-        """The regulariser, if there is to be one."""
+    def _regularised(
+        self, hierarchies: Hierarchies, rows: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """The regulariser, if there is to be one, over some rows, (n,) bool, or all."""
         if not self.regulariser:
             return {}
-        return {"regulariser": self.regulariser * self._drift(hierarchies)}
+        return {"regulariser": self.regulariser * self._drift(hierarchies, rows)}
 
-    def _drift(self, hierarchies: Hierarchies) -> Tensor:
+    def _drift(self, hierarchies: Hierarchies, rows: Tensor | None) -> Tensor:
         if hierarchies.frozen is None:
             raise UsageError(
                 "the batch does not hold the vectors before training",
@@ -148,17 +152,20 @@ class HierarchyLoss(nn.Module):
             vectors = torch.cat([vectors, hierarchies.negatives], dim=1)
             present = torch.cat([present, hierarchies.has_negatives], dim=1)
             frozen = hierarchies.frozen
+        if rows is not None:
+            present = present & rows[:, None]
         return drift(vectors, frozen, present=present)
 
     def _embed(self, columns: list[Features], labels: Tensor | None) -> Hierarchies:
-        photos = self._photos(columns.pop()) if columns and _is_photo(columns[-1]) else None
+        shown = dict(columns.pop()) if columns and _is_photo(columns[-1]) else None
         if not columns:
             raise UsageError("the batch has no texts")
         columns = [dict(features) for features in columns]
         table = columns[0].pop(FROZEN, None) if POSITIONS in columns[0] else None
         positions = columns[0].get(POSITIONS)
         tiers = self._tiers(len(columns) if positions is None else positions.shape[1])
-        needed = self._needs_frozen(photos=photos is not None)
+        photos, has_photos = self._photos(shown, columns[0])
+        needed = self._needs_frozen(photos=photos is not None and has_photos is None)
         given = None
         if needed:
             given = self._given_vectors(labels) if table is None else table[positions]
@@ -182,11 +189,12 @@ class HierarchyLoss(nn.Module):
             has_positives=present[:, :tiers],
             has_negatives=present[:, tiers:] if self.negatives else None,
             photos=photos,
+            has_photos=has_photos,
             frozen=texts.frozen if given is None else given,
         )
 
     def _needs_frozen(self, *, photos: bool) -> bool:
-        """Whether a batch with or without photos is regularised."""
+        """Whether a batch is regularised, of whose hierarchies all have photos, or not all."""
         del photos
         return self.regulariser > 0
 
@@ -200,11 +208,25 @@ class HierarchyLoss(nn.Module):
             )
         return tiers
 
-    def _photos(self, features: Features) -> Tensor:
-        """(n, dim), of length 1; vectors that are there already are taken as they are."""
+    def _photos(
+        self, features: Features | None, texts: Features
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """(n, dim), of length 1, 0 where a row has no photo; and (n,), which have, if not all.
+
+        Vectors that are there already are taken as they are.
+        """
+        if features is None:
+            return None, None
+        rows = features.pop(PHOTO_ROWS, None)
         if "sentence_embedding" not in features:
-            features = self.model(dict(features))
-        return unit_rows(features["sentence_embedding"])
+            features = self.model(features)
+        vectors = unit_rows(features["sentence_embedding"])
+        count = len(vectors) if rows is None else len(texts[POSITIONS])
+        if len(vectors) == count:
+            return vectors, None
+        has_photos = torch.zeros(count, dtype=torch.bool, device=vectors.device)
+        has_photos[rows] = True
+        return vectors.new_zeros((count, vectors.shape[1])).index_copy(0, rows, vectors), has_photos
 
     def _given_vectors(self, labels: Tensor | None) -> Tensor | None:
         if callable(self._given):

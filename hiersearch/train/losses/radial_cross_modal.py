@@ -140,7 +140,8 @@ class RadialCrossModalLoss(HierarchyLoss):
             ends at; the authors keep the model's own.
         regulariser: Coefficient of the drift from the encoder before training (the authors' prior
             preservation), at least 0.
-        regularise_photos: Whether that holds for batches with photos, too. The authors' does not.
+        regularise_photos: Whether that holds for hierarchies with photos, too. The authors' does
+            not.
         regularised: Which texts the regulariser counts.
         frozen: Where the vectors before training come from.
 
@@ -201,15 +202,18 @@ class RadialCrossModalLoss(HierarchyLoss):
             "minimax": self.minimax * minimax,
             "global": self.whole * whole,
         }
-        if hierarchies.photos is None:
+        shown = hierarchies.has_photos
+        if hierarchies.photos is not None:
+            present = hierarchies.has_positives.any(dim=1)
+            parts["cross_modal"] = self.cross_modal * symmetric_contrastive(
+                most_specific(hierarchies.positives, hierarchies.has_positives),
+                hierarchies.photos,
+                temperature=self.temperature,
+                present=present if shown is None else present & shown,
+            )
+        if hierarchies.photos is None or self.regularise_photos:
             return parts | self._regularised(hierarchies)
-        parts["cross_modal"] = self.cross_modal * symmetric_contrastive(
-            most_specific(hierarchies.positives, hierarchies.has_positives),
-            hierarchies.photos,
-            temperature=self.temperature,
-            present=hierarchies.has_positives.any(dim=1),
-        )
-        return parts | (self._regularised(hierarchies) if self._needs_frozen(photos=True) else {})
+        return parts if shown is None else parts | self._regularised(hierarchies, ~shown)
 
     def _needs_frozen(self, *, photos: bool) -> bool:
         return self.regulariser > 0 and (self.regularise_photos or not photos)

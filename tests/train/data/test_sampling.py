@@ -173,8 +173,62 @@ def test_names_are_drawn_from_synonyms():
     }
 
 
+def test_siblings_are_drawn_by_what_goes_through_them():
+    lines = [
+        "thing > animal > dog",
+        "thing > rock > pebble",
+        *(f"thing > odd {n}" for n in range(8)),
+    ]
+    lines += [f"thing > plant > herb > herb {number}" for number in range(12)]
+    vocabulary = parse_vocabulary("\n".join(lines).encode(), name="a.txt")
+    drawn = sample_hierarchies(vocabulary, seed=0, count=4000, siblings=1)
+    beside = [h.negative[0] for h in drawn if h.positive[0] == "animal"]
+    # plant has 12 of the other 21 ways, rock 1, each odd one 1
+    assert beside.count("plant") / len(beside) == pytest.approx(12 / 21, abs=0.08)
+    assert beside.count("rock") / len(beside) == pytest.approx(1 / 21, abs=0.04)
+
+
+def test_uses_decide_where_ways_begin_and_what_is_named():
+    vocabulary = parse_vocabulary(b"animal > dog > pug\nanimal > cat\nplant > tree", name="a.txt")
+    taxonomy = Taxonomy(
+        vocabulary,
+        synonyms={"cat": ("feline",)},
+        uses={"dog": (100,), "cat": (25, 4), "animal": (1000,)},
+    )
+    drawn = sample_hierarchies(taxonomy, seed=0, count=3000, negatives=False)
+    ends = [h.positive[-1] for h in drawn]
+    assert len(ends) == 3000
+    for name, weight in {"dog": 10, "cat": 5, "feline": 2}.items():
+        assert ends.count(name) / 3000 == pytest.approx(weight / 17, abs=0.03)
+    # What is never used is on no way, and a negative only where there is nothing else.
+    drawn = sample_hierarchies(taxonomy, seed=0, count=200)
+    assert {h.negative for h in drawn if h.positive[-1] == "dog"} <= {
+        ("plant", "cat"),
+        ("plant", "feline"),
+    }
+
+
+def test_the_widest_concepts_are_scaffolding():
+    vocabulary = parse_vocabulary(
+        b"thing > being > dog > pug\nthing > being > cat > tabby\n"
+        b"thing > stone > pebble\nthing > cloud > nimbus",
+        name="a.txt",
+    )
+    drawn = sample_hierarchies(vocabulary, seed=0, count=60, widest=0.4)
+    assert {h.positive for h in drawn} == {
+        *(("dog", "pug"), ("cat", "tabby"), ("stone", "pebble"), ("cloud", "nimbus"))
+    }
+    assert {text for h in drawn for text in h.negative}.isdisjoint({"thing", "being"})
+
+
+def test_rounds():
+    every = sample_hierarchies(SHOP, seed=0, rounds=3)
+    assert len(every) == 18
+    assert every == sample_hierarchies(SHOP, seed=0, count=18)
+
+
 @pytest.mark.parametrize(
-    "options", [{"tiers": 1}, {"siblings": 1.5}, {"siblings": -1}, {"count": -1}]
+    "options", [{"tiers": 1}, {"widest": 2.0}, {"siblings": 1.5}, {"siblings": -1}, {"count": -1}]
 )
 def test_numbers_out_of_range(options):
     with pytest.raises(UsageError):

@@ -24,6 +24,14 @@ VERBS = (
     "00000002 41 v 01 inhibit 0 001 @ 00000001 v 0000 01 + 08 00 | x  \n"
     "00000003 41 v 02 tie_up 0 hold 1 002 @ 00000001 v 0000 + 00000003 n 0101 01 + 08 00 | x  \n"
 )
+COUNTS = (
+    "dog%1:05:00:: 1 40\n"
+    "dog%1:05:01:: 2 2\n"
+    "dog%1:18:00:: 3 9\n"
+    "domestic_dog%1:05:00:: 1 1\n"
+    "hold%2:41:01:: 1 7\n"
+    "living%3:00:01:alive:00 1 5\n"
+)
 
 
 @pytest.fixture
@@ -31,6 +39,7 @@ def folder(tmp_path) -> Path:
     (tmp_path / "dict").mkdir()
     (tmp_path / "dict" / "data.noun").write_text(LICENCE + NOUNS, encoding="latin-1")
     (tmp_path / "dict" / "data.verb").write_text(LICENCE + VERBS, encoding="latin-1")
+    (tmp_path / "dict" / "cntlist.rev").write_text(COUNTS, encoding="latin-1")
     return tmp_path / "dict"
 
 
@@ -53,7 +62,22 @@ def test_synsets_words_and_what_is_above(folder):
     assert taxonomy.names("v00000003") == ("tie up", "hold")
     assert len(read_wordnet(folder, parts=["noun"]).vocabulary) == 6
     ways = {h.positive for h in sample_hierarchies(taxonomy, seed=0, count=60)}
-    assert ("entity", "animate thing", "domestic dog", "Laika") in ways
+    assert ("entity", "animate thing", "domestic dog") in ways
+
+
+def test_how_much_each_name_is_used(folder):
+    taxonomy = read_wordnet(folder)
+    assert taxonomy.uses == {"n00000003": (42, 1), "v00000003": (0, 7)}
+    drawn = sample_hierarchies(taxonomy, seed=0, count=300)
+    ends = [h.positive[-1] for h in drawn]
+    assert set(ends) == {"dog", "domestic dog", "hold"}
+    assert ends.count("dog") > 3 * ends.count("domestic dog")
+
+    (folder / "cntlist.rev").write_text("dog%1:05:00:: 1 many\n")
+    with pytest.raises(UsageError, match=r"line 1 of .*cntlist\.rev"):
+        read_wordnet(folder)
+    (folder / "cntlist.rev").unlink()
+    assert read_wordnet(folder).uses == {}
 
 
 @pytest.mark.parametrize(
@@ -92,3 +116,4 @@ def test_the_real_files():
     assert len(taxonomy.vocabulary) == 95_882
     dog = taxonomy.names("n02084071")
     assert dog == ("dog", "domestic dog", "Canis familiaris")
+    assert taxonomy.uses["n02084071"] == (42, 0, 0)
