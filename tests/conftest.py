@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import torch
 
 from hiersearch.cli.demo import copy_demo_photos
 from hiersearch.encoder import HierarchicalEncoder
@@ -25,6 +26,9 @@ def environ(tmp_path_factory) -> Iterator[Mapping[str, str]]:
         patch.setenv("HIERSEARCH_HOME", str(home / "data"))
         patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
         patch.setenv("HF_HOME", str(home / "huggingface"))
+        if "PYTEST_XDIST_WORKER" in os.environ:  # others want the cores, too
+            patch.setenv("OMP_NUM_THREADS", "1")
+            torch.set_num_threads(1)
         yield os.environ
 
 

@@ -35,7 +35,7 @@ __all__ = [
 
 DIFFERENCES = "mini_aligned.safetensors"
 
-MINI_ALIGNED_TEMPERATURE = 0.045
+MINI_ALIGNED_TEMPERATURE = 0.047
 """T of the posterior descent; see `hiersearch.encoder.mini.MINI_TEMPERATURE`."""
 
 

@@ -69,6 +69,10 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         self._progress("training", step, self.state.max_steps)
         return loss
 
+    def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+        """None: the run writes a card of its own, and the stock one takes paths for texts."""
+        del default_args_dict
+
     def compute_loss(self, model: Any, *args: Any, **settings: Any) -> Any:
         """The loss without dropout, and without a batch's statistics entering frozen towers."""
         model.eval()

@@ -113,7 +113,7 @@ def cone(margin, k):
     return cost
 
 
-def slow_path(positives, negatives, root, slack, *, anchor="previous"):
+def slow_path(positives, negatives, root, slack, *, anchor="root"):
     """Local, mini-max and global terms of whole paths."""
     root = root.tolist()
     pairs, by_tier = [], [[] for _ in range(positives.shape[1] - 2)]
@@ -192,16 +192,16 @@ def test_what_is_not_there_counts_for_nothing(seed):
     close(ec, slow_terms(positives, negatives, root, cone(0.3, 0.5), **present))
 
 
+@pytest.mark.parametrize("anchor", ["previous", "root"])
 @pytest.mark.parametrize("slack", [0.0, 1.0])
-def test_shorter_paths_are_paths(slack):
+def test_shorter_paths_are_paths(slack, anchor):
     """Tiers missing at either end leave what the path without them would give."""
     positives, negatives, root = batch(5, seed=3, rows=4)
-    short = path_terms(positives[:, 1:4], negatives[:, 1:4], root, slack=slack)
+    told = {"slack": slack, "anchor": anchor}
+    short = path_terms(positives[:, 1:4], negatives[:, 1:4], root, **told)
     has = torch.tensor([[False, True, True, True, False]]).expand(4, 5)
 
-    found = path_terms(
-        positives, negatives, root, slack=slack, has_positives=has, has_negatives=has
-    )
+    found = path_terms(positives, negatives, root, has_positives=has, has_negatives=has, **told)
 
     close(found, short)
 
@@ -224,6 +224,7 @@ def test_the_order_of_rows_does_not_matter(seed):
         lambda p, n: radial_embedding_terms(p, n, root),
         lambda p, n: entailment_cone_terms(p, n, root, margin=0.2),
         lambda p, n: path_terms(p, n, root),
+        lambda p, n: path_terms(p, n, root, anchor="previous"),
         lambda p, n: [drift(p, n)],
     ):
         close(terms(positives[order], negatives[order]), terms(positives, negatives))
@@ -323,6 +324,7 @@ TERMS = {
     "radial embedding": lambda p, n, r: sum(radial_embedding_terms(p, n, r)),
     "entailment cone": lambda p, n, r: sum(entailment_cone_terms(p, n, r, margin=1.0, k=0.2)),
     "paths": lambda p, n, r: sum(path_terms(p, n, r)),
+    "paths, rank by rank": lambda p, n, r: sum(path_terms(p, n, r, anchor="previous")),
     "paths, transitivity alone": lambda p, n, r: path_terms(p, n, r, slack=0.0)[2],
     "drift": lambda p, n, r: drift(p, n + 0 * r),
     "contrastive": lambda p, n, r: symmetric_contrastive(p[:, 0], n[:, 0] + r, temperature=0.3),
@@ -441,11 +443,12 @@ def test_degenerate_triples_have_the_values_of_the_formula(case):
         within=1e-7,
     )
     if len(positives):
-        close(
-            path_terms(positives, negatives, root),
-            slow_path(positives, negatives, root, math.pi / 2),
-            within=1e-7,
-        )
+        for anchor in ("previous", "root"):
+            close(
+                path_terms(positives, negatives, root, anchor=anchor),
+                slow_path(positives, negatives, root, math.pi / 2, anchor=anchor),
+                within=1e-7,
+            )
 
 
 @pytest.mark.parametrize("distance", [0.0, 0.05, 0.1, 0.1 + 1e-12, 0.1 + 1e-6, 0.1001, 0.102])

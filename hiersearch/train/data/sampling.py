@@ -34,6 +34,9 @@ Tier: TypeAlias = tuple[str, str, str]
 TOWARDS_EQUAL = 0.5
 """Power of the uses of a word: one that is used a hundred times as often is drawn ten times so."""
 
+ROUNDING = 1e-9
+"""What sums in other orders differ by at most, as a share: all ways go through a single root."""
+
 TRIES = 8
 """How often a negative is drawn at random before all that there are get listed."""
 
@@ -114,7 +117,7 @@ class _Drawing:
         self.children[TOP] = vocabulary.roots
         self.beginnings = _beginnings(taxonomy)
         self.masses = _masses(vocabulary, self.beginnings)
-        most = widest * sum(self.beginnings.values())
+        most = widest * sum(self.beginnings.values()) * (1.0 + ROUNDING)
         self.wide = {concept for concept, mass in self.masses.items() if mass > most}
 
     def starts(self, count: int | None, rounds: int) -> Iterator[str]:

@@ -39,13 +39,13 @@ def path_terms(
     root: Tensor,
     *,
     slack: float = math.pi / 2,
-    anchor: Anchor = "previous",
+    anchor: Anchor = "root",
     has_positives: Tensor | None = None,
     has_negatives: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Local entailment, its mini-max, and global entailment along paths.
 
-    With Ξ_i the angle at c_i, measured from c_{i−1} (at c_1: from the root):
+    With Ξ_i the angle at c_i, measured from the root, or from c_{i−1} (at c_1: from the root):
 
     * local: mean Ξ_i(c_{i+1}) − mean Ξ_i(n_i), and the RE loss's mini-max of the same angles;
     * global: mean over the batch, then over j = 2 ... T − 1, of
@@ -121,15 +121,18 @@ def most_specific(positives: Tensor, has_positives: Tensor) -> Tensor:
 class RadialCrossModalLoss(HierarchyLoss):
     """local + minimax + global, and cross_modal where there are photos, else regulariser.
 
-    The defaults are the authors'; they train both towers with AdamW at 1e-5, betas .9 and .98, on
-    seven ranks. Their negative for a rank shares the rank above it and differs at the rank.
+    The defaults are the authors' but for `anchor`; they train both towers with AdamW at 1e-5, betas
+    .9 and .98, on seven ranks. Their negative for a rank shares the rank above it and differs at
+    the rank.
 
     Args:
         model: The model to train.
         slack: α of the global term, in radians. With π/2 (the authors' code) the hinge never lets
             go: the term asks for ever smaller angles; with 0 it asks for transitivity alone.
-        anchor: Where angles are measured from.
-        root: What the first tier's angle is measured from; by default the empty text, moving with
+        anchor: Where angles are measured from. The authors' code has "previous"; from the root, ranks
+            that were not trained on come out in order where they otherwise do not
+            (training/RESULTS.md).
+        root: What the angles, or the first tier's, are measured from; by default the empty text, moving with
             the weights. The authors' is the text "Eukarya".
         negatives: Whether the columns hold negatives.
         local: Coefficient of the local term, at least 0.
@@ -154,7 +157,7 @@ class RadialCrossModalLoss(HierarchyLoss):
         model: SentenceTransformer,
         *,
         slack: float = math.pi / 2,
-        anchor: Anchor = "previous",
+        anchor: Anchor = "root",
         root: Root | None = None,
         negatives: bool = True,
         local: float = 1.0,
