@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hiersearch.errors import MissingDataError, UsageError
+from hiersearch.errors import UsageError
 from hiersearch.evaluation.class_folders import LEAST_CLASSES, ClassPhotos
 from hiersearch.evaluation.files import read_rows
-from hiersearch.evaluation.photo_files import find_photo
+from hiersearch.evaluation.photo_files import photos_there
 
 __all__ = ["COLUMNS", "read_class_table"]
 
@@ -35,12 +35,7 @@ def read_class_table(path: Path) -> ClassPhotos:
             f"the photos of {path} have no two classes to tell apart",
             hint="Give a CSV file with a photo and its class in each row",
         )
-    shown = [(photo, name) for file, name in rows if (photo := find_photo(path.parent, file))]
-    if not shown:
-        raise MissingDataError(
-            f"none of the {len(rows)} photos that {path} names is there, such as {rows[0][0]}",
-            hint=f"Put them into {path.parent}",
-        )
+    shown = photos_there(path, rows)
     return ClassPhotos(
         folder=path.parent,
         classes=tuple(classes),

@@ -86,6 +86,8 @@ def evaluate(
 ) -> Result:
     """Run classification on the data sets that are there.
 
+    One without its photos is left out, with a note, unless it is among `sets`.
+
     Args:
         embedder: The model.
         data: The folder of all benchmarks' data, or of this one's; or a folder of classes, or a CSV
@@ -99,7 +101,7 @@ def evaluate(
             `hiersearch.evaluation.fetching.fetch_part`; None to do without it.
 
     Raises:
-        MissingDataError: No data set is there.
+        MissingDataError: No data set is there, or one of `sets` is not.
         UsageError: A file is not what it should be, a prompt has no "{}", or no data set is called
             as one of `sets`.
         UnreadablePhotoError: A photo cannot be decoded.
@@ -109,6 +111,7 @@ def evaluate(
     chance: dict[str, Scores] = {}
     notes: list[str] = []
     files: dict[str, str] = {}
+    left_out: list[MissingDataError] = []
     paths = class_sets(data) if sets is None else chosen_sets(data, sets, fetch)
     for name, path in paths.items():
         chosen = prompts or {
@@ -116,8 +119,16 @@ def evaluate(
             "ensemble": "cifar" if name in RELEASES else "imagenet",
         }
         with ExitStack() as stack:
-            found = _read(name, path, stack, files)
+            try:
+                found, of_set = _read(name, path, stack)
+            except MissingDataError as error:
+                if sets is not None:
+                    raise
+                left_out.append(error)
+                notes.append(f"{name}: left out: {error.message}")
+                continue
             scores[name], chance[name] = _run(embedder, found, chosen, progress)
+        files |= of_set
         few = [label for label in range(len(found.classes)) if found.labels.count(label) == 1]
         if few:
             notes.append(
@@ -125,6 +136,8 @@ def evaluate(
             )
         if found.missing:
             notes.append(f"{name}: {found.missing} rows left out: their photos are not there")
+    if not scores and left_out:
+        raise left_out[0]
     if sets is None:
         notes += [f"{name}: not there, so not measured" for name in RELEASES if name not in paths]
     return Result(
@@ -132,7 +145,9 @@ def evaluate(
     )
 
 
-def _read(name: str, path: Path, stack: ExitStack, files: dict[str, str]) -> ClassPhotos:
+def _read(name: str, path: Path, stack: ExitStack) -> tuple[ClassPhotos, dict[str, str]]:
+    """A data set, and the checksums of what was read."""
+    files: dict[str, str] = {}
     source = find_release(path, name) if name in RELEASES else None
     if source is not None:
         # As PNG files with the pixels as they are, so that the cache knows them again.
@@ -149,7 +164,7 @@ def _read(name: str, path: Path, stack: ExitStack, files: dict[str, str]) -> Cla
         files[path.name] = checksum(path)
     if source is None:
         files[f"{name}/photos"] = photos_checksum(found.photos, found.folder)
-    return found
+    return found, files
 
 
 def _run(

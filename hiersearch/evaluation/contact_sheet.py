@@ -122,7 +122,7 @@ def retrieve_chains(
     # Of a text that stands there twice the nearer to the root is what is met first.
     column_of = {name: column for column, name in reversed(list(enumerate(given.names)))}
     found = []
-    for photo, chain, scores in zip(photos, chains, given.scores, strict=True):
+    for photo, chain, scores in zip(photos, chains, given.scores.T, strict=True):
         columns = [column_of[text] for text in chain]
         found.append(
             PhotoChain(

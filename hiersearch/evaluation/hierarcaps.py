@@ -145,15 +145,15 @@ def recall_by_radius(given: Candidates, truth: Sequence[Sequence[str]]) -> dict[
     Returns:
         `radius`, the 50 root distances, and `recall`, the mean over photos at each.
     """
-    reached = np.zeros(RADII)
-    for row, texts in zip(official_steps(given).tolist(), truth, strict=True):
-        right, found = set(texts), set()
-        for step, column in enumerate(row):
-            if given.names[column] in right:
-                found.add(column)
-            reached[step] += len(found) / len(right)
+    gained = np.zeros(RADII)
+    found = set()
+    for photo, step, row in np.stack(official_steps(given), axis=1).tolist():
+        text, right = given.names[row], set(truth[photo])
+        if text in right and (photo, text) not in found:
+            found.add((photo, text))
+            gained[step] += 1 / len(right)
     radii = np.linspace(given.distances[0], given.distances[-1], RADII)
-    return {"radius": radii.tolist(), "recall": (reached / len(truth)).tolist()}
+    return {"radius": radii.tolist(), "recall": (np.cumsum(gained) / len(truth)).tolist()}
 
 
 def _with_photos(

@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
+from hiersearch.errors import MissingDataError
 from hiersearch.photos import content_hash
 
-__all__ = ["PHOTO_FOLDERS", "find_photo", "photos_checksum"]
+__all__ = ["PHOTO_FOLDERS", "find_photo", "photos_checksum", "photos_there"]
+
+Kind = TypeVar("Kind")
 
 PHOTO_FOLDERS = ("", "images", "photos")
 """Where photos lie, from the folder of the file that names them."""
@@ -20,6 +24,25 @@ def find_photo(folder: Path, name: str, places: Sequence[str] = PHOTO_FOLDERS) -
     """The photo of this name, in the first of the places below a folder that has it."""
     paths = (folder / place / name for place in places)
     return next((path for path in paths if path.is_file()), None) if name else None
+
+
+def photos_there(table: Path, rows: Sequence[tuple[str, Kind]]) -> list[tuple[Path, Kind]]:
+    """Of a table's rows those whose photos are there, with the photo's path for its name.
+
+    Args:
+        table: The file; a photo's path is from its folder, or from `images` or `photos` there.
+        rows: The name of a photo and what it is of, at least one.
+
+    Raises:
+        MissingDataError: None of the photos is there.
+    """
+    found = [(photo, kind) for name, kind in rows if (photo := find_photo(table.parent, name))]
+    if not found:
+        raise MissingDataError(
+            f"none of the {len(rows)} photos that {table} names is there, such as {rows[0][0]}",
+            hint=f"Put them into {table.parent}",
+        )
+    return found
 
 
 def photos_checksum(photos: Iterable[Path], base: Path) -> str:

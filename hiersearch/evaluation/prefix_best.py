@@ -1,14 +1,15 @@
-"""The best of the first k columns of a row of scores, for many rows and many k at once.
+"""The best of the first k rows of a column of scores, for many columns and many k at once.
 
-What a loop over rows and k would do with a mask and an argmax, to the last tie: of equal scores
-the column that was listed first is the best. Each score is read about twice, whatever the number
-of k: once for the maximum of the stretch of columns that it is in, and once more where that
-stretch may hold the best.
+What a loop over columns and k would do with a mask and an argmax, to the last tie: of equal scores
+the row that was listed first is the best. Only a row that none before it exceeds can be the best of
+the first k. Such rows are few; most others are left out by one comparison, with the best of the
+rows before their stretch.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -18,86 +19,104 @@ if TYPE_CHECKING:
     Floats: TypeAlias = NDArray[np.floating[Any]]
     Positions: TypeAlias = NDArray[np.int64]
 
-__all__ = ["NOTHING", "best_of_all", "best_of_first"]
-
-NOTHING = -1
-"""The column that stands for none."""
+__all__ = ["PrefixBests", "Turns", "prefix_bests"]
 
 
-def best_of_all(scores: Floats, listed: Positions) -> Positions:
-    """The best column of each row.
+class Turns(NamedTuple):
+    """Which rows are the best in turn, as more and more are looked at; column after column.
+
+    Attributes:
+        columns: (c,) ascending.
+        steps: (c,) from which count on, ascending in each column.
+        rows: (c,) which row is the best until the next turn.
+    """
+
+    columns: Positions
+    steps: Positions
+    rows: Positions
+
+
+@dataclass(frozen=True)
+class PrefixBests:
+    """Where the best so far changes, going down each of n columns of m scores.
+
+    Attributes:
+        height: m.
+        changes: (c,) the cells where it does, column after column: column · m + row.
+        rows: (c,) which row is the best from there on.
+    """
+
+    height: int
+    changes: Positions
+    rows: Positions
+
+    def of_first(self, counts: Positions) -> Turns:
+        """The best of the first so many rows.
+
+        Args:
+            counts: (n, k) from 0 to m, ascending for each column; at 0 there is no best.
+        """
+        starts = np.arange(len(counts))[:, None] * self.height
+        # A change shows from the first count on that is above its row; of those that show at once
+        # the last does. After the last count, that is in the next column, nothing shows.
+        shown = np.searchsorted((starts + counts).ravel(), self.changes, side="right")
+        columns, steps = np.divmod(shown, counts.shape[1])
+        shows = (np.diff(shown, append=-1) != 0) & (columns == self.changes // self.height)
+        return Turns(columns[shows], steps[shows], self.rows[shows])
+
+    def of_all(self) -> Positions:
+        """(n,) the best row of each column."""
+        return self.rows[np.flatnonzero(np.diff(self.changes // self.height, append=-1))]
+
+
+def prefix_bests(scores: Floats, listed: Positions) -> PrefixBests:
+    """Find the best rows.
 
     Args:
-        scores: (n, m) finite numbers, at least one in a row.
+        scores: (m, n) finite numbers, at least one.
         listed: (m,) distinct numbers from 0 up; of equal scores the lowest is best.
-
-    Returns:
-        (n,) columns.
     """
-    cells = np.flatnonzero(scores == scores.max(axis=1, keepdims=True))
-    rows, columns = np.divmod(cells, scores.shape[1])
-    return _column_of(listed)[_least_of_each(listed[columns], rows)]
+    height, end = len(scores), int(listed.max()) + 1
+    cells = _not_below_earlier_stretches(scores)
+    columns, rows = np.divmod(cells, height)
+    values = scores[rows, columns]
+    highest = _running_maximum(values, columns)
+    risen = np.diff(columns, prepend=-1) > 0
+    risen[1:] |= highest[1:] > highest[:-1]
+    # Among equals the first listed so far: each rise starts a group that lies below all earlier
+    # ones, so that one running minimum starts anew with it.
+    group = np.cumsum(risen) * end
+    first = np.minimum.accumulate(np.where(values == highest, listed[rows], end) - group) + group
+    row_of = np.zeros(end, dtype=np.int64)
+    row_of[listed] = np.arange(height)
+    best = row_of[first]
+    changed = risen | (np.diff(best, prepend=-1) != 0)
+    return PrefixBests(height, cells[changed], best[changed])
 
 
-def best_of_first(scores: Floats, counts: Positions, listed: Positions) -> Positions:
-    """The best of the first so many columns of each row.
+def _not_below_earlier_stretches(scores: Floats) -> Positions:
+    """The cells that reach the maximum of the earlier stretches of their column, ascending.
 
-    Args:
-        scores: (n, m) finite numbers, row after row in memory.
-        counts: (n, k) from 0 to m, ascending in each row.
-        listed: (m,) distinct numbers from 0 up; of equal scores the lowest is best.
-
-    Returns:
-        (n, k) columns, −1 for a count of 0.
+    As column · m + row. Stretches double in length: shorter ones cost time, and longer ones would
+    leave more cells that are below another one of their own stretch.
     """
-    rows, width = scores.shape
-    # Each row falls into stretches: between one count and the next, and a tail.
-    offsets = np.arange(rows)[:, None] * width
-    starts = offsets + np.pad(counts, ((0, 0), (1, 0)))
-    lengths = np.diff(starts, axis=1, append=offsets + width)
-    maxima = np.full(starts.shape, -np.inf, dtype=scores.dtype)
-    maxima[lengths > 0] = np.maximum.reduceat(scores.ravel(), starts[lengths > 0])
-    starts, lengths, maxima = starts[:, :-1], lengths[:, :-1], maxima[:, :-1]
-
-    highest = np.maximum.accumulate(maxima, axis=1)
-    holds_best = (lengths > 0) & (maxima == highest)
-    if not holds_best.any():
-        return np.full(counts.shape, NOTHING, dtype=np.int64)
-    risen = holds_best.copy()
-    risen[:, 1:] &= highest[:, 1:] > highest[:, :-1]
-
-    # Among equal maxima of a row, the least of those so far: each rise starts a group that lies
-    # below all earlier ones, so that one running minimum starts anew with it.
-    span = int(listed.max()) + 1
-    group = np.cumsum(risen).reshape(counts.shape) * span
-    least = np.full(counts.shape, span, dtype=np.int64)
-    least[holds_best] = _least_of_stretches(
-        scores, starts[holds_best], lengths[holds_best], maxima[holds_best], listed
-    )
-    least = np.minimum.accumulate((least - group).ravel()).reshape(counts.shape) + group
-    return np.where(counts > 0, _column_of(listed)[np.minimum(least, span - 1)], NOTHING)
+    height, width = scores.shape
+    above = np.full(width, -np.inf, dtype=scores.dtype)
+    found = [np.arange(width)]
+    start = 1
+    while start < height:
+        np.maximum(above, scores[start // 2 : start].max(axis=0), out=above)
+        found.append(np.flatnonzero(scores[start : 2 * start] >= above) + start * width)
+        start *= 2
+    rows, columns = np.divmod(np.concatenate(found), width)
+    return np.sort(columns * height + rows)
 
 
-def _least_of_stretches(
-    scores: Floats, starts: Positions, lengths: Positions, values: Floats, listed: Positions
-) -> Positions:
-    """The lowest number among the columns of a stretch that have its value, for each stretch."""
-    ends = np.cumsum(lengths)
-    cells = np.arange(ends[-1]) + np.repeat(starts - (ends - lengths), lengths)
-    hits = np.flatnonzero(scores.ravel()[cells] == np.repeat(values, lengths))
-    stretches = np.searchsorted(ends, hits, side="right")
-    return _least_of_each(listed[cells[hits] % scores.shape[1]], stretches)
-
-
-def _least_of_each(numbers: Positions, groups: Positions) -> Positions:
-    """The least number of each group; the groups ascend."""
-    firsts = np.flatnonzero(np.diff(groups, prepend=-1))
-    least: Positions = np.minimum.reduceat(numbers, firsts)
-    return least
-
-
-def _column_of(listed: Positions) -> Positions:
-    """From numbers back to columns."""
-    columns = np.zeros(int(listed.max()) + 1, dtype=np.int64)
-    columns[listed] = np.arange(len(listed))
-    return columns
+def _running_maximum(values: Floats, groups: Positions) -> Floats:
+    """The highest value of its group up to each one; the groups ascend from 0, none left out."""
+    sizes = np.bincount(groups)
+    places = np.arange(len(values)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    table = np.full((len(sizes), int(sizes.max())), -np.inf, dtype=values.dtype)
+    table[groups, places] = values
+    highest: Floats = np.maximum.accumulate(table, axis=1)[groups, places]
+    return highest

@@ -176,24 +176,31 @@ def _things(
 ) -> tuple[list[str], list[Path], dict[str, str]]:
     """Texts and photos to compare, and the checksum of their file.
 
-    There are no photos where one of the models reads none, or none are there.
+    Both are of the first set of retrieval whose photos are there. There are no photos where one of
+    the models reads none, or no set's are there.
     """
     both_see = embedder.has_photos and base.has_photos
     if not both_see:
         notes.append("One of the models reads texts only, so photos and retrieval are left out")
     try:
-        path = next(iter(caption_files(data).values()))
+        paths = list(caption_files(data).values())
     except MissingDataError:
         notes.append(
             "There is no data of retrieval, so texts are names of the built-in vocabulary, and "
             "photos and retrieval are left out"
         )
         return _drawn([concept.name for concept in builtin_vocabulary()], seed, sample), [], {}
-    try:
-        given = read_captions(path, need_photos=both_see)
-    except MissingDataError as error:
-        notes.append(f"Photos and retrieval are left out: {error.message}")
-        given, both_see = read_captions(path, need_photos=False), False
+    left_out: list[MissingDataError] = []
+    for path in paths:
+        try:
+            given = read_captions(path, need_photos=both_see)
+            break
+        except MissingDataError as error:
+            left_out.append(error)
+    else:
+        notes.append(f"Photos and retrieval are left out: {left_out[0].message}")
+        path, both_see = paths[0], False
+        given = read_captions(path, need_photos=False)
     photos = _drawn(given.photos, seed, sample) if both_see else []
     return _drawn(given.captions, seed, sample), photos, {path.name: checksum(path)}
 

@@ -14,14 +14,14 @@ one another are dropped; what remains is the photo's chain.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from hiersearch.errors import UsageError
-from hiersearch.evaluation.chain_scores import ProtocolScores, score_chains
-from hiersearch.evaluation.prefix_best import NOTHING, best_of_all, best_of_first
+from hiersearch.evaluation.chain_scores import ProtocolScores, TextLists, score_lists, text_lists
+from hiersearch.evaluation.prefix_best import PrefixBests, Turns, prefix_bests
 from hiersearch.geometry import root_distance
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ __all__ = [
     "RADII",
     "Candidates",
     "candidates",
-    "chains_of",
     "official",
     "official_chains",
     "official_steps",
@@ -53,22 +52,34 @@ RADII = 50
 class Candidates:
     """Texts by their distance from the root, and how near each is to each photo.
 
-    Of texts with the very same vector only the first is here: no other is ever taken.
+    Of texts with the very same vector only the first is a candidate: no other is ever taken.
 
     Attributes:
-        names: (m,) the texts, from the nearest to the root on.
-        distances: (m,) their root distances, ascending.
-        listed: (m,) where each stood in the list that was given: of equally near texts the one
-            that was listed first is taken.
-        scores: (n, m) cosines with the photos.
-        distance_of: The root distance of every text that was given.
+        texts: (t,) all texts, as they were given.
+        number_of: Where each text stands in `texts`, for the first time.
+        text_distances: (t,) their root distances.
+        listed: (m,) where in `texts` the candidates stand, from the nearest to the root on. Of
+            equally near ones that which stands there first is taken.
+        scores: (m, n) the candidates' cosines with the photos.
+        nearest: For each photo, which is the nearest of the first so many candidates.
     """
 
-    names: tuple[str, ...]
-    distances: Floats
+    texts: Sequence[str]
+    number_of: Mapping[str, int]
+    text_distances: Floats
     listed: Positions
     scores: Floats
-    distance_of: Mapping[str, float]
+    nearest: PrefixBests
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """(m,) the candidates."""
+        return tuple(self.texts[at] for at in self.listed.tolist())
+
+    @cached_property
+    def distances(self) -> Floats:
+        """(m,) their root distances, ascending."""
+        return self.text_distances[self.listed]
 
 
 def official(
@@ -91,7 +102,7 @@ def official(
         UsageError: If these do not fit together, or hold something that is no number.
     """
     given = candidates(photos, texts, root, names)
-    return score_chains(official_chains(given), truth, given.distance_of)
+    return _score(_chains(given, official_steps(given)), given, truth)
 
 
 def paper(
@@ -103,7 +114,7 @@ def paper(
 ) -> ProtocolScores:
     """Retrieve and score as the paper writes it; arguments and errors as for `official`."""
     given = candidates(photos, texts, root, names)
-    return score_chains(paper_chains(given), truth, given.distance_of)
+    return _score(_without_first(_chains(given, paper_steps(given))), given, truth)
 
 
 def candidates(photos: Floats, texts: Floats, root: Floats, names: Sequence[str]) -> Candidates:
@@ -128,70 +139,62 @@ def candidates(photos: Floats, texts: Floats, root: Floats, names: Sequence[str]
     distances = root_distance(texts, root)
     listed = np.argsort(distances, kind="stable")
     listed = listed[_is_first_of_equals(texts, distances, listed)]
-    scores = photos @ texts[listed].T
-    if not (np.isfinite(photos.sum()) and np.isfinite(distances.sum())):
+    scores = texts[listed] @ photos.T
+    # What is no finite number in a photo's vector leaves none in any of its scores.
+    if not (np.isfinite(scores[0]).all() and np.isfinite(distances).all()):
         raise UsageError("vectors hold something that is not a finite number")
     return Candidates(
-        names=tuple(names[at] for at in listed.tolist()),
-        distances=distances[listed],
+        texts=names,
+        # Backwards: the first of a name wins.
+        number_of=dict(zip(reversed(names), reversed(range(len(names))), strict=True)),
+        text_distances=distances,
         listed=listed,
         scores=scores,
-        # Backwards: the first of a name wins.
-        distance_of=dict(zip(reversed(names), distances[::-1].tolist(), strict=True)),
+        nearest=prefix_bests(scores, listed),
     )
 
 
-def official_steps(given: Candidates) -> Positions:
-    """What the released code takes at each radius.
-
-    Returns:
-        (n, RADII) columns of the candidates.
-    """
+def official_steps(given: Candidates) -> Turns:
+    """Which candidates the released code takes in turn, for each photo (a column) as radii grow."""
     radii = np.linspace(given.distances[0], given.distances[-1], RADII)
     counts = np.searchsorted(given.distances, radii, side="right")
-    shape = (len(given.scores), RADII)
-    return best_of_first(given.scores, np.broadcast_to(counts, shape), given.listed)
+    return given.nearest.of_first(np.broadcast_to(counts, (given.scores.shape[1], RADII)))
 
 
-def paper_steps(given: Candidates) -> Positions:
-    """What the paper's text takes at each radius, the prediction nearest to the root among them.
-
-    Returns:
-        (n, RADII) columns of the candidates, −1 where the radius holds none yet.
-    """
-    nearest = best_of_all(given.scores, given.listed)
-    radii = np.linspace(0.0, given.distances[nearest], RADII, axis=1)
+def paper_steps(given: Candidates) -> Turns:
+    """Which the paper's text takes in turn, the prediction nearest to the root among them."""
+    radii = np.linspace(0.0, given.distances[given.nearest.of_all()], RADII, axis=1)
     counts = np.searchsorted(given.distances, radii, side="right")
-    return best_of_first(given.scores, counts, given.listed)
+    return given.nearest.of_first(counts)
 
 
 def official_chains(given: Candidates) -> list[tuple[str, ...]]:
     """The chain of each photo, as the released code gives it."""
-    return chains_of(given.names, official_steps(given))
+    return _chains(given, official_steps(given)).as_names(given.texts)
 
 
 def paper_chains(given: Candidates) -> list[tuple[str, ...]]:
     """The chain of each photo, as the paper's text has it; it may be empty."""
-    return [chain[1:] for chain in chains_of(given.names, paper_steps(given))]
+    return _without_first(_chains(given, paper_steps(given))).as_names(given.texts)
 
 
-def chains_of(names: Sequence[str], steps: Positions) -> list[tuple[str, ...]]:
-    """The texts of each row of steps, repeats that follow one another dropped.
+def _score(chains: TextLists, given: Candidates, truth: Sequence[Sequence[str]]) -> ProtocolScores:
+    true = text_lists(truth, given.number_of)
+    return score_lists(chains, true, given.texts, given.text_distances)
 
-    Args:
-        names: (m,) the candidates' texts; the same text may stand there more than once.
-        steps: (n, radii) columns, −1 for none.
-    """
-    columns = steps
-    if len(set(names)) < len(names):
-        first: dict[str, int] = {}
-        same = np.array([first.setdefault(name, column) for column, name in enumerate(names)])
-        columns = np.where(steps == NOTHING, NOTHING, same[steps])
-    new = columns != NOTHING
-    new[:, 1:] &= columns[:, 1:] != columns[:, :-1]
-    texts = [names[column] for column in columns[new].tolist()]
-    ends = np.cumsum(np.count_nonzero(new, axis=1)).tolist()
-    return [tuple(texts[start:end]) for start, end in pairwise([0, *ends])]
+
+def _chains(given: Candidates, steps: Turns) -> TextLists:
+    """The texts that are taken in turn, repeats that follow one another dropped."""
+    texts = given.listed[steps.rows]
+    if len(given.number_of) < len(given.texts):
+        texts = np.array([given.number_of[given.texts[text]] for text in texts.tolist()])
+    new = (np.diff(steps.columns, prepend=-1) != 0) | (np.diff(texts, prepend=-1) != 0)
+    return TextLists(steps.columns[new], texts[new], given.scores.shape[1])
+
+
+def _without_first(chains: TextLists) -> TextLists:
+    later = chains.places > 0
+    return TextLists(chains.photos[later], chains.texts[later], chains.n)
 
 
 def _is_first_of_equals(texts: Floats, distances: Floats, order: Positions) -> NDArray[np.bool_]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from hiersearch.errors import MissingDataError
 from hiersearch.evaluation.captions import SOURCES, CaptionSet, caption_files, read_captions
 from hiersearch.evaluation.files import checksum
 from hiersearch.evaluation.metrics import best_ranks, chance_recall, recall_at
@@ -137,7 +138,7 @@ def evaluate(
     progress: Progress = tell_nobody,
     per_photo: int | None = 5,
 ) -> Result:
-    """Run retrieval on the sets that are there.
+    """Run retrieval on the sets that are there; one without its photos is left out, with a note.
 
     Args:
         embedder: The model. One without an image tower is asked for siblings only.
@@ -147,7 +148,7 @@ def evaluate(
         per_photo: How many captions of a photo count, the first ones; None for all.
 
     Raises:
-        MissingDataError: No captions are there, or no photo of those that they name.
+        MissingDataError: No captions are there, or of no set a photo.
         UsageError: A file is not what it should be.
         UnreadablePhotoError: A photo cannot be decoded.
     """
@@ -155,14 +156,22 @@ def evaluate(
     chance: dict[str, Scores] = {}
     notes: list[str] = []
     files: dict[str, str] = {}
+    left_out: list[MissingDataError] = []
     paths = caption_files(data)
     for name, path in paths.items():
-        found = read_captions(path, per_photo=per_photo, need_photos=embedder.has_photos)
+        try:
+            found = read_captions(path, per_photo=per_photo, need_photos=embedder.has_photos)
+        except MissingDataError as error:
+            left_out.append(error)
+            notes.append(f"{name}: left out: {error.message}")
+            continue
         scores[name], chance[name] = _run(embedder, found, progress)
         files[path.name] = checksum(path)
         if embedder.has_photos:
             files[f"{name}/photos"] = photos_checksum(found.photos, found.folder)
         notes += [f"{name}: {note}" for note in _notes(embedder, found)]
+    if not scores:
+        raise left_out[0]
     notes += [f"{name}: not there, so not measured" for name in SOURCES if name not in paths]
     return Result(
         benchmark="retrieval", scores=scores, chance=chance, notes=tuple(notes), files=files

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from hiersearch.datasets.ranks import RANKS, Texts, rank_texts, with_genus
-from hiersearch.errors import MissingDataError, UsageError
+from hiersearch.errors import UsageError
 from hiersearch.evaluation.files import find_file, read_rows
-from hiersearch.evaluation.photo_files import find_photo
+from hiersearch.evaluation.photo_files import photos_there
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -105,12 +105,7 @@ def read_taxonomy(path: Path, ranks: Sequence[str] = RANKS) -> Taxonomy:
             f"no row of {path} has a name at every rank ({', '.join(present)})",
             hint="Fill in the ranks, or remove those columns that are empty",
         )
-    shown = [(photo, names) for file, names in named if (photo := find_photo(path.parent, file))]
-    if not shown:
-        raise MissingDataError(
-            f"none of the {len(named)} photos that {path} names is there, such as {named[0][0]}",
-            hint=f"Put them into {path.parent}",
-        )
+    shown = photos_there(path, named)
     kinds = sorted({names for _, names in shown})
     position = {kind: at for at, kind in enumerate(kinds)}
     return Taxonomy(

@@ -184,6 +184,19 @@ def test_sets_can_be_chosen_and_cifar_is_fetched_then(tmp_path):
         classify.evaluate(embedder, None, sets=["cifar10"])
 
 
+def test_a_set_without_its_photos_is_left_out_and_said_unless_it_was_asked_for(tmp_path):
+    classes(tmp_path / "classify/pets", cat=1, dog=1)
+    text_file(tmp_path / "classify/birds.csv", "file,class\na.png,crow\nb.png,jay\n")
+    embedder = knows("cat", "dog")
+    result = classify.evaluate(embedder, tmp_path)
+    assert set(result.scores) == set(result.chance) == {"pets"}
+    assert set(result.files) == {"pets/photos"}
+    assert any(note.startswith("birds: left out: none of the 2 photos") for note in result.notes)
+    for sets in (["birds"], ["pets", "birds"]):
+        with pytest.raises(MissingDataError, match="none of the 2 photos"):
+            classify.evaluate(embedder, tmp_path, sets=sets)
+
+
 def test_prompts_can_be_chosen(tmp_path):
     classes(tmp_path, cat=1, dog=1)
     embedder = knows()

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from hiersearch.errors import UnreadablePhotoError
+from hiersearch.errors import MissingDataError, UnreadablePhotoError
 from hiersearch.evaluation import breeds, classify, hierarcaps, retrieval, species
-from hiersearch.evaluation.photo_files import find_photo, photos_checksum
+from hiersearch.evaluation.photo_files import find_photo, photos_checksum, photos_there
 from tests.evaluation.made_embedder import MadeEmbedder, json_file, photo_file, text_file
 from tests.evaluation.made_hierarcaps import write_csv
 
@@ -59,6 +59,14 @@ def test_a_photo_is_found_by_name(tmp_path):
     assert find_photo(tmp_path, "a.png") == above
     assert find_photo(tmp_path, "a.png", ["photos"]) == below
     assert find_photo(tmp_path, "") is None
+
+
+def test_rows_without_a_photo_are_left_out(tmp_path):
+    here = photo_file(tmp_path / "images/a.png")
+    rows = [("a.png", 1), ("b.png", 2)]
+    assert photos_there(tmp_path / "some.csv", rows) == [(here, 1)]
+    with pytest.raises(MissingDataError, match=r"none of the 1 photos .* such as b\.png"):
+        photos_there(tmp_path / "some.csv", rows[1:])
 
 
 def hierarcaps_of(folder):

@@ -84,11 +84,12 @@ def test_differences_are_of_numbers_on_both_sides():
     assert differences(after, before) == {"a": {"r": -0.25}, "b": 0.75}
 
 
-def data(tmp_path):
+def data(tmp_path, name="coco/captions_val2017.json"):
+    path = tmp_path / name
     for at in range(5):
-        photo_file(tmp_path / f"coco/images/{at}.png")
+        photo_file(path.parent / f"images/{at}.png")
     json_file(
-        tmp_path / "coco/captions_val2017.json",
+        path,
         {
             "images": [{"id": at, "file_name": f"{at}.png"} for at in range(5)],
             "annotations": [{"image_id": at % 5, "caption": f"caption {at}"} for at in range(10)],
@@ -140,6 +141,18 @@ def test_captions_without_photos_are_still_texts(tmp_path):
     assert list(result.files) == ["captions_val2017.json"]
     (note,) = result.notes
     assert note.startswith("Photos and retrieval are left out: none of the 5 photos")
+
+
+def test_a_set_without_its_photos_gives_way_to_one_that_has_them(tmp_path):
+    folder = data(tmp_path)
+    data(tmp_path, "flickr30k/captions_flickr30k.json")
+    shutil.rmtree(folder / "coco/images")
+    result = preservation.evaluate(MadeEmbedder(nudged), folder, base=MadeEmbedder())
+    assert result.scores["photos"]["n"] == 5
+    assert set(result.scores["retrieval"]) == {"flickr30k"}
+    assert list(result.files) == ["captions_flickr30k.json", "flickr30k/photos"]
+    (note,) = result.notes
+    assert note.startswith("coco: left out: none of the 5 photos")
 
 
 def test_models_without_photos_or_of_another_dimension(tmp_path):

@@ -174,10 +174,12 @@ def test_candidates_are_ordered_by_distance_without_repeated_vectors():
     assert given.listed.tolist() == [3, 2, 1, 0]
     distances = np.linalg.norm(TEXTS - ROOT, axis=1)
     assert given.distances.tolist() == pytest.approx(distances.tolist())
-    np.testing.assert_allclose(given.scores, PHOTO @ TEXTS.T, atol=1e-6)
+    np.testing.assert_allclose(given.scores, TEXTS @ PHOTO.T, atol=1e-6)
     # Of a name that is listed twice the first counts; one with another's vector is still known.
     expected = [*distances.tolist(), distances[1]]
-    assert [given.distance_of[name] for name in [*NAMES, "near again"]] == pytest.approx(expected)
+    numbers = [given.number_of[name] for name in [*NAMES, "near again"]]
+    assert numbers == [3, 2, 1, 0, 4]
+    assert given.text_distances[numbers].tolist() == pytest.approx(expected)
 
 
 def test_one_text_and_constant_vectors_are_defined():
@@ -198,8 +200,10 @@ def test_one_text_and_constant_vectors_are_defined():
         (PHOTO[:0], TEXTS, NAMES, []),
         (PHOTO, TEXTS[:0], [], [[]]),
         (PHOTO, TEXTS, NAMES, [["wide"], ["near"]]),
+        (PHOTO, TEXTS, NAMES, []),
         (PHOTO, TEXTS, NAMES, [["elsewhere"]]),
         (PHOTO * np.nan, TEXTS, NAMES, [["wide"]]),
+        (PHOTO * np.float32(np.inf), TEXTS, NAMES, [["wide"]]),
         (PHOTO, TEXTS * np.float32(np.inf), NAMES, [["wide"]]),
     ],
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
+from hiersearch.errors import MissingDataError
 from hiersearch.evaluation import retrieval
 from hiersearch.evaluation.retrieval import (
     group_ranks,
@@ -94,12 +97,13 @@ def test_chance_is_what_random_orders_come_to():
     assert chance["text_to_image"]["recall_at_10"] == 1.0
 
 
-def data(tmp_path, n=3, per_photo=2):
-    folder = tmp_path / "data/coco"
+def data(tmp_path, n=3, per_photo=2, name="coco/captions_val2017.json"):
+    path = tmp_path / "data" / name
+    folder = path.parent
     for at in range(n):
         photo_file(folder / f"images/{at}.png")
     json_file(
-        folder / "captions_val2017.json",
+        path,
         {
             "images": [{"id": at, "file_name": f"{at}.png"} for at in range(n)],
             "annotations": [
@@ -142,6 +146,22 @@ def test_one_caption_each_and_missing_photos_are_said(tmp_path):
     assert result.scores["coco"]["siblings"]["recall_at_1"] is None
     assert any("1 photos are not there" in note for note in result.notes)
     assert any("no siblings" in note for note in result.notes)
+
+
+def test_a_set_without_its_photos_is_left_out_and_said(tmp_path):
+    folder = data(tmp_path)
+    data(tmp_path, name="flickr30k/captions_flickr30k.json")
+    shutil.rmtree(folder / "coco/images")
+    result = retrieval.evaluate(MadeEmbedder(), folder)
+    assert set(result.scores) == set(result.chance) == {"flickr30k"}
+    assert list(result.files) == ["captions_flickr30k.json", "flickr30k/photos"]
+    (note,) = result.notes
+    assert note.startswith("coco: left out: none of the 3 photos")
+    # A model that reads texts only needs none of them.
+    assert set(retrieval.evaluate(MadeEmbedder(photo=None), folder).scores) == {"coco", "flickr30k"}
+    shutil.rmtree(folder / "flickr30k/images")
+    with pytest.raises(MissingDataError, match="none of the 3 photos"):
+        retrieval.evaluate(MadeEmbedder(), folder)
 
 
 def test_the_same_vector_for_everything_earns_nothing_at_the_first_place(tmp_path):

@@ -129,11 +129,10 @@ class RadialCrossModalLoss(HierarchyLoss):
         model: The model to train.
         slack: α of the global term, in radians. With π/2 (the authors' code) the hinge never lets
             go: the term asks for ever smaller angles; with 0 it asks for transitivity alone.
-        anchor: Where angles are measured from. The authors' code has "previous"; from the root, ranks
-            that were not trained on come out in order where they otherwise do not
-            (training/RESULTS.md).
-        root: What the angles, or the first tier's, are measured from; by default the empty text, moving with
-            the weights. The authors' is the text "Eukarya".
+        anchor: Where angles are measured from. The authors' code has "previous"; from the root, the
+            ranks of species that were not trained on come out in order (training/RESULTS.md).
+        root: What the angles, or the first tier's, are measured from; by default the empty text,
+            moving with the weights. The authors' is the text "Eukarya".
         negatives: Whether the columns hold negatives.
         local: Coefficient of the local term, at least 0.
         minimax: Coefficient of its hardest triples, at least 0.
