@@ -94,4 +94,4 @@ def test_the_json_has_the_documented_keys(run, photos):
 def test_both_set_up_commands_stand_there_as_ci_runs_them():
     plain = [text.strip() for kind, text in BLOCKS if not kind]
     assert 'pip install -c constraints.txt ".[mini]" && hiersearch demo' in plain
-    assert 'pip install -c constraints.txt -e ".[mini,dev]" && pytest' in plain
+    assert 'pip install -c constraints.txt -e ".[mini,dev]" && pytest -n 2' in plain

@@ -75,6 +75,8 @@ def test_an_interrupt_ends_with_130_and_keeps_what_is_stored(
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Whatever runs in the background of a script ignores it, and so do its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert "indexing photos" in process.stderr.readline()
     os.killpg(process.pid, signal.SIGINT)
