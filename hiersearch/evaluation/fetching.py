@@ -22,6 +22,7 @@ from hiersearch.evaluation.files import data_folder
 from hiersearch.evaluation.hierarcaps_files import TRAIN_PART, find_test_file
 from hiersearch.evaluation.hyperlex_pairs import hyperlex_files
 from hiersearch.evaluation.releases import (
+    CIFAR,
     fetch_breeds_labels,
     fetch_cifar,
     fetch_hierarcaps,
@@ -140,10 +141,7 @@ FETCHED: Mapping[str, tuple[Find, Fetch]] = {
 
 PARTS: Mapping[str, tuple[str, Fetch, str]] = {
     LABELS_PART: ("breeds", fetch_breeds_labels, BREEDS_SOURCE),
-    **{
-        name: (f"classify/{name}", partial(fetch_cifar, name), CIFAR_SOURCE)
-        for name in ("cifar10", "cifar100")
-    },
+    **{name: (f"classify/{name}", partial(fetch_cifar, name), CIFAR_SOURCE) for name in CIFAR},
 }
 """Of each part: the folder in the cache, what fetches it, and where it comes from."""
 

@@ -167,7 +167,7 @@ def _unzipped(packed: Path) -> bytes:
             for member in archive.infolist():
                 if PurePosixPath(member.filename).name == WHOLE and member.file_size <= MAX_MEMBER:
                     return archive.read(member)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, RuntimeError) as error:  # or encrypted
         raise DownloadError(f"what came is no whole zip file ({error})") from error
     raise DownloadError(f"there is no {WHOLE} in what came")
 

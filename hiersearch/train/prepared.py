@@ -38,7 +38,7 @@ class PreparedData:
         source: The data as it was loaded.
         rows: To train on, with the columns that `HierarchyCollator` reads.
         validation: Hierarchies to validate with; none where none were to be kept.
-        kept_rows: The same as rows, with the columns of `rows`.
+        kept_rows: The same with the columns of `rows`, and with their photos where those have any.
         steps: How many batches the run has.
     """
 

@@ -252,7 +252,6 @@ def _trainer(
 
     from hiersearch.train.alignment_trainer import AlignmentTrainer, Validator
 
-    model.model_card_data.generate_widget_examples = False
     every = settings.validate_every or max(MOST_OFTEN, data.steps // 10)
     validating = bool(data.validation)
     on_cpu = model.device.type == "cpu"
