@@ -26,8 +26,8 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 
 from hiersearch.errors import HiersearchError
 from hiersearch.evaluation import BENCHMARKS, Embedder, evaluate
+from hiersearch.evaluation.benchmark import open_embedder
 from hiersearch.evaluation.report import flat
-from hiersearch.evaluation.running import open_embedder
 
 SEED = 0
 

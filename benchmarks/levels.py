@@ -26,9 +26,9 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from hiersearch.concepts import Vocabulary, builtin_vocabulary
+from hiersearch.descent import PosteriorDescent, calibrate, trim
 from hiersearch.encoder import HierarchicalEncoder
 from hiersearch.geometry import root_distance
-from hiersearch.levels import PosteriorDescent, calibrate, trim
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

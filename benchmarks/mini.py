@@ -22,7 +22,7 @@ from PIL import Image
 from sentence_transformers import SentenceTransformer
 
 from hiersearch.config import cache_dir
-from hiersearch.encoder.mini import mini_folder
+from hiersearch.encoder.mini.recipe import mini_folder
 
 LEVELS = 50
 

@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hiersearch.data.hierarcaps_files import find_test_file, read_items
 from hiersearch.encoder import HierarchicalEncoder
 from hiersearch.evaluation.embedder import Embedder
-from hiersearch.evaluation.hierarcaps_files import find_test_file, read_items
 from hiersearch.evaluation.protocols import RADII, official, paper
 
 Floats = NDArray[np.float32]

@@ -91,7 +91,7 @@ def main() -> None:
         print(time.strftime("%H:%M:%S"), json.dumps(news), flush=True)
 
     if options.exact_up_to is not None:
-        import hiersearch.qdrant.edge as edge
+        import hiersearch.qdrant.edge.client as edge
 
         edge.EXACT_UP_TO = options.exact_up_to
     with EdgeClient(options.store) as client:

@@ -22,15 +22,15 @@ from typing import Any
 import torch
 from torch.nn.functional import normalize
 
+from hiersearch.alignment.batches import HierarchyCollator
+from hiersearch.alignment.freezing import train_last_layers
+from hiersearch.alignment.losses import RadialEmbeddingLoss
+from hiersearch.alignment.losses.radial_embedding import radial_embedding_terms
+from hiersearch.alignment.rows import drawn_rows, hierarchy_rows, rows_texts
+from hiersearch.alignment.teacher import Teacher
+from hiersearch.data.training_sources import load_data
 from hiersearch.encoder import HierarchicalEncoder
 from hiersearch.evaluation.embedder import Embedder
-from hiersearch.train.collating import HierarchyCollator
-from hiersearch.train.data import load_data
-from hiersearch.train.freezing import train_last_layers
-from hiersearch.train.losses import RadialEmbeddingLoss
-from hiersearch.train.losses.radial_embedding import radial_embedding_terms
-from hiersearch.train.rows import drawn_rows, hierarchy_rows, rows_texts
-from hiersearch.train.teacher import Teacher
 
 BATCH = 32
 AGREE = 1e-4

@@ -12,15 +12,14 @@ if TYPE_CHECKING:
     from hiersearch.concepts import Concept, Vocabulary, builtin_vocabulary, read_vocabulary
     from hiersearch.encoder import HierarchicalEncoder
     from hiersearch.errors import HiersearchError
-    from hiersearch.index import CopySummary, IndexInfo, PhotoIndex, copy_index
-    from hiersearch.ingest import IngestSummary
+    from hiersearch.index import CopySummary, IndexInfo, IngestSummary, PhotoIndex, copy_index
+    from hiersearch.index.answer import Answer, Level, PhotoHit
     from hiersearch.qdrant import (
         AsyncHierarchicalCollection,
         CollectionOptions,
         EdgeClient,
         HierarchicalCollection,
     )
-    from hiersearch.search import Answer, Level, PhotoHit
 
 __version__ = "0.1.0"
 
@@ -49,15 +48,14 @@ _MODULES = {
     "hiersearch.concepts": ("Concept", "Vocabulary", "builtin_vocabulary", "read_vocabulary"),
     "hiersearch.encoder": ("HierarchicalEncoder",),
     "hiersearch.errors": ("HiersearchError",),
-    "hiersearch.index": ("CopySummary", "IndexInfo", "PhotoIndex", "copy_index"),
-    "hiersearch.ingest": ("IngestSummary",),
+    "hiersearch.index": ("CopySummary", "IndexInfo", "IngestSummary", "PhotoIndex", "copy_index"),
     "hiersearch.qdrant": (
         "AsyncHierarchicalCollection",
         "CollectionOptions",
         "EdgeClient",
         "HierarchicalCollection",
     ),
-    "hiersearch.search": ("Answer", "Level", "PhotoHit"),
+    "hiersearch.index.answer": ("Answer", "Level", "PhotoHit"),
 }
 
 

@@ -18,10 +18,12 @@ here returns NaN for finite input.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import array_api_compat
 import numpy as np
+
+from hiersearch.types import Array
 
 __all__ = [
     "COINCIDENT_DISTANCE",
@@ -34,9 +36,6 @@ __all__ = [
     "radial_direction",
     "root_distance",
 ]
-
-Array: TypeAlias = Any
-"""A NumPy array or a torch tensor; the array API has no common type to name."""
 
 COINCIDENT_DISTANCE = 1e-6
 """Vectors closer than this are one point: below it float32 coordinates hold no direction."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hiersearch.cli.demo import copy_demo_photos
+from hiersearch.cli.photos.demo import copy_demo_photos
 from hiersearch.encoder import HierarchicalEncoder
 
 SHARED = Path(os.environ.get("HIERSEARCH_SHARED", Path(__file__).parents[2] / "shared" / "data"))

@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hiersearch.downloading import DownloadError, download
 from hiersearch.errors import HiersearchError
+from hiersearch.files import DownloadError, download
 
 URL = "https://example.org/file"
 CONTENT = b"content"

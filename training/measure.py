@@ -30,14 +30,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from hiersearch.cli.progress import progress_on_stderr
+from hiersearch.alignment import TrainingSettings, read_recipe, train
+from hiersearch.cli.terminal import progress_on_stderr
 from hiersearch.config import cache_dir
+from hiersearch.data.hierarcaps_files import find_test_file, read_items
 from hiersearch.encoder import HierarchicalEncoder
-from hiersearch.evaluation import hierarcaps, hyperlex, retrieval
+from hiersearch.evaluation.benchmarks import hierarcaps, hyperlex, retrieval
 from hiersearch.evaluation.embedder import Embedder
-from hiersearch.evaluation.hierarcaps_files import find_test_file, read_items
 from hiersearch.evaluation.metrics import best_ranks, recall_at
-from hiersearch.train import TrainingSettings, read_recipe, train
 
 COLUMNS = ("tau", "P", "R", "photo", "coco", "sibling", "hyperlex", "prompt", "drift")
 

@@ -28,16 +28,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from hiersearch.cli.progress import progress_on_stderr
+from hiersearch.alignment import TrainingSettings, read_recipe, train
+from hiersearch.cli.terminal import progress_on_stderr
 from hiersearch.config import cache_dir
+from hiersearch.data.taxonomies import (
+    RANKS,
+    Specimen,
+    read_specimens,
+    specimen_texts,
+    split_specimens,
+)
 from hiersearch.encoder import HierarchicalEncoder
+from hiersearch.evaluation.benchmarks.species import (
+    rank_accuracy,
+    retrieval_over_ranks,
+    tree_scores,
+)
 from hiersearch.evaluation.embedder import Embedder
 from hiersearch.evaluation.metrics import kendall_tau
-from hiersearch.evaluation.species import rank_accuracy, retrieval_over_ranks, tree_scores
 from hiersearch.geometry import root_distance
-from hiersearch.train import TrainingSettings, read_recipe, train
-from hiersearch.train.data import Specimen
-from hiersearch.train.data.species import RANKS, rank_texts, read_specimens, split_specimens
 
 SCORED = slice(RANKS.index("order"), None)
 COLUMNS = ("tau", "P", "R", "F1", "F1_kept", "accuracy", "accuracy_kept", "path", "path_kept")
@@ -62,7 +71,7 @@ def measured(
 ) -> dict[str, float]:
     """The measures at the top of this module."""
     held = {specimen.names for specimen in kept}
-    paths = [rank_texts(Specimen(names, RANKS)) for names in sorted(held)]
+    paths = [specimen_texts(Specimen(names, RANKS)) for names in sorted(held)]
     taus = [
         kendall_tau(root_distance(embedder.texts(path[SCORED]), embedder.root)) for path in paths
     ]
@@ -81,7 +90,7 @@ def classified(
 ) -> dict[str, float]:
     """Retrieval and classification of some of the photos among the names of all birds."""
     kinds = sorted({specimen.names for specimen in birds})
-    texts = [rank_texts(Specimen(names, RANKS))[SCORED] for names in kinds]
+    texts = [specimen_texts(Specimen(names, RANKS))[SCORED] for names in kinds]
     label = [kinds.index(birds[at].names) for at in chosen]
     every = list(dict.fromkeys(text for row in texts for text in row))
     vectors = embedder.texts(every)

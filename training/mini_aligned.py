@@ -17,8 +17,8 @@ from sentence_transformers import SentenceTransformer
 
 import hiersearch.encoder
 from hiersearch.config import cache_dir
-from hiersearch.encoder.mini import mini_folder
-from hiersearch.encoder.mini_aligned import DIFFERENCES, differences
+from hiersearch.encoder.mini.aligned import DIFFERENCES, differences
+from hiersearch.encoder.mini.recipe import mini_folder
 
 
 def main() -> None:

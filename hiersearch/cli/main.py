@@ -9,17 +9,16 @@ from typing import Annotated, NoReturn
 import typer
 
 from hiersearch import __version__
-from hiersearch.cli.attach import attach
-from hiersearch.cli.concepts import concepts
-from hiersearch.cli.copy import copy
-from hiersearch.cli.demo import demo
-from hiersearch.cli.detach import detach
-from hiersearch.cli.eval import evaluate_command
-from hiersearch.cli.index import index
-from hiersearch.cli.info import info
-from hiersearch.cli.printing import printable
-from hiersearch.cli.query import query
-from hiersearch.cli.train import train
+from hiersearch.cli.collections.attach import attach, detach
+from hiersearch.cli.photos.concepts import concepts
+from hiersearch.cli.photos.copy import copy
+from hiersearch.cli.photos.demo import demo
+from hiersearch.cli.photos.index import index
+from hiersearch.cli.photos.info import info
+from hiersearch.cli.photos.query import query
+from hiersearch.cli.research.evaluate import evaluate_command
+from hiersearch.cli.research.train import train
+from hiersearch.cli.terminal import printable
 from hiersearch.errors import HiersearchError
 
 __all__ = ["app", "main"]

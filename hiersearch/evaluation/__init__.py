@@ -9,18 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hiersearch.evaluation.benchmark import BENCHMARKS, Result, evaluate
     from hiersearch.evaluation.embedder import Embedder
     from hiersearch.evaluation.report import Report
-    from hiersearch.evaluation.result import Result
-    from hiersearch.evaluation.running import BENCHMARKS, evaluate
 
 __all__ = ["BENCHMARKS", "Embedder", "Report", "Result", "evaluate"]
 
 _MODULES = {
     "hiersearch.evaluation.embedder": ("Embedder",),
     "hiersearch.evaluation.report": ("Report",),
-    "hiersearch.evaluation.result": ("Result",),
-    "hiersearch.evaluation.running": ("BENCHMARKS", "evaluate"),
+    "hiersearch.evaluation.benchmark": ("BENCHMARKS", "Result", "evaluate"),
 }
 
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from hiersearch.errors import UnreadablePhotoError, UsageError
-from hiersearch.evaluation.hierarcaps_files import (
+from hiersearch.data.hierarcaps_files import (
     find_pairs_file,
     find_test_file,
     read_items,
     read_pairs,
 )
+from hiersearch.errors import UnreadablePhotoError, UsageError
 from hiersearch.evaluation.protocols import candidates, official_chains, paper_chains
 from hiersearch.photos import path_to_text, read_photo
 from hiersearch.progress import Progress, tell_nobody

@@ -21,8 +21,8 @@ from hiersearch.errors import HiersearchError, UsageError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from hiersearch.evaluation.benchmark import Result
     from hiersearch.evaluation.report import Report
-    from hiersearch.evaluation.result import Result
 
     Labelled: TypeAlias = Sequence[tuple[str, Mapping[str, Any]]]
 

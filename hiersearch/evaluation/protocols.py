@@ -9,19 +9,25 @@ one another are dropped; what remains is the photo's chain.
 * `paper`, as Alper & Averbuch-Elor (2024) write it in section 6.1 and the supplement, 0.B: for each
   photo the radii run from the root to the text that is nearest to the photo, and the prediction
   nearest to the root is left out. Where the radius holds no text yet, nothing is predicted.
+
+The best of the first k rows of a column of scores, for many columns and many k at once.
+
+What a loop over columns and k would do with a mask and an argmax, to the last tie: of equal scores
+the row that was listed first is the best. Only a row that none before it exceeds can be the best of
+the first k. Such rows are few; most others are left out by one comparison, with the best of the
+rows before their stretch.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from hiersearch.errors import UsageError
-from hiersearch.evaluation.chain_scores import ProtocolScores, TextLists, score_lists, text_lists
-from hiersearch.evaluation.prefix_best import PrefixBests, Turns, prefix_bests
+from hiersearch.evaluation.metrics import ProtocolScores, TextLists, score_lists, text_lists
 from hiersearch.geometry import root_distance
 
 if TYPE_CHECKING:
@@ -29,12 +35,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Floats: TypeAlias = NDArray[np.floating[Any]]
-    Positions: TypeAlias = NDArray[np.int64]
+    from hiersearch.types import Integers, Reals
+
 
 __all__ = [
     "RADII",
     "Candidates",
+    "PrefixBests",
+    "Turns",
     "candidates",
     "official",
     "official_chains",
@@ -42,6 +50,7 @@ __all__ = [
     "paper",
     "paper_chains",
     "paper_steps",
+    "prefix_bests",
 ]
 
 RADII = 50
@@ -66,9 +75,9 @@ class Candidates:
 
     texts: Sequence[str]
     number_of: Mapping[str, int]
-    text_distances: Floats
-    listed: Positions
-    scores: Floats
+    text_distances: Reals
+    listed: Integers
+    scores: Reals
     nearest: PrefixBests
 
     @cached_property
@@ -77,15 +86,15 @@ class Candidates:
         return tuple(self.texts[at] for at in self.listed.tolist())
 
     @cached_property
-    def distances(self) -> Floats:
+    def distances(self) -> Reals:
         """(m,) their root distances, ascending."""
         return self.text_distances[self.listed]
 
 
 def official(
-    photos: Floats,
-    texts: Floats,
-    root: Floats,
+    photos: Reals,
+    texts: Reals,
+    root: Reals,
     truth: Sequence[Sequence[str]],
     names: Sequence[str],
 ) -> ProtocolScores:
@@ -106,9 +115,9 @@ def official(
 
 
 def paper(
-    photos: Floats,
-    texts: Floats,
-    root: Floats,
+    photos: Reals,
+    texts: Reals,
+    root: Reals,
     truth: Sequence[Sequence[str]],
     names: Sequence[str],
 ) -> ProtocolScores:
@@ -117,7 +126,7 @@ def paper(
     return _score(_without_first(_chains(given, paper_steps(given))), given, truth)
 
 
-def candidates(photos: Floats, texts: Floats, root: Floats, names: Sequence[str]) -> Candidates:
+def candidates(photos: Reals, texts: Reals, root: Reals, names: Sequence[str]) -> Candidates:
     """Score texts against photos.
 
     Args:
@@ -197,7 +206,7 @@ def _without_first(chains: TextLists) -> TextLists:
     return TextLists(chains.photos[later], chains.texts[later], chains.n)
 
 
-def _is_first_of_equals(texts: Floats, distances: Floats, order: Positions) -> NDArray[np.bool_]:
+def _is_first_of_equals(texts: Reals, distances: Reals, order: Integers) -> NDArray[np.bool_]:
     """Whether each text, in an order by distance, is the first of those with its very vector.
 
     A matrix product may differ in the last bit between equal rows, and so break their tie.
@@ -211,3 +220,103 @@ def _is_first_of_equals(texts: Floats, distances: Floats, order: Positions) -> N
         is_first[at + 1] = vector not in seen
         seen.add(vector)
     return is_first
+
+
+class Turns(NamedTuple):
+    """Which rows are the best in turn, as more and more are looked at; column after column.
+
+    Attributes:
+        columns: (c,) ascending.
+        steps: (c,) from which count on, ascending in each column.
+        rows: (c,) which row is the best until the next turn.
+    """
+
+    columns: Integers
+    steps: Integers
+    rows: Integers
+
+
+@dataclass(frozen=True)
+class PrefixBests:
+    """Where the best so far changes, going down each of n columns of m scores.
+
+    Attributes:
+        height: m.
+        changes: (c,) the cells where it does, column after column: column · m + row.
+        rows: (c,) which row is the best from there on.
+    """
+
+    height: int
+    changes: Integers
+    rows: Integers
+
+    def of_first(self, counts: Integers) -> Turns:
+        """The best of the first so many rows.
+
+        Args:
+            counts: (n, k) from 0 to m, ascending for each column; at 0 there is no best.
+        """
+        starts = np.arange(len(counts))[:, None] * self.height
+        # A change shows from the first count on that is above its row; of those that show at once
+        # the last does. After the last count, that is in the next column, nothing shows.
+        shown = np.searchsorted((starts + counts).ravel(), self.changes, side="right")
+        columns, steps = np.divmod(shown, counts.shape[1])
+        shows = (np.diff(shown, append=-1) != 0) & (columns == self.changes // self.height)
+        return Turns(columns[shows], steps[shows], self.rows[shows])
+
+    def of_all(self) -> Integers:
+        """(n,) the best row of each column."""
+        return self.rows[np.flatnonzero(np.diff(self.changes // self.height, append=-1))]
+
+
+def prefix_bests(scores: Reals, listed: Integers) -> PrefixBests:
+    """Find the best rows.
+
+    Args:
+        scores: (m, n) finite numbers, at least one.
+        listed: (m,) distinct numbers from 0 up; of equal scores the lowest is best.
+    """
+    height, end = len(scores), int(listed.max()) + 1
+    cells = _not_below_earlier_stretches(scores)
+    columns, rows = np.divmod(cells, height)
+    values = scores[rows, columns]
+    highest = _running_maximum(values, columns)
+    risen = np.diff(columns, prepend=-1) > 0
+    risen[1:] |= highest[1:] > highest[:-1]
+    # Among equals the first listed so far: each rise starts a group that lies below all earlier
+    # ones, so that one running minimum starts anew with it.
+    group = np.cumsum(risen) * end
+    first = np.minimum.accumulate(np.where(values == highest, listed[rows], end) - group) + group
+    row_of = np.zeros(end, dtype=np.int64)
+    row_of[listed] = np.arange(height)
+    best = row_of[first]
+    changed = risen | (np.diff(best, prepend=-1) != 0)
+    return PrefixBests(height, cells[changed], best[changed])
+
+
+def _not_below_earlier_stretches(scores: Reals) -> Integers:
+    """The cells that reach the maximum of the earlier stretches of their column, ascending.
+
+    As column · m + row. Stretches double in length: shorter ones cost time, and longer ones would
+    leave more cells that are below another one of their own stretch.
+    """
+    height, width = scores.shape
+    above = np.full(width, -np.inf, dtype=scores.dtype)
+    found = [np.arange(width)]
+    start = 1
+    while start < height:
+        np.maximum(above, scores[start // 2 : start].max(axis=0), out=above)
+        found.append(np.flatnonzero(scores[start : 2 * start] >= above) + start * width)
+        start *= 2
+    rows, columns = np.divmod(np.concatenate(found), width)
+    return np.sort(columns * height + rows)
+
+
+def _running_maximum(values: Reals, groups: Integers) -> Reals:
+    """The highest value of its group up to each one; the groups ascend from 0, none left out."""
+    sizes = np.bincount(groups)
+    places = np.arange(len(values)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    table = np.full((len(sizes), int(sizes.max())), -np.inf, dtype=values.dtype)
+    table[groups, places] = values
+    highest: Reals = np.maximum.accumulate(table, axis=1)[groups, places]
+    return highest

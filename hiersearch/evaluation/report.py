@@ -1,18 +1,35 @@
-"""What benchmarks found, and all that a reader needs to judge it: as data, and as JSON."""
+"""What benchmarks found, and all that a reader needs to judge it: as data, and as JSON.
+
+The papers' numbers, each with where it stands: to be set beside what was measured.
+
+They lie in `reference.json`, a table of a paper each. A row that the copy of the paper at hand had
+lost the label of is marked as inferred. RE is Alper & Averbuch-Elor 2024, RCME Sastry et al. 2025.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from hiersearch.evaluation.references import Reference, references_for
-
 if TYPE_CHECKING:
-    from hiersearch.evaluation.result import Result, Scores
+    from hiersearch.evaluation.benchmark import Result, Scores
 
-__all__ = ["ModelLabel", "Report", "Row", "Value", "flat", "package_versions"]
+__all__ = [
+    "ModelLabel",
+    "Reference",
+    "Report",
+    "Row",
+    "Value",
+    "all_references",
+    "flat",
+    "package_versions",
+    "references_for",
+]
 
 PACKAGES = ("hiersearch", "torch", "transformers", "sentence-transformers", "numpy")
 
@@ -182,3 +199,105 @@ def _jsonable(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _jsonable(each) for name, each in value.items()}
     return list(value) if isinstance(value, tuple) else value
+
+
+FILE = "reference.json"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a paper's table has for one model and one benchmark.
+
+    Attributes:
+        benchmark: The benchmark's name here.
+        paper: Authors, year and arXiv number.
+        table: Which table or section.
+        row: The row's label.
+        models: Names of the model on the Hugging Face hub and here; empty where none is known.
+        data: What was measured on.
+        scores: The numbers, under the names that they have in a `Result`.
+        inferred: Whether the label or the order of columns is inferred and not stated.
+        notes: What else a reader should know.
+    """
+
+    benchmark: str
+    paper: str
+    table: str
+    row: str
+    models: tuple[str, ...]
+    data: str
+    scores: Scores
+    inferred: bool
+    notes: tuple[str, ...]
+
+    @property
+    def source(self) -> str:
+        """Where the numbers stand, in one line."""
+        inferred = " (inferred)" if self.inferred else ""
+        return f"{self.paper}, {self.table}, row {self.row}{inferred}; {self.data}"
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in a report."""
+        return {
+            "paper": self.paper,
+            "table": self.table,
+            "row": self.row,
+            "inferred": self.inferred,
+            "data": self.data,
+            "scores": self.scores,
+            "notes": list(self.notes),
+        }
+
+
+def references_for(model: str, benchmark: str) -> tuple[Reference, ...]:
+    """The papers' numbers for a model.
+
+    Args:
+        model: A name on the Hugging Face hub, or a short name such as "clip-b". A folder's path
+            has none: what lies in it is not known by its name.
+        benchmark: A benchmark's name.
+    """
+    wanted = model.lower()
+    return tuple(
+        each
+        for each in all_references()
+        if each.benchmark == benchmark and wanted in (name.lower() for name in each.models)
+    )
+
+
+@cache
+def all_references() -> tuple[Reference, ...]:
+    """All of them, also of models that are nowhere to be had."""
+    content = json.loads(files(__package__).joinpath(FILE).read_text(encoding="utf-8"))
+    found = []
+    for table in content["tables"]:
+        data = content["data"] | table.get("data", {})
+        for row in table["rows"]:
+            for benchmark, scores in _by_benchmark(table["columns"], row["values"]).items():
+                found.append(
+                    Reference(
+                        benchmark=benchmark,
+                        paper=content["papers"][table["paper"]],
+                        table=table["table"],
+                        row=row["row"],
+                        models=tuple(content["models"].get(row.get("model"), ())),
+                        data=data[benchmark],
+                        scores=scores,
+                        inferred=row.get("inferred", False),
+                        notes=tuple(table["notes"].get(benchmark, ())),
+                    )
+                )
+    return tuple(found)
+
+
+def _by_benchmark(columns: list[str], values: list[float | None]) -> dict[str, dict[str, Any]]:
+    """Nested scores for each benchmark, of columns like "hierarcaps.official.tau"."""
+    found: dict[str, dict[str, Any]] = {}
+    for column, value in zip(columns, values, strict=True):
+        if value is not None:
+            *above, name = column.split(".")
+            scores: dict[str, Any] = found
+            for each in above:
+                scores = scores.setdefault(each, {})
+            scores[name] = value
+    return found

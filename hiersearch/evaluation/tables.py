@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from hiersearch.evaluation.benchmark import Result
     from hiersearch.evaluation.report import Report, Row, Value
-    from hiersearch.evaluation.result import Result
 
 __all__ = ["as_lines", "as_markdown"]
 

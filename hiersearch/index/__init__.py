@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from hiersearch.index.attaching import ModelCheck, vocabulary_label
-from hiersearch.index.copying import CopySummary, copy_index
-from hiersearch.index.info import IndexInfo
-from hiersearch.index.looking import require_photos
+from hiersearch.index.copy_index import CopySummary, copy_index
+from hiersearch.index.model_check import ModelCheck, vocabulary_label
 from hiersearch.index.photo_index import PhotoIndex
+from hiersearch.index.storage import IndexInfo
+from hiersearch.index.update import IngestSummary, require_photos
 
 __all__ = [
     "CopySummary",
     "IndexInfo",
+    "IngestSummary",
     "ModelCheck",
     "PhotoIndex",
     "copy_index",

@@ -1,24 +1,35 @@
-"""What an index remembers of itself: its manifest and its vocabulary."""
+"""What an index remembers of itself: its manifest and its vocabulary.
+
+Where an index keeps what it remembers: files in its folder, or points on its server.
+"""
 
 from __future__ import annotations
 
 import gzip
 import json
+import os
+import tempfile
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hiersearch.concepts import Vocabulary
+from hiersearch.config import ServerPlace
+from hiersearch.descent import Calibration
 from hiersearch.errors import IndexNotFoundError, StoreError, VocabularyError
-from hiersearch.index.records import Records
-from hiersearch.levels import Calibration
+from hiersearch.qdrant import Client, Documents
 
 __all__ = [
     "SCHEMA_VERSION",
+    "FolderRecords",
     "Manifest",
+    "Records",
+    "ServerRecords",
     "forget_manifest",
     "forget_vocabularies",
     "has_manifest",
@@ -184,3 +195,170 @@ def _from_stored(stored: dict[str, Any]) -> Manifest:
         ),
         calibrated_on=stored["calibrated_on"],
     )
+
+
+class Records(Protocol):
+    """Small documents by name, each written whole or not at all."""
+
+    @property
+    def place(self) -> str:
+        """Where the index lies, for messages."""
+
+    @property
+    def how_to_remove(self) -> str:
+        """How a user gets rid of the index, as the beginning of a hint."""
+
+    def where(self, name: str) -> str:
+        """Where a document lies, for messages."""
+
+    def are_begun(self) -> bool:
+        """Whether collections that are there belong to this index; in a folder of its own all do.
+
+        On a server, collections of that name without records are somebody else's.
+        """
+
+    def begin(self) -> None:
+        """Makes room for documents, where something has to be made for that.
+
+        Raises:
+            CollectionError: Something else is in the way.
+        """
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a document; None if there is none.
+
+        Raises:
+            StoreError: It cannot be read.
+        """
+
+    def write(self, name: str, content: bytes) -> None:
+        """Stores a document, after `begin`: a reader sees the old one or the new one, never a part.
+
+        Raises:
+            StoreError: It cannot be stored; the old one is untouched.
+        """
+
+    def delete(self, names: Collection[str]) -> None:
+        """Removes documents; those that are not there are passed over."""
+
+    def names(self) -> list[str]:
+        """The names of what is there; in a folder, other things may be among them."""
+
+
+class FolderRecords:
+    """Files beside the collections.
+
+    Args:
+        folder: The index's own folder; made if it is missing when something is written.
+    """
+
+    how_to_remove = "Delete the index's folder"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.place = str(folder)
+
+    def where(self, name: str) -> str:
+        """See `Records`."""
+        return str(self.folder / name)
+
+    def are_begun(self) -> bool:
+        """See `Records`."""
+        return True
+
+    def begin(self) -> None:
+        """See `Records`."""
+
+    def read(self, name: str) -> bytes | None:
+        """See `Records`."""
+        try:
+            return (self.folder / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StoreError(
+                f"cannot read {self.where(name)}: {error.strerror or error}",
+                hint="Check its permissions",
+            ) from error
+
+    def write(self, name: str, content: bytes) -> None:
+        """See `Records`. Survives a power cut too."""
+        path, temporary = self.folder / name, ""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(
+                dir=self.folder, prefix=f".{name}.", delete=False
+            ) as file:
+                temporary = file.name
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except OSError as error:
+            if temporary:
+                Path(temporary).unlink(missing_ok=True)
+            raise StoreError(
+                f"cannot write {path}: {error.strerror or error}",
+                hint="Check the folder's permissions and the free space, or name another --store",
+            ) from error
+
+    def delete(self, names: Collection[str]) -> None:
+        """See `Records`."""
+        try:
+            for name in names:
+                (self.folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"cannot delete from {self.folder}: {error.strerror or error}",
+                hint="Check the folder's permissions",
+            ) from error
+
+    def names(self) -> list[str]:
+        """See `Records`."""
+        return [path.name for path in self.folder.iterdir()] if self.folder.is_dir() else []
+
+
+class ServerRecords:
+    """Points of the collection `NAME-index` on the index's server.
+
+    Args:
+        client: Open on the server.
+        place: The index.
+    """
+
+    def __init__(self, client: Client, place: ServerPlace) -> None:
+        self._client = client
+        self._at = place
+        self._documents = Documents(client, f"{place.name}-index")
+        self.place = str(place)
+        self.how_to_remove = (
+            f"Delete the collections {place.name}, {place.name}-concepts and {place.name}-index"
+        )
+
+    def where(self, name: str) -> str:
+        """See `Records`."""
+        return f"{name} in the collection {self._documents.collection} at {self._at.url}"
+
+    def are_begun(self) -> bool:
+        """See `Records`."""
+        return self._documents.exists()
+
+    def begin(self) -> None:
+        """See `Records`."""
+        self._documents.create()
+
+    def read(self, name: str) -> bytes | None:
+        """See `Records`."""
+        return self._documents.read(name)
+
+    def write(self, name: str, content: bytes) -> None:
+        """See `Records`."""
+        self._documents.write(name, content)
+
+    def delete(self, names: Collection[str]) -> None:
+        """See `Records`."""
+        self._documents.delete(names)
+
+    def names(self) -> list[str]:
+        """See `Records`."""
+        return list(self._documents.names())

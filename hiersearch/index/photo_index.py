@@ -20,17 +20,20 @@ from hiersearch.errors import (
     UnreadablePhotoError,
     UsageError,
 )
-from hiersearch.index.adding import Addition
-from hiersearch.index.choosing import check_encoder, chosen_vocabulary, load_encoder, user_model
-from hiersearch.index.info import IndexInfo, read_info
+from hiersearch.index.answer import Answer, answer
+from hiersearch.index.fields import parse_where
+from hiersearch.index.labels import (
+    Labels,
+    check_encoder,
+    chosen_vocabulary,
+    load_encoder,
+    user_model,
+)
 from hiersearch.index.manifest import Manifest
-from hiersearch.index.preparing import Labels
-from hiersearch.index.storage import IndexStore
-from hiersearch.ingest import IngestSummary
+from hiersearch.index.storage import IndexInfo, IndexStore, read_info
+from hiersearch.index.update import Addition, IngestSummary
 from hiersearch.photos import path_to_text, read_photo
 from hiersearch.progress import Progress, tell_nobody
-from hiersearch.qdrant import parse_where
-from hiersearch.search import Answer, answer
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -2,11 +2,17 @@
 
 In a folder the collections are called `photos` and `concepts`; on a server `NAME` and
 `NAME-concepts`, since others are there too.
+
+What an index holds, in a few numbers.
+
+The note that lies at a place while an index is being copied there: it is no index until then.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+import shlex
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -14,9 +20,11 @@ from typing import Any, Self
 from hiersearch.concepts import Vocabulary
 from hiersearch.config import IndexPlace, ServerPlace
 from hiersearch.errors import StoreError
-from hiersearch.index.copy_mark import refuse_half_copy
 from hiersearch.index.manifest import (
+    FolderRecords,
     Manifest,
+    Records,
+    ServerRecords,
     forget_vocabularies,
     has_manifest,
     load_vocabulary,
@@ -24,10 +32,19 @@ from hiersearch.index.manifest import (
     save_vocabulary,
     write_manifest,
 )
-from hiersearch.index.records import FolderRecords, Records, ServerRecords
 from hiersearch.qdrant import Client, HierarchicalCollection, connect
 
-__all__ = ["Connection", "IndexStore"]
+__all__ = [
+    "Connection",
+    "CopyMark",
+    "IndexInfo",
+    "IndexStore",
+    "forget_mark",
+    "read_info",
+    "read_mark",
+    "refuse_half_copy",
+    "write_mark",
+]
 
 
 class Connection:
@@ -208,3 +225,127 @@ class IndexStore:
     def close(self) -> None:
         """Closes the collections, so that another process can open them."""
         self.connection.close()
+
+
+@dataclass(frozen=True)
+class IndexInfo:
+    """What an index holds.
+
+    Attributes:
+        store: The index's folder, or its URL.
+        photos: Number of different photos.
+        files: Number of files; equal files are one photo.
+        chained: Number of photos that some concept fits.
+        model: The name or folder that the model was loaded by.
+        model_id: What the model is.
+        dimension: Length of a vector.
+        vocabulary: Name of the vocabulary.
+        concepts: Number of its concepts.
+    """
+
+    store: Path | str
+    photos: int
+    files: int
+    chained: int
+    model: str
+    model_id: str
+    dimension: int
+    vocabulary: str
+    concepts: int
+
+
+def read_info(store: IndexStore) -> IndexInfo:
+    """Counts what is stored."""
+    records = store.photos.scroll(payload=["path", "chain"]) if store.photos.exists() else ()
+    photos = files = chained = 0
+    for record in records:
+        photos += 1
+        files += len(record.payload["path"])
+        chained += bool(record.payload["chain"])
+    return IndexInfo(
+        store=store.place if isinstance(store.place, Path) else str(store.place),
+        photos=photos,
+        files=files,
+        chained=chained,
+        model=store.manifest.model,
+        model_id=store.manifest.model_id,
+        dimension=store.dimension,
+        vocabulary=store.vocabulary.name,
+        concepts=len(store.vocabulary),
+    )
+
+
+_DOCUMENT = "hiersearch-copy.json"
+
+
+@dataclass(frozen=True)
+class CopyMark:
+    """Which copy is under way.
+
+    Attributes:
+        source: Where the copied index lies.
+        model_id: What its model is.
+        vocabulary_id: What its vocabulary is.
+    """
+
+    source: str
+    model_id: str
+    vocabulary_id: str
+
+
+def read_mark(records: Records) -> tuple[CopyMark, bool] | None:
+    """The copy that is under way, and whether what lay there before it is out of its way.
+
+    Raises:
+        StoreError: The note is damaged.
+    """
+    content = records.read(_DOCUMENT)
+    if content is None:
+        return None
+    try:
+        stored = json.loads(content.decode())
+        return (
+            CopyMark(
+                source=str(stored["source"]),
+                model_id=str(stored["model_id"]),
+                vocabulary_id=str(stored["vocabulary_id"]),
+            ),
+            bool(stored["cleared"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{records.where(_DOCUMENT)} is damaged ({error!r})",
+            hint=f"{records.how_to_remove} and copy the index again",
+        ) from error
+
+
+def write_mark(records: Records, mark: CopyMark, *, cleared: bool) -> None:
+    """Notes that a copy is under way.
+
+    Args:
+        records: Where it goes.
+        mark: Which copy it is.
+        cleared: Whether the points there are of this copy or of an earlier state of it; False
+            while the collections of something else may still be there.
+    """
+    records.write(_DOCUMENT, json.dumps({**asdict(mark), "cleared": cleared}, indent=1).encode())
+
+
+def forget_mark(records: Records) -> None:
+    """Notes that no copy is under way any more."""
+    records.delete([_DOCUMENT])
+
+
+def refuse_half_copy(records: Records) -> None:
+    """Sees that no copy is under way.
+
+    Raises:
+        StoreError: One is.
+    """
+    found = read_mark(records)
+    if found is not None:
+        mark, _ = found
+        raise StoreError(
+            f"a copy to {records.place} is under way, or was cut off",
+            hint=f"Finish it with 'hiersearch copy {shlex.join([mark.source, records.place])}'",
+        )

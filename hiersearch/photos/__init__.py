@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hiersearch.photos.decoding import MAX_PIXELS, Photo, content_hash, read_photo
+from hiersearch.photos.file_names import path_to_text, text_to_path
 from hiersearch.photos.finding import PHOTO_SUFFIXES, PhotoFile, find_photos
-from hiersearch.photos.paths import path_to_text, text_to_path
+from hiersearch.photos.photo import MAX_PIXELS, Photo, content_hash, read_photo
 
 __all__ = [
     "MAX_PIXELS",

@@ -9,13 +9,15 @@ from functools import partial
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from qdrant_client import models
 
 from hiersearch.errors import CollectionError, UsageError
 from hiersearch.geometry import angle_cosine_from_score, root_distance
 from hiersearch.progress import Progress, tell_nobody
-from hiersearch.qdrant.attaching import (
+from hiersearch.qdrant.attach.fill import Label
+from hiersearch.qdrant.attach.record import read_attachment
+from hiersearch.qdrant.attach.run import (
     PAGE,
     AttachSummary,
     Check,
@@ -24,18 +26,15 @@ from hiersearch.qdrant.attaching import (
     detach,
     repair,
 )
-from hiersearch.qdrant.attachment import read_attachment
-from hiersearch.qdrant.connect import Client
-from hiersearch.qdrant.paths import Paths
-from hiersearch.qdrant.placing import Label
+from hiersearch.qdrant.connection import Client
 from hiersearch.qdrant.points import Hit
+from hiersearch.qdrant.radial_path import Paths, Way
 from hiersearch.qdrant.ranking import Candidates, ancestor_query, descendant_query
-from hiersearch.qdrant.sampling import Way
-from hiersearch.qdrant.searches import and_placed
+from hiersearch.qdrant.searching import and_placed
+from hiersearch.types import Floats
 
 __all__ = ["HierarchicalCollection"]
 
-Floats = NDArray[np.float32]
 
 CANDIDATES = 200
 """Points whose exterior angle is computed where neither a number nor exactness is asked for."""
@@ -107,7 +106,7 @@ class HierarchicalCollection(Paths):
         """What a vector is called, from the most general point to the most specific.
 
         Each hit is more similar to the vector than every point at or below its own root distance
-        (`hiersearch.qdrant.radial`). Its score is the similarity, its angle the exterior angle with
+        (`hiersearch.qdrant.radial_path`). Its score is the similarity, its angle the exterior angle with
         the hit as the parent and the vector as the child. Points without `root_distance` are left
         out (`count_without_distance`).
 
@@ -249,7 +248,7 @@ class HierarchicalCollection(Paths):
     ) -> AttachSummary:
         """Gives the points of a collection that others made their `root_distance`, in place.
 
-        Arguments, answer and errors: `hiersearch.qdrant.attaching.attach`.
+        Arguments, answer and errors: `hiersearch.qdrant.attach.run.attach`.
         """
         with self._changing():
             return attach(
@@ -277,7 +276,7 @@ class HierarchicalCollection(Paths):
     ) -> AttachSummary:
         """Gives points that others added since their `root_distance`.
 
-        Arguments, answer and errors: `hiersearch.qdrant.attaching.repair`.
+        Arguments, answer and errors: `hiersearch.qdrant.attach.run.repair`.
         """
         with self._changing():
             return repair(
@@ -295,7 +294,7 @@ class HierarchicalCollection(Paths):
     def detach(self, *, page: int = PAGE, on_progress: Progress = tell_nobody) -> DetachSummary:
         """Removes what `attach` added, and nothing else.
 
-        Arguments, answer and errors: `hiersearch.qdrant.attaching.detach`.
+        Arguments, answer and errors: `hiersearch.qdrant.attach.run.detach`.
         """
         with self._changing():
             return detach(self, page=page, on_progress=on_progress)

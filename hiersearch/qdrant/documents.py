@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 from qdrant_client import models
 
 from hiersearch.errors import CollectionError, StoreError
-from hiersearch.qdrant.connect import Client, client_errors
+from hiersearch.qdrant.connection import Client, client_errors
 
 __all__ = ["Documents"]
 

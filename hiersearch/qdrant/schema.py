@@ -1,27 +1,38 @@
-"""A collection itself: made, checked, dropped, and what it allows."""
+"""A collection itself: made, checked, dropped, and what it allows.
+
+How a new collection is laid out and stored.
+
+What a collection allows its clients: the strict mode of servers, and quantised vectors.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 from qdrant_client import models
 
-from hiersearch.errors import CollectionError, VectorError
-from hiersearch.qdrant.attachment import Attachment, attachment_in
-from hiersearch.qdrant.connect import Client, client_errors
-from hiersearch.qdrant.edge import EdgeClient
-from hiersearch.qdrant.edge_errors import refuse
-from hiersearch.qdrant.limits import Limits
-from hiersearch.qdrant.options import CollectionOptions
-from hiersearch.qdrant.points import ROOT_DISTANCE
-from hiersearch.qdrant.rows import unit_rows
-from hiersearch.qdrant.sampling import Way
+from hiersearch.errors import CollectionError, StoreError, VectorError
+from hiersearch.qdrant.attach.record import Attachment, attachment_in
+from hiersearch.qdrant.connection import Client, client_errors
+from hiersearch.qdrant.edge.client import EdgeClient
+from hiersearch.qdrant.edge.failures import refuse
+from hiersearch.qdrant.points import ROOT_DISTANCE, unit_rows
 
-__all__ = ["CollectionSchema"]
+if TYPE_CHECKING:
+    from hiersearch.qdrant.radial_path import Way
+
+__all__ = [
+    "CollectionOptions",
+    "CollectionSchema",
+    "Limits",
+    "Quantization",
+    "filterable",
+]
 
 
 class CollectionSchema:
@@ -217,3 +228,184 @@ class CollectionSchema:
                 f"{found.size} numbers, not Cosine vectors of {len(self.root)}",
                 hint="Use the model that made it, or another name",
             )
+
+
+Quantization: TypeAlias = (
+    models.ScalarQuantization
+    | models.ProductQuantization
+    | models.BinaryQuantization
+    | models.TurboQuantization
+)
+"""How vectors are compressed."""
+
+
+@dataclass(frozen=True)
+class CollectionOptions:
+    """What `HierarchicalCollection.create` asks the store for, beyond vectors and indexes.
+
+    What is left at its default is not mentioned to the store, which then does as it is configured.
+    The embedded engine has no shards and no replicas, and refuses the first four.
+
+    Attributes:
+        shard_number: Number of shards; with `shard_keys`, of each key.
+        replication_factor: Number of copies of each shard.
+        write_consistency_factor: Number of copies that must have a write before it counts.
+        shard_keys: The keys by which points are put into shards; every write must then name one of
+            them (`shard_key`). Empty: the store spreads the points itself.
+        on_disk: Whether vectors are read from disk rather than kept in memory.
+        float16: Whether vectors are stored in half precision: half the room, and similarities that
+            are right to about three decimals.
+        hnsw: The search graph.
+        quantization: Compressed vectors, searched first. Hits are always scored again by the
+            originals.
+    """
+
+    shard_number: int | None = None
+    replication_factor: int | None = None
+    write_consistency_factor: int | None = None
+    shard_keys: tuple[str, ...] = ()
+    on_disk: bool | None = None
+    float16: bool = False
+    hnsw: models.HnswConfigDiff | None = None
+    quantization: Quantization | None = None
+
+    def vector_params(self, dimension: int) -> models.VectorParams:
+        """The parameters of the vector: unit rows, compared by cosine.
+
+        Args:
+            dimension: Numbers per vector.
+        """
+        return models.VectorParams(
+            size=dimension,
+            distance=models.Distance.COSINE,
+            on_disk=self.on_disk,
+            datatype=models.Datatype.FLOAT16 if self.float16 else None,
+            hnsw_config=self.hnsw,
+            quantization_config=self.quantization,
+        )
+
+    def settings(self) -> dict[str, Any]:
+        """The other arguments of `create_collection`: those that are set."""
+        given = {
+            "shard_number": self.shard_number,
+            "replication_factor": self.replication_factor,
+            "write_consistency_factor": self.write_consistency_factor,
+            "sharding_method": models.ShardingMethod.CUSTOM if self.shard_keys else None,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+
+OVERSAMPLING = 2.0
+"""Quantised vectors that a search looks up for each point that it wants, to score these again."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The part of a collection's configuration that searches and writes must respect.
+
+    Attributes:
+        points: Greatest `limit` of a query, a page or a facet count; None is no limit.
+        searches: Greatest number of queries in a batch.
+        upserts: Greatest number of points in a write.
+        hnsw_ef: Greatest `hnsw_ef`.
+        oversampling: Greatest oversampling of quantised vectors.
+        condition: Greatest number of values in one condition of a filter.
+        exact: Whether exact searches and counts are allowed.
+        quantized: Whether vectors are quantised, so that hits must be scored again.
+    """
+
+    points: int | None = None
+    searches: int | None = None
+    upserts: int | None = None
+    hnsw_ef: int | None = None
+    oversampling: float | None = None
+    condition: int | None = None
+    exact: bool = True
+    quantized: bool = False
+
+    @classmethod
+    def of(cls, config: models.CollectionConfig, vector_name: str) -> Limits:
+        """From the configuration of a collection.
+
+        Args:
+            config: What the store says.
+            vector_name: Which of a point's vectors is meant; "" is the unnamed one.
+        """
+        vectors = config.params.vectors
+        vector = vectors.get(vector_name) if isinstance(vectors, dict) else vectors
+        own = None if vector is None else vector.quantization_config
+        quantized = own is not None or config.quantization_config is not None
+        strict = config.strict_mode_config
+        if strict is None or not strict.enabled:
+            return cls(quantized=quantized)
+        return cls(
+            points=strict.max_query_limit,
+            searches=strict.search_max_batchsize,
+            upserts=strict.upsert_max_batchsize,
+            hnsw_ef=strict.search_max_hnsw_ef,
+            oversampling=strict.search_max_oversampling,
+            condition=strict.condition_max_size,
+            exact=strict.search_allow_exact is not False,
+            quantized=quantized,
+        )
+
+    def search_params(self, exact: bool, hnsw_ef: int | None) -> models.SearchParams:
+        """How to search: as asked, within what is allowed, and never by quantised scores alone.
+
+        Args:
+            exact: Whether to compare with every vector.
+            hnsw_ef: Width of the search in the graph; a wider one than allowed becomes that.
+
+        Raises:
+            StoreError: The server allows no exact searches.
+        """
+        if exact and not self.exact:
+            raise StoreError(
+                "the server allows no exact searches (its strict mode says so)",
+                hint="Leave out exact",
+            )
+        return models.SearchParams(
+            exact=exact,
+            hnsw_ef=None if hnsw_ef is None else _capped(hnsw_ef, self.hnsw_ef),
+            quantization=models.QuantizationSearchParams(
+                rescore=True, oversampling=min(OVERSAMPLING, self.oversampling or OVERSAMPLING)
+            )
+            if self.quantized
+            else None,
+        )
+
+    def page(self, wanted: int) -> int:
+        """The number of points to ask for at a time."""
+        return _capped(wanted, self.points)
+
+    def chosen(self, wanted: int) -> int:
+        """The number of points to choose by their ids at a time, in the filter of a query."""
+        return _capped(self.page(wanted), self.condition)
+
+    def written(self, wanted: int) -> int:
+        """The number of points to write at a time."""
+        return _capped(wanted, self.upserts)
+
+    def check(self, wanted: int) -> None:
+        """Make sure that one query may answer so many points.
+
+        Raises:
+            StoreError: The server gives fewer.
+        """
+        if self.points is not None and wanted > self.points:
+            raise StoreError(
+                f"the server gives at most {self.points} points per query, not {wanted}",
+                hint="Ask for fewer, or raise max_query_limit in its strict mode",
+            )
+
+
+def filterable(info: models.CollectionInfo, *fields: str) -> bool:
+    """Whether a store lets points be chosen by payload fields, as these are indexed so far."""
+    strict = info.config.strict_mode_config
+    if not strict or not strict.enabled or strict.unindexed_filtering_retrieve is not False:
+        return True
+    return all(field in info.payload_schema for field in fields)
+
+
+def _capped(wanted: int, most: int | None) -> int:
+    return wanted if most is None else min(wanted, max(most, 1))

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from hiersearch.cli.answer_table import answer_lines
-from hiersearch.cli.printing import printable
-from hiersearch.search import Answer, Level, PhotoHit
+from hiersearch.cli.photos.query import answer_lines
+from hiersearch.cli.terminal import printable
+from hiersearch.index.answer import Answer, Level, PhotoHit
 
 HERE = Path("/photos")
 

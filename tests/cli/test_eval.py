@@ -8,10 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from hiersearch.cli.main import app
-from hiersearch.datasets import hierarcaps_train
-from hiersearch.downloading import DownloadError
+from hiersearch.data import hierarcaps_files as hierarcaps_train
+from hiersearch.data import releases
 from hiersearch.errors import MissingDataError, PhotosNotFoundError, UsageError
-from hiersearch.evaluation import releases, running
+from hiersearch.evaluation import benchmark
+from hiersearch.files import DownloadError
 from tests.evaluation.made_embedder import MadeEmbedder, drawn
 from tests.evaluation.made_hierarcaps import make_hierarcaps
 from tests.evaluation.made_hyperlex import make_hyperlex
@@ -38,7 +39,7 @@ def asked(monkeypatch) -> list[str]:
     def offline(*_, **__):
         raise DownloadError("there is no network")
 
-    monkeypatch.setattr(running, "open_embedder", opened)
+    monkeypatch.setattr(benchmark, "open_embedder", opened)
     monkeypatch.setattr(releases, "download", offline)
     monkeypatch.setattr(hierarcaps_train, "download", offline)
     monkeypatch.setenv("COLUMNS", "100")
@@ -205,7 +206,7 @@ def test_the_prompts_that_hold_both_labels(monkeypatch, run, data):
         given[name] = options
         raise MissingDataError("none")
 
-    monkeypatch.setattr(running, "evaluate", evaluate)
+    monkeypatch.setattr(benchmark, "evaluate", evaluate)
     run("breeds", "hyperlex", "--data", data, "--model", "made", "--single-prompts", code=1)
     assert len(given["breeds"]["baselines"]) == 5
     assert "baselines" not in given["hyperlex"]

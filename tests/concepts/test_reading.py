@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiersearch.concepts import Vocabulary, read_vocabulary
-from hiersearch.concepts.reading import MAX_BYTES, MAX_LINE, parse_vocabulary
+from hiersearch.concepts.formats import MAX_BYTES, MAX_LINE, parse_vocabulary
 from hiersearch.errors import VocabularyError
 
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.train.test_trainer import needs_packages
+from tests.alignment.test_trainer import needs_packages
 
 ROWS = [
     f"animal => {animal} => a {colour} {animal} {place},vehicle => car => an old {animal} {place}"

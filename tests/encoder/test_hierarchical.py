@@ -18,10 +18,10 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-import hiersearch.encoder.models
+import hiersearch.encoder.registry
 from hiersearch.encoder import HierarchicalEncoder
-from hiersearch.encoder.mini import MINI_ID, MINI_TEMPERATURE, TEXT_WEIGHTS
-from hiersearch.encoder.sidecar import SIDECAR_NAME, Sidecar, read_sidecar, write_sidecar
+from hiersearch.encoder.mini.recipe import MINI_ID, MINI_TEMPERATURE, TEXT_WEIGHTS
+from hiersearch.encoder.model_folder import SIDECAR_NAME, Sidecar, read_sidecar, write_sidecar
 from hiersearch.errors import (
     HiersearchError,
     ModelError,
@@ -401,7 +401,7 @@ class TestClip:
         (stored / "refs" / "main").write_text("b" * 40)
         shutil.copytree(clip_folder, stored / "snapshots" / ("b" * 40))
         monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-        monkeypatch.setattr(hiersearch.encoder.models, "HfApi", None)
+        monkeypatch.setattr(hiersearch.encoder.registry, "HfApi", None)
 
         found = HierarchicalEncoder("clip-b")
 

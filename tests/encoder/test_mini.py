@@ -16,9 +16,15 @@ import torch.nn.functional as F  # noqa: N812
 from PIL import Image
 from sentence_transformers import SentenceTransformer
 
-import hiersearch.encoder.mini as mini_module
-from hiersearch.encoder.mini import IMAGE_WEIGHTS, MINI_ID, TEXT_WEIGHTS, class_texts, mini_folder
-from hiersearch.encoder.sidecar import SIDECAR_NAME, Sidecar, read_sidecar, write_sidecar
+import hiersearch.encoder.mini.recipe as mini_module
+from hiersearch.encoder.mini.recipe import (
+    IMAGE_WEIGHTS,
+    MINI_ID,
+    TEXT_WEIGHTS,
+    class_texts,
+    mini_folder,
+)
+from hiersearch.encoder.model_folder import SIDECAR_NAME, Sidecar, read_sidecar, write_sidecar
 from hiersearch.encoder.threads import torch_threads
 from hiersearch.errors import ModelError, ModelNotFoundError
 
@@ -180,7 +186,7 @@ class TestDamage:
         assert not list((tmp_path / "cache" / "models").iterdir())
 
     def test_a_missing_package_says_how_to_install_it(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("hiersearch.encoder.weight_file.find_spec", lambda _: None)
+        monkeypatch.setattr("hiersearch.encoder.mini.recipe.find_spec", lambda _: None)
 
         with pytest.raises(ModelNotFoundError, match=r'pip install "hiersearch\[mini\]"'):
             mini_folder(tmp_path)
@@ -265,7 +271,7 @@ class TestCache:
 BUILD = """
 import os, sys
 from pathlib import Path
-import hiersearch.encoder.mini as mini
+import hiersearch.encoder.mini.recipe as mini
 if "killed" in sys.argv:
     mini.write_sidecar = lambda *arguments: os.kill(os.getpid(), 9)
 print(mini.mini_folder(Path(sys.argv[1])))

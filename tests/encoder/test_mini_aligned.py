@@ -12,14 +12,14 @@ import pytest
 import torch
 
 from hiersearch.encoder import HierarchicalEncoder
-from hiersearch.encoder.mini_aligned import (
+from hiersearch.encoder.mini.aligned import (
     DIFFERENCES,
     MINI_ALIGNED_TEMPERATURE,
     add_differences,
     differences,
     mini_aligned_folder,
 )
-from hiersearch.encoder.sidecar import read_sidecar
+from hiersearch.encoder.model_folder import read_sidecar
 from hiersearch.errors import ModelError
 from hiersearch.geometry import root_distance
 

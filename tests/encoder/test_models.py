@@ -12,8 +12,8 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
-import hiersearch.encoder.models as models
-from hiersearch.encoder.models import MINI, MODEL_NAMES, default_model, find_model, model_folder
+import hiersearch.encoder.registry as models
+from hiersearch.encoder.registry import MINI, MODEL_NAMES, default_model, find_model, model_folder
 from hiersearch.errors import ModelError, ModelNotFoundError
 
 PREFERRED = "hierarcaps-clip-b"

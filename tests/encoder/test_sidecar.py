@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from hiersearch.encoder.sidecar import (
+from hiersearch.encoder.model_folder import (
     SIDECAR_NAME,
     Sidecar,
     fingerprint,

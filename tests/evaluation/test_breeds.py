@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hiersearch.data.breeds_labels import LABELS_PART, class_photos, read_classes, read_subset
 from hiersearch.errors import MissingDataError, UsageError
-from hiersearch.evaluation import breeds
-from hiersearch.evaluation.breeds import breeds_chance, breeds_scores
-from hiersearch.evaluation.breeds_labels import LABELS_PART, read_classes, read_subset
-from hiersearch.evaluation.breeds_photos import class_photos
-from hiersearch.evaluation.label_pairs import cross_validated, pair_ranks
+from hiersearch.evaluation.benchmarks import breeds
+from hiersearch.evaluation.benchmarks.breeds import breeds_chance, breeds_scores
+from hiersearch.evaluation.benchmarks.label_pairs import cross_validated, pair_ranks
 from tests.evaluation.made_embedder import (
     MadeEmbedder,
     drawn,

@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hiersearch.data.class_sets import (
+    class_name,
+    class_sets,
+    find_release,
+    read_class_folders,
+    unpack,
+)
 from hiersearch.errors import MissingDataError, UsageError
-from hiersearch.evaluation import classify
-from hiersearch.evaluation.cifar import find_release, unpack
-from hiersearch.evaluation.class_folders import class_name, read_class_folders
-from hiersearch.evaluation.class_sets import class_sets
-from hiersearch.evaluation.classify import class_chance, class_scores
+from hiersearch.evaluation.benchmarks import classify
+from hiersearch.evaluation.benchmarks.classify import class_chance, class_scores
 from hiersearch.evaluation.embedder import Embedder
 from tests.evaluation.made_embedder import DIM, MadeEmbedder, drawn, photo_file, text_file
 

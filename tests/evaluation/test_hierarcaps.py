@@ -7,21 +7,19 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from hiersearch.encoder import HierarchicalEncoder
-from hiersearch.errors import MissingDataError, UnreadablePhotoError, UsageError
-from hiersearch.evaluation import protocols
-from hiersearch.evaluation.embedder import Embedder
-from hiersearch.evaluation.entailment import entailment_angles, measure_entailment
-from hiersearch.evaluation.files import checksum
-from hiersearch.evaluation.hierarcaps import evaluate, recall_by_radius
-from hiersearch.evaluation.hierarcaps_files import (
+from hiersearch.data.benchmark_files import checksum, photos_checksum
+from hiersearch.data.hierarcaps_files import (
     TRAIN_PART,
     find_pairs_file,
     read_items,
     read_pairs,
 )
-from hiersearch.evaluation.hierarcaps_scores import control_subsets
-from hiersearch.evaluation.photo_files import photos_checksum
+from hiersearch.encoder import HierarchicalEncoder
+from hiersearch.errors import MissingDataError, UnreadablePhotoError, UsageError
+from hiersearch.evaluation import protocols
+from hiersearch.evaluation.benchmarks.entailment import entailment_angles, measure_entailment
+from hiersearch.evaluation.benchmarks.hierarcaps import control_subsets, evaluate, recall_by_radius
+from hiersearch.evaluation.embedder import Embedder
 from hiersearch.geometry import exterior_angle
 from tests.evaluation.made_hierarcaps import PAIRS, TEXTS, make_hierarcaps, write_csv
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from hiersearch.data.hyperlex_pairs import WordPair, hyperlex_files, read_hyperlex
 from hiersearch.errors import MissingDataError, UsageError
-from hiersearch.evaluation import hyperlex
-from hiersearch.evaluation.hyperlex import hyperlex_scores, pair_vectors
-from hiersearch.evaluation.hyperlex_pairs import WordPair, hyperlex_files, read_hyperlex
+from hiersearch.evaluation.benchmarks import hyperlex
+from hiersearch.evaluation.benchmarks.hyperlex import hyperlex_scores, pair_vectors
 from tests.evaluation.made_embedder import MadeEmbedder, drawn, text_file, unit
 
 HEADER = "WORD1 WORD2 POS TYPE AVG_SCORE AVG_SCORE_0_10 STD SCORES.."

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from hiersearch.evaluation import label_pairs
-from hiersearch.evaluation.label_pairs import (
+from hiersearch.evaluation.benchmarks import label_pairs
+from hiersearch.evaluation.benchmarks.label_pairs import (
     CONSTANTS,
     cross_validated,
     ordered_pairs,

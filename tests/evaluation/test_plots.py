@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from hiersearch.errors import HiersearchError, UsageError
+from hiersearch.evaluation.benchmark import Result
 from hiersearch.evaluation.plots import angle_bins, require_matplotlib, write_plots
 from hiersearch.evaluation.report import ModelLabel, Report
-from hiersearch.evaluation.result import Result
 
 DRAWN = np.random.default_rng(0)
 SERIES = {

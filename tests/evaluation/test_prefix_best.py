@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hiersearch.evaluation.prefix_best import prefix_bests
+from hiersearch.evaluation.protocols import prefix_bests
 
 
 @st.composite

@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from hiersearch.errors import UsageError
-from hiersearch.evaluation import preservation, retrieval
-from hiersearch.evaluation.preservation import (
+from hiersearch.evaluation.benchmarks import preservation, retrieval
+from hiersearch.evaluation.benchmarks.preservation import (
     differences,
     moved,
     moved_by_chance,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hiersearch.errors import UsageError
-from hiersearch.evaluation.prompts import (
+from hiersearch.evaluation.embedder import (
     CIFAR_PROMPTS,
     IMAGENET_PROMPTS,
     PAIR_PROMPTS,

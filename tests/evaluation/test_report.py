@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from hiersearch.evaluation.benchmark import Result
 from hiersearch.evaluation.report import ModelLabel, Report, flat, package_versions
-from hiersearch.evaluation.result import Result
 from hiersearch.evaluation.tables import as_lines, as_markdown
 
 

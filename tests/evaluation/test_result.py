@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from hiersearch.evaluation.result import Result
+from hiersearch.evaluation.benchmark import Result
 
 
 def test_numbers_become_plain_and_what_is_not_finite_becomes_none_with_a_note():

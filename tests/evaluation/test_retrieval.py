@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hiersearch.errors import MissingDataError
-from hiersearch.evaluation import retrieval
-from hiersearch.evaluation.retrieval import (
+from hiersearch.evaluation.benchmarks import retrieval
+from hiersearch.evaluation.benchmarks.retrieval import (
     group_ranks,
     retrieval_chance,
     retrieval_scores,

@@ -8,7 +8,7 @@ import pytest
 from hiersearch import evaluation
 from hiersearch.errors import UsageError
 from hiersearch.evaluation import BENCHMARKS, Embedder, Result, evaluate
-from hiersearch.evaluation.running import benchmark_module, open_embedder
+from hiersearch.evaluation.benchmark import benchmark_module, open_embedder
 from tests.evaluation.made_embedder import MadeEmbedder
 from tests.evaluation.made_hyperlex import make_hyperlex
 

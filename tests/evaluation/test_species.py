@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from hiersearch.data.taxonomies import find_taxonomy, read_taxonomy, shared_ranks
 from hiersearch.errors import MissingDataError, UsageError
-from hiersearch.evaluation import species
-from hiersearch.evaluation.species import rank_accuracy, tree_chance, tree_scores
-from hiersearch.evaluation.taxonomy import find_taxonomy, read_taxonomy, shared_ranks
+from hiersearch.evaluation.benchmarks import species
+from hiersearch.evaluation.benchmarks.species import rank_accuracy, tree_chance, tree_scores
 from tests.evaluation.made_embedder import (
     DIM,
     MadeEmbedder,

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from hiersearch.concepts import Concept, Vocabulary
+from hiersearch.descent import Calibration
 from hiersearch.errors import IndexNotFoundError, StoreError
 from hiersearch.index.manifest import (
     Manifest,
+    Records,
     forget_vocabularies,
     has_manifest,
     load_vocabulary,
@@ -18,9 +20,7 @@ from hiersearch.index.manifest import (
     save_vocabulary,
     write_manifest,
 )
-from hiersearch.index.records import Records
 from hiersearch.index.storage import Connection
-from hiersearch.levels import Calibration
 
 VOCABULARY = Vocabulary([Concept("a", "a"), Concept("b", "b", ("a",), 1.5)], "test")
 MANIFEST = "hiersearch-index.json"

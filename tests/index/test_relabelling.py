@@ -44,7 +44,7 @@ def test_relabelling_that_was_cut_off_is_finished_by_the_next_run(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("hiersearch.index.adding.relabel", power_cut)
+        patch.setattr("hiersearch.index.update.addition.relabel", power_cut)
         with pytest.raises(KeyboardInterrupt):
             index.add(concepts=other)
     with pytest.raises(StoreError, match="cut off"):

@@ -401,7 +401,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_files_of_too_many_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hiersearch.photos.decoding._MAX_BYTES", 2**20)
+    monkeypatch.setattr("hiersearch.photos.photo._MAX_BYTES", 2**20)
     assert reason(tmp_path, b"\xff\xd8\xff" + bytes(2**20)) == "file of more than 1 MiB"
 
 
@@ -409,7 +409,7 @@ def test_running_out_of_memory_is_a_reason(tmp_path: Path, monkeypatch: pytest.M
     def no_memory(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("hiersearch.photos.decoding.to_rgb", no_memory)
+    monkeypatch.setattr("hiersearch.photos.photo.to_rgb", no_memory)
     assert reason(tmp_path, encode(picture(), "PNG")) == "too large for this machine's memory"
 
 
@@ -417,7 +417,7 @@ def test_an_interrupt_is_not_a_reason(tmp_path: Path, monkeypatch: pytest.Monkey
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hiersearch.photos.decoding.to_rgb", interrupt)
+    monkeypatch.setattr("hiersearch.photos.photo.to_rgb", interrupt)
     with pytest.raises(KeyboardInterrupt):
         read(tmp_path, encode(picture(), "PNG"))
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from hiersearch.errors import UnreadablePhotoError
 from hiersearch.photos import read_photo
-from hiersearch.photos.quiet import PILLOW_QUIET
+from hiersearch.photos.photo import PILLOW_QUIET
 
 
 def noisy_files(folder: Path) -> list[Path]:

@@ -13,12 +13,12 @@ import pytest
 from qdrant_client import AsyncQdrantClient, QdrantClient, models
 
 from hiersearch.errors import CollectionError, StoreError, StoreUnreachableError, VectorError
+from hiersearch.index.fields import concept_filter
 from hiersearch.qdrant import (
     AsyncHierarchicalCollection,
     CollectionOptions,
     HierarchicalCollection,
     Hit,
-    concept_filter,
 )
 from tests.qdrant.conftest import Cloud
 from tests.qdrant.foreign import NAME, label

@@ -17,7 +17,8 @@ from hiersearch.errors import (
     UsageError,
     VectorError,
 )
-from hiersearch.qdrant import Client, HierarchicalCollection, combine, concept_filter, sampling
+from hiersearch.index.fields import combine, concept_filter
+from hiersearch.qdrant import Client, HierarchicalCollection, radial_path
 from tests.qdrant.conftest import Cloud, Made, unit
 from tests.qdrant.oracle import oracle_nearest, oracle_path, oracle_sampled
 
@@ -343,7 +344,7 @@ class TestRadialPath:
             batches.clear()
             filled._faster.clear()
             taken = iter([0.0, 1.0, 2.0, 2.5] if faster == "batch" else [0.0, 0.5, 2.0, 3.0])
-            monkeypatch.setattr(sampling, "perf_counter", lambda clock=taken: next(clock))
+            monkeypatch.setattr(radial_path, "perf_counter", lambda clock=taken: next(clock))
             radii = np.linspace(0.1, 1.5, 50)
             answers = [filled.radial_path(query, radii=radii) for _ in range(3)]
             assert batches == sent

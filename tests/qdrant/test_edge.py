@@ -24,7 +24,8 @@ from hiersearch.errors import (
     StoreUnreachableError,
     VectorError,
 )
-from hiersearch.qdrant import EdgeClient, HierarchicalCollection, edge_errors
+from hiersearch.qdrant import EdgeClient, HierarchicalCollection
+from hiersearch.qdrant.edge import failures
 from tests.qdrant.conftest import Cloud, photos
 
 CHILD_ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -191,9 +192,9 @@ class TestDamage:
 
     def test_a_panic_of_the_engine_is_an_error_like_others(self, tmp_path: Path) -> None:
         panic = type("PanicException", (BaseException,), {})
-        with pytest.raises(StoreError, match="damaged"), edge_errors.edge_errors(tmp_path):
+        with pytest.raises(StoreError, match="damaged"), failures.edge_errors(tmp_path):
             raise panic("index out of bounds")
-        with pytest.raises(KeyboardInterrupt), edge_errors.edge_errors(tmp_path):
+        with pytest.raises(KeyboardInterrupt), failures.edge_errors(tmp_path):
             raise KeyboardInterrupt
 
     def test_half_made_collections_are_no_collections(self, store: Path) -> None:
@@ -207,7 +208,7 @@ class TestFullDisk:
     ) -> None:
         collection = photos(store, cloud)
         assert collection.count() == 50
-        monkeypatch.setattr(edge_errors, "ROOM", 2**80)
+        monkeypatch.setattr(failures, "ROOM", 2**80)
         for attempt in (
             lambda: collection.upsert(cloud.ids[:1], cloud.vectors[:1], [{}]),
             lambda: collection.delete(cloud.ids[:1]),

@@ -11,8 +11,9 @@ from qdrant_client import QdrantClient, models
 
 from hiersearch import geometry
 from hiersearch.errors import StoreError
-from hiersearch.qdrant import CollectionOptions, EdgeClient, HierarchicalCollection, concept_filter
-from hiersearch.qdrant.limits import Limits
+from hiersearch.index.fields import concept_filter
+from hiersearch.qdrant import CollectionOptions, EdgeClient, HierarchicalCollection
+from hiersearch.qdrant.schema import Limits
 from tests.qdrant.conftest import Cloud
 from tests.rest_server import serving
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from hiersearch.errors import CollectionError, UsageError
 from hiersearch.qdrant.points import Hit, settled
-from hiersearch.qdrant.radial import descend
-from hiersearch.qdrant.sampling import (
+from hiersearch.qdrant.radial_path import (
     checked_radii,
+    descend,
     leader,
     sampled,
     spread_radii,

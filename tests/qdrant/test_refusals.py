@@ -9,7 +9,8 @@ import pytest
 from qdrant_client import QdrantClient, models
 
 from hiersearch.errors import CollectionError, UsageError
-from hiersearch.qdrant import Client, HierarchicalCollection, concept_filter
+from hiersearch.index.fields import concept_filter
+from hiersearch.qdrant import Client, HierarchicalCollection
 from tests.qdrant.conftest import Cloud, unit
 from tests.qdrant.foreign import COSINE, NAME, add, check_right, everything, label, their, theirs
 from tests.rest_server import serving

@@ -9,10 +9,11 @@ from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 from hiersearch import HierarchicalCollection, HierarchicalEncoder
+from hiersearch.descent import trim
 from hiersearch.errors import ModelMismatchError, UsageError
 from hiersearch.geometry import angle_cosine_from_score, root_distance
-from hiersearch.levels import trim
-from hiersearch.qdrant import Filter, Hit
+from hiersearch.index.fields import Filter
+from hiersearch.qdrant import Hit
 from langchain_core.documents import Document
 from numpy.typing import NDArray
 from pydantic import model_validator

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from hiersearch import HierarchicalCollection, HierarchicalEncoder, PhotoIndex
-from hiersearch.cli.demo import copy_demo_photos
+from hiersearch.cli.photos.demo import copy_demo_photos
 from qdrant_client import QdrantClient
 
 THINGS = """animal

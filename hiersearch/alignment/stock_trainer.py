@@ -1,0 +1,276 @@
+"""sentence-transformers' trainer, with what alignment needs besides.
+
+What a run leaves in its folder while it goes on, so that a killed one goes on where it was.
+
+    OUTPUT/run/settings.json     what the run was told, and what its data was
+    OUTPUT/run/losses.jsonl      a line for each step
+    OUTPUT/run/checkpoint-N/     the newest checkpoint, and the best
+
+The folder `run` is removed when the trained model is in place.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from sentence_transformers import SentenceTransformerTrainer
+from sentence_transformers.base.evaluation import BaseEvaluator
+from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+from transformers import PrinterCallback, TrainerState
+
+from hiersearch.alignment.validation import Validation
+from hiersearch.errors import HiersearchError, UsageError
+from hiersearch.progress import Progress
+
+__all__ = [
+    "LAST_WRITTEN",
+    "AlignmentTrainer",
+    "RunFolder",
+    "Validator",
+    "unwritable",
+]
+
+ROOT_FILE = "root.safetensors"
+
+
+class AlignmentTrainer(SentenceTransformerTrainer):
+    """Trains without dropout, notes every step's losses, and keeps a root that is learned.
+
+    Args:
+        note_losses: Called after each step with its number, from 1, and its losses by name.
+        progress: Told of steps.
+        one_cycle: Whether the learning rate rises and falls once, whatever the arguments say.
+        settings: What `SentenceTransformerTrainer` takes.
+    """
+
+    def __init__(
+        self,
+        *,
+        note_losses: Callable[[int, Mapping[str, float]], None],
+        progress: Progress,
+        one_cycle: bool = False,
+        **settings: Any,
+    ) -> None:
+        self._note_losses = note_losses
+        self._progress = progress
+        self._one_cycle = one_cycle
+        self._parts: dict[str, float] = {}
+        super().__init__(**settings)
+        self.remove_callback(PrinterCallback)
+
+    def go_on(self, checkpoint: Path | None) -> None:
+        """Train from a checkpoint on, or from the start; of a run that was through, take the best.
+
+        Args:
+            checkpoint: A whole one; None for the start.
+        """
+        if checkpoint is not None:
+            state = TrainerState.load_from_json(str(checkpoint / LAST_WRITTEN))
+            if state.global_step >= self.args.max_steps:  # the stock trainer would do one more
+                self._load_from_checkpoint(state.best_model_checkpoint or str(checkpoint))
+                return
+        self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+
+    def training_step(self, *args: Any, **settings: Any) -> Tensor:
+        """One step; its losses are noted."""
+        loss: Tensor = super().training_step(*args, **settings)
+        step = self.state.global_step + 1
+        self._note_losses(step, {"loss": sum(self._parts.values()), **self._parts})
+        self._progress("training", step, self.state.max_steps)
+        return loss
+
+    def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+        """None: the run writes a card of its own, and the stock one takes paths for texts."""
+        del default_args_dict
+
+    def compute_loss(self, model: Any, *args: Any, **settings: Any) -> Any:
+        """The loss without dropout, and without a batch's statistics entering frozen towers."""
+        model.eval()
+        return super().compute_loss(model, *args, **settings)
+
+    def track_loss_components(self, loss: dict[str, Tensor]) -> None:
+        """Keep the parts of the loss, too."""
+        self._parts = {name: float(part.detach()) for name, part in loss.items()}
+        super().track_loss_components(loss)
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> LRScheduler:
+        """The schedule of the arguments, or one cycle."""
+        if self._one_cycle and self.lr_scheduler is None:
+            chosen = optimizer or self.optimizer
+            assert chosen is not None
+            # transformers takes any scheduler, though its annotation names one kind.
+            self.lr_scheduler = OneCycleLR(  # type: ignore[assignment]
+                chosen,
+                max_lr=self.args.learning_rate,
+                total_steps=num_training_steps,
+            )
+        scheduler: LRScheduler = super().create_scheduler(num_training_steps, optimizer)
+        return scheduler
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        # The stock trainer knows the model's weights alone; a learned root is the loss's.
+        super()._save(output_dir, state_dict)
+        roots = _roots(self.loss)
+        if roots:
+            folder = output_dir or self.args.output_dir
+            assert folder is not None
+            save_file(roots, Path(folder) / ROOT_FILE)
+
+    def _load_from_checkpoint(self, checkpoint_path: str) -> None:  # type: ignore[override]
+        super()._load_from_checkpoint(checkpoint_path)
+        roots = _roots(self.loss)
+        if roots:
+            for name, value in load_file(Path(checkpoint_path) / ROOT_FILE).items():
+                roots[name].copy_(value)
+
+
+class Validator(BaseEvaluator):
+    """Measures while a model trains.
+
+    Args:
+        measure: What to measure.
+    """
+
+    def __init__(self, measure: Callable[[], Validation]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._measure = measure
+        self.found: dict[int, Validation] = {}
+
+    def __call__(
+        self, model: Any, output_path: str | None = None, epoch: float = -1, steps: int = -1
+    ) -> dict[str, float]:
+        """The measures by name."""
+        del model, output_path, epoch
+        found = self._measure()
+        self.found[steps] = found
+        return dict(vars(found))
+
+
+def _roots(loss: Any) -> dict[str, Tensor]:
+    """The values of a loss's own parameters: a root that is learned apart from the weights."""
+    root = getattr(loss, "root", None)
+    return {} if root is None else {n: p.data for n, p in root.named_parameters()}
+
+
+LAST_WRITTEN = "trainer_state.json"
+"""The trainer writes this file last: a checkpoint that has it is whole."""
+
+_CHECKPOINT = re.compile(r"checkpoint-(\d+)")
+
+
+class RunFolder:
+    """The folder of a run that has not ended.
+
+    Args:
+        output: The folder that the trained model will be in.
+    """
+
+    def __init__(self, output: Path) -> None:
+        self.output = output
+        self.path = output / "run"
+        self._settings = self.path / "settings.json"
+        self._losses = self.path / "losses.jsonl"
+
+    def begin(self, settings: Mapping[str, Any]) -> Path | None:
+        """Take the folder for a run.
+
+        Args:
+            settings: All that decides what the run computes, as JSON has it.
+
+        Returns:
+            The checkpoint to go on from; None to begin at the first step.
+
+        Raises:
+            UsageError: The folder holds something else, or a run that was told otherwise.
+            HiersearchError: The folder cannot be written to.
+        """
+        try:
+            if self._settings.exists():
+                self._require_same(settings)
+                checkpoint = self.newest()
+                self._forget_after(0 if checkpoint is None else _step(checkpoint))
+                return checkpoint
+            if self.output.exists() and (not self.output.is_dir() or any(self.output.iterdir())):
+                raise UsageError(
+                    f"{self.output} is there already, and no run that could go on",
+                    hint="Name a new folder with --output",
+                )
+            self.path.mkdir(parents=True, exist_ok=True)
+            unfinished = self._settings.with_suffix(".unfinished")
+            unfinished.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+            unfinished.replace(self._settings)
+        except OSError as error:
+            raise unwritable(self.output, error) from error
+        return None
+
+    def newest(self) -> Path | None:
+        """The newest checkpoint that is whole."""
+        found = [path for path in self.path.iterdir() if _CHECKPOINT.fullmatch(path.name)]
+        whole = [path for path in found if (path / LAST_WRITTEN).is_file()]
+        return max(whole, key=_step, default=None)
+
+    def note_losses(self, step: int, losses: Mapping[str, float]) -> None:
+        """Add a step's losses; steps are counted from 1."""
+        with self._losses.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **losses}) + "\n")
+
+    def losses(self) -> list[dict[str, float]]:
+        """The losses of all steps so far, in order; a line that a kill cut off is left out."""
+        if not self._losses.exists():
+            return []
+        found = []
+        for line in self._losses.read_text(encoding="utf-8").splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                break
+        return found
+
+    def end(self) -> None:
+        """Remove the folder: the trained model is in place."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _require_same(self, settings: Mapping[str, Any]) -> None:
+        try:
+            before = json.loads(self._settings.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UsageError(
+                f"{self._settings} cannot be read: {error}", hint=f"Delete {self.output}"
+            ) from error
+        now = json.loads(json.dumps(settings))
+        changed = sorted(k for k in {*before, *now} if before.get(k) != now.get(k))
+        if changed:
+            raise UsageError(
+                f"{self.output} holds an unfinished run of another kind "
+                f"({', '.join(changed)} differ)",
+                hint="Repeat that run's command, or name another folder with --output",
+            )
+
+    def _forget_after(self, step: int) -> None:
+        kept = [line for line in self.losses() if line["step"] <= step]
+        text = "".join(json.dumps(line) + "\n" for line in kept)
+        unfinished = self._losses.with_suffix(".unfinished")
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(self._losses)
+
+
+def unwritable(folder: Path, error: OSError) -> HiersearchError:
+    """What to say where a folder cannot be written to."""
+    return HiersearchError(
+        f"{folder} cannot be written: {error.strerror or error}",
+        hint="Make room there, or name another folder with --output",
+    )
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])

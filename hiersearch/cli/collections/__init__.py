@@ -1,0 +1,3 @@
+"""Commands for Qdrant collections."""
+
+__all__: list[str] = []

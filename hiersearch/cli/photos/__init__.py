@@ -1,0 +1,3 @@
+"""Commands for indexes of photos."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Commands for aligning and evaluating models."""
+
+__all__: list[str] = []

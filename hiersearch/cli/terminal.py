@@ -1,0 +1,103 @@
+"""Progress on stderr: a bar on a terminal, plain lines elsewhere.
+
+Names from the outside world, made safe to print.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hiersearch.progress import Progress
+
+__all__ = [
+    "printable",
+    "progress_on_stderr",
+]
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+@contextmanager
+def progress_on_stderr() -> Iterator[Progress]:
+    """A `Progress` that shows what is being done, at which rate, and the time that is left."""
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as Bars
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.0f}/s" if task.speed else "")
+
+    with Bars(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(compact=True),
+        console=Console(stderr=True),
+        transient=True,
+        expand=True,
+    ) as bars:
+        tasks = {}
+
+        def tell(task: str, done: int, total: int) -> None:
+            if task not in tasks:
+                tasks[task] = bars.add_task(task, total=total)
+            bars.update(tasks[task], completed=done, total=total)
+            if done >= total:
+                bars.remove_task(tasks.pop(task))
+
+        yield tell
+
+
+class _Lines:
+    """A line now and then, for logs."""
+
+    def __init__(self) -> None:
+        self._task = ""
+        self._begun = self._told = time.monotonic()
+
+    def __call__(self, task: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if task != self._task:
+            self._task, self._begun, self._told = task, now, now
+        elif done < total and now - self._told < _SECONDS_BETWEEN_LINES:
+            return
+        self._told = now
+        rate = done / (now - self._begun) if now > self._begun else 0.0
+        left = (
+            f", {rate:.0f}/s, {(total - done) / rate:.0f} s left" if rate and done < total else ""
+        )
+        sys.stderr.write(f"{task}: {done} of {total}{left}\n")
+
+
+# Control and format characters, lone surrogates, line and paragraph ends. What joins emoji stays.
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_JOINERS = frozenset("\u200c\u200d")
+
+
+def printable(text: Path | str) -> str:
+    """A name without what would garble a terminal or pass for a line of its own."""
+    read = os.fsencode(text).decode(errors="replace")
+    return "".join("\N{REPLACEMENT CHARACTER}" if _is_unsafe(char) else char for char in read)
+
+
+def _is_unsafe(char: str) -> bool:
+    return unicodedata.category(char) in _UNSAFE and char not in _JOINERS

@@ -1,0 +1,368 @@
+"""Vocabulary files.
+
+Four formats, told apart by the file's suffix and its content. Text is UTF-8.
+
+* One concept per line::
+
+      dog
+      a red bicycle
+
+* Paths, in any text file in which a line holds " > ". A name means the same concept wherever it
+  stands, so that several paths to it are several parents::
+
+      fruit > apple > granny smith
+      fruit > pear
+
+* CSV, `concept,parent` (suffix .csv, or that as the first line of any file). Several lines for
+  one concept give it several parents; a parent needs no line of its own::
+
+      concept,parent
+      tomato,vegetable
+      tomato,fruit
+      fruit,
+
+* JSON (suffix .json, or content that starts with `[` or `{`). A list of names; a list of objects
+  `{"name": "tomato", "id": "t1", "parents": ["fruit"], "familiarity": 3.5}` of which all but the
+  name may be missing and whose parents are ids or names in the list; `{"concepts": [...]}` around
+  such a list; or a mapping from each name to its parent, a list of parents, or null.
+
+In the text formats lines that start with "#" are comments. An empty line is an error, as is a
+concept that is given twice. The id of a concept is its name in lower case, unless JSON gives one.
+
+Vocabularies written as JSON; `reading` describes the forms.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import itertools
+import json
+import math
+import unicodedata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hiersearch.concepts.vocabulary import Concept, Vocabulary, check_name, cycle_error, find_cycle
+from hiersearch.errors import VocabularyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_LINE",
+    "name_key",
+    "parse_vocabulary",
+    "read_json",
+    "read_vocabulary",
+]
+
+MAX_BYTES = 64 * 2**20
+"""The largest vocabulary file that is read."""
+
+MAX_LINE = 1000
+"""The longest line of a text format, in characters: several names of a path."""
+
+HEADER = "concept,parent"
+
+
+def read_vocabulary(path: str | Path) -> Vocabulary:
+    """Read a vocabulary from a file; the formats are described at the top of this module.
+
+    Args:
+        path: The file.
+
+    Raises:
+        VocabularyError: The file cannot be read or breaks a rule; `line` says where.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise VocabularyError(
+            f"the vocabulary {path} cannot be read: {error.strerror}",
+            hint="Give the path of a readable text, CSV or JSON file",
+        ) from error
+    if len(content) > MAX_BYTES:
+        raise VocabularyError(
+            f"the vocabulary {path} is larger than {MAX_BYTES >> 20} MB",
+            hint="Keep to concepts that photos can show",
+        )
+    return parse_vocabulary(content, name=path.name)
+
+
+def parse_vocabulary(content: bytes, *, name: str) -> Vocabulary:
+    """Read a vocabulary from the bytes of a file.
+
+    Args:
+        content: The bytes.
+        name: The file's name; its suffix decides between the formats where it is .csv or .json.
+
+    Raises:
+        VocabularyError: The content breaks a rule; `line` says where.
+    """
+    text = _decode(content, name)
+    suffix = Path(name).suffix.lower()
+    if not text.strip():
+        raise VocabularyError(f"{name} is empty", hint="Write one concept per line")
+    if suffix == ".json" or (suffix != ".csv" and text.lstrip()[0] in "[{"):
+        return Vocabulary(read_json(text), name)
+    lines = list(_lines(text))
+    if not lines:
+        raise VocabularyError(
+            f"{name} holds nothing but comments", hint="Write one concept per line"
+        )
+    collected = _Collected()
+    if suffix == ".csv" or "".join(lines[0][1].split()).lower() == HEADER:
+        _read_csv(lines, collected)
+    elif any(" > " in line for _, line in lines):
+        _read_paths(lines, collected)
+    else:
+        for at, line in lines:
+            collected.add_once(line, None, line=at)
+    return collected.vocabulary(name)
+
+
+def _decode(content: bytes, name: str) -> str:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise VocabularyError(f"{name} is UTF-16 text", hint="Save it as UTF-8")
+    content = content.removeprefix(codecs.BOM_UTF8)
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise VocabularyError(
+            f"{name} is not UTF-8 text: byte 0x{content[error.start]:02x}",
+            line=content.count(b"\n", 0, error.start) + 1,
+            hint="Save it as UTF-8",
+        ) from error
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Numbered lines without comments; white space at the end of the file is no line."""
+    # Not splitlines: that also splits at characters that may stand inside a name.
+    unified = text.replace("\r\n", "\n").replace("\r", "\n").rstrip()
+    for at, line in enumerate(unified.split("\n"), start=1):
+        if not line.strip():
+            raise VocabularyError("an empty line", line=at, hint="Remove it")
+        if len(line) > MAX_LINE:
+            raise VocabularyError(
+                f"{len(line)} characters ({line[:30]!r}...)",
+                line=at,
+                hint=f"Keep lines to {MAX_LINE} characters",
+            )
+        if not line.lstrip().startswith("#"):
+            yield at, line
+
+
+class _Collected:
+    """Concepts as a text file names them, and the line of each link to a parent."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, str] = {}
+        self.links: dict[tuple[str, str | None], int] = {}
+
+    def add(self, name: str, *, line: int) -> str:
+        """The id of a name, kept with the spelling it has first."""
+        name = " ".join(name.split())
+        check_name(name, line=line)
+        key = name_key(name)
+        self.names.setdefault(key, name)
+        return key
+
+    def add_once(self, name: str, parent: str | None, *, line: int) -> None:
+        """A line that must not be repeated: a concept, or a concept and its parent."""
+        child = self.add(name, line=line)
+        above = None if parent is None else self.add(parent, line=line)
+        before = self.links.setdefault((child, above), line)
+        if before != line:
+            what = repr(self.names[child])
+            if above is not None:
+                what += f" with the parent {self.names[above]!r}"
+            raise VocabularyError(
+                f"{what} stands on line {before} already",
+                line=line,
+                hint="Remove one of the two lines",
+            )
+
+    def vocabulary(self, name: str) -> Vocabulary:
+        parents: dict[str, list[str]] = {key: [] for key in self.names}
+        for child, parent in self.links:
+            if parent is not None:
+                parents[child].append(parent)
+        cycle = find_cycle(parents)
+        if cycle:
+            around = zip(cycle, [*cycle[1:], cycle[0]], strict=True)
+            # The last of its links is the one that closes the circle as the file is read.
+            raise cycle_error(
+                [self.names[key] for key in cycle], line=max(self.links[link] for link in around)
+            )
+        concepts = (Concept(key, self.names[key], tuple(parents[key])) for key in self.names)
+        return Vocabulary(concepts, name)
+
+
+def _read_csv(lines: list[tuple[int, str]], collected: _Collected) -> None:
+    for at, line in lines:
+        try:
+            # One line at a time: a quote that is left open must not swallow the lines below it.
+            row = next(csv.reader([line], strict=True, skipinitialspace=True))
+        except csv.Error as error:
+            raise VocabularyError(
+                f"not readable as CSV: {error}", line=at, hint="Close each quote on its line"
+            ) from error
+        fields = [" ".join(field.split()) for field in row]
+        if at == lines[0][0] and ",".join(fields).lower() == HEADER:
+            continue
+        if len(fields) > 2:
+            raise VocabularyError(
+                f"{len(fields)} columns",
+                line=at,
+                hint='Write concept,parent, one line per parent; put names with commas in "quotes"',
+            )
+        parent = fields[1] if len(fields) == 2 and fields[1] else None
+        collected.add_once(fields[0], parent, line=at)
+
+
+def _read_paths(lines: list[tuple[int, str]], collected: _Collected) -> None:
+    whole: dict[tuple[str, ...], int] = {}
+    for at, line in lines:
+        path = tuple(collected.add(name, line=at) for name in line.split(">"))
+        if len(set(path)) < len(path):
+            raise VocabularyError(
+                "a concept stands above itself", line=at, hint="Name each concept once in a path"
+            )
+        if path in whole:
+            raise VocabularyError(
+                f"the same path as on line {whole[path]}",
+                line=at,
+                hint="Remove one of the two lines",
+            )
+        whole[path] = at
+        for parent, child in itertools.pairwise(path):
+            collected.links.setdefault((child, parent), at)
+
+
+FORMS = (
+    'Give a list of names, a list of {"name": ..., "parents": [...]}, '
+    "or a mapping from names to parents"
+)
+
+
+def name_key(name: str) -> str:
+    """The id of a concept that is known by its name alone."""
+    return unicodedata.normalize("NFC", name.casefold())
+
+
+def read_json(text: str) -> list[Concept]:
+    """The concepts of a JSON text.
+
+    Raises:
+        VocabularyError: The text is not JSON, or none of the forms.
+    """
+    try:
+        content = json.loads(text, object_pairs_hook=_object)
+    except json.JSONDecodeError as error:
+        raise VocabularyError(
+            f"not readable as JSON: {error.msg}", line=error.lineno, hint="Mend the JSON"
+        ) from error
+    except (ValueError, RecursionError) as error:  # absurd numbers, absurd nesting
+        raise VocabularyError("not readable as JSON", hint=FORMS) from error
+    if isinstance(content, dict):
+        if isinstance(content.get("concepts"), list):
+            return _from_list(content["concepts"])
+        return _from_mapping(content)
+    if isinstance(content, list):
+        return _from_list(content)
+    raise VocabularyError("the JSON holds neither a list nor a mapping", hint=FORMS)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise VocabularyError(f"{key!r} occurs twice", hint="Join the two entries")
+        found[key] = value
+    return found
+
+
+def _from_mapping(content: Mapping[str, Any]) -> list[Concept]:
+    names: dict[str, str] = {}
+    parents: dict[str, list[str]] = {}
+    for raw, above in content.items():
+        name = _name(raw, "a key of the mapping")
+        key = name_key(name)
+        if key in parents:
+            raise VocabularyError(f"{name!r} occurs twice", hint="Join the two entries")
+        names.setdefault(key, name)
+        parents[key] = []
+        given = [] if above is None else [above] if isinstance(above, str) else above
+        if not isinstance(given, list):
+            raise VocabularyError(f"the parents of {name!r} are no list of names", hint=FORMS)
+        for parent in given:
+            parent_name = _name(parent, f"a parent of {name!r}")
+            names.setdefault(name_key(parent_name), parent_name)
+            parents[key].append(name_key(parent_name))
+    return [Concept(key, name, tuple(parents.get(key, ()))) for key, name in names.items()]
+
+
+def _from_list(entries: Sequence[Any]) -> list[Concept]:
+    drafts = [_draft(entry, at) for at, entry in enumerate(entries, start=1)]
+    ids = {draft.id for draft in drafts}
+    by_name = {name_key(draft.name): draft.id for draft in drafts}
+    # An id wins over a name; what is neither stays as written, and the vocabulary refuses it.
+    return [
+        Concept(
+            draft.id,
+            draft.name,
+            tuple(p if p in ids else by_name.get(name_key(p), p) for p in draft.parents),
+            draft.familiarity,
+        )
+        for draft in drafts
+    ]
+
+
+def _draft(entry: Any, at: int) -> Concept:
+    if isinstance(entry, str):
+        name = _name(entry, f"concept {at}")
+        return Concept(name_key(name), name)
+    if not isinstance(entry, dict) or "name" not in entry:
+        raise VocabularyError(f"concept {at} of the list has no name", hint=FORMS)
+    unknown = sorted(set(entry) - {"name", "id", "parents", "familiarity"})
+    if unknown:
+        raise VocabularyError(
+            f"concept {at} has the unknown field {unknown[0]!r}",
+            hint="Fields are name, id, parents and familiarity",
+        )
+    name = _name(entry["name"], f"the name of concept {at}")
+    given = entry.get("parents") or []
+    if not isinstance(given, list):
+        raise VocabularyError(f"the parents of {name!r} are no list of names", hint=FORMS)
+    familiarity = entry.get("familiarity")
+    if familiarity is not None and not _is_number(familiarity):
+        raise VocabularyError(
+            f"the familiarity of {name!r} is not a finite number", hint="Give a number"
+        )
+    return Concept(
+        id=_name(entry["id"], f"the id of {name!r}") if "id" in entry else name_key(name),
+        name=name,
+        parents=tuple(_name(parent, f"a parent of {name!r}") for parent in given),
+        familiarity=None if familiarity is None else float(familiarity),
+    )
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _name(value: Any, what: str) -> str:
+    if not isinstance(value, str):
+        raise VocabularyError(f"{what} is not a text", hint=FORMS)
+    name = " ".join(value.split())
+    check_name(name)
+    return name

@@ -1,0 +1,370 @@
+"""Levels of a vector by posterior descent: from the heaviest root down its heaviest children.
+
+Every concept is scored together with its ancestors, a softmax over the whole vocabulary makes
+shares of the scores, and the mass of a concept is the share of itself and everything below it.
+The descent follows the mass while there is enough of it, so that a chain ends where the model
+stops being sure.
+
+For a unit vector v, concept vectors t_c, and the centre m of the model's text vectors:
+
+    t~_c = N(t_c - m)                      what sets the concept apart from any text
+    s_c  = t~_c . v
+    q_c  = s_c / 2 + (mean of s over c and its ancestors) / 2
+    p    = softmax of q / T + f over the concepts and "nothing"
+    mass(a) = sum of p over a and its descendants
+
+f is FAMILIAR times the standardised familiarity of the concept, 0 where that is unknown; "nothing"
+has the score of NOTHING typical deviations.
+
+The centre and the temperature T belong to the model, not to a vocabulary: a deviation measured
+within two concepts makes noise look certain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hiersearch.errors import VectorError
+from hiersearch.types import Floats, Positions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["FLOOR", "Calibration", "Chain", "PosteriorDescent", "calibrate", "trim"]
+
+
+FLOOR = 0.3
+"""The least mass of a concept in a chain."""
+
+SHARPNESS = 0.375
+"""The temperature, in typical standard deviations of the scores of one vector."""
+
+OWN_SHARE = 0.5
+"""How much of a concept's score is its own; the rest is the mean over it and its ancestors."""
+
+FAMILIAR = 0.7
+"""How much likelier, as a logarithm, a concept is for each standard deviation of familiarity:
+between two names that fit as well, people mean the word they know."""
+
+NOTHING = 2.5
+"""The score of "nothing fits", in typical standard deviations. Beside 10,000 concepts it is
+negligible; beside two it outweighs what noise earns."""
+
+BLOCK = 256
+"""Vectors worked on at once: bounds the memory to about 100 MB for 10,000 concepts."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What the descent must know about a model.
+
+    Args:
+        centre: (dim,) float32, the mean text vector over the built-in vocabulary.
+        temperature: T for the vectors of photos.
+        text_temperature: T for the vectors of texts, which lie much closer to the concepts.
+    """
+
+    centre: Floats
+    temperature: float
+    text_temperature: float
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The concepts of one vector, general to specific; empty where nothing fits.
+
+    Args:
+        concepts: Positions in the vocabulary.
+        masses: The share of the softmax that falls on each and everything below it, in [0, 1].
+    """
+
+    concepts: tuple[int, ...]
+    masses: tuple[float, ...]
+
+
+def calibrate(
+    embeddings: Floats, vectors: Floats | None = None, *, temperature: float | None = None
+) -> Calibration:
+    """Measure a model once.
+
+    Args:
+        embeddings: (n, dim) text vectors of the built-in vocabulary.
+        vectors: (k, dim) vectors of photos, any few; not needed where `temperature` is given.
+        temperature: T for photos where the model states it.
+
+    Raises:
+        VectorError: Vectors are not finite, have no length, or no right shape.
+        ValueError: Neither `vectors` nor `temperature` is given.
+    """
+    concepts = _unit_rows(embeddings)
+    centre = np.asarray(np.mean(concepts, axis=0, dtype=np.float64), dtype=np.float32)
+    centred = _centred(concepts, centre)
+    if temperature is None:
+        if vectors is None or not len(vectors):
+            raise ValueError("calibrate needs photo vectors or a temperature")
+        temperature = SHARPNESS * _typical_deviation(centred, _unit_rows(vectors))
+    # Spread evenly over the vocabulary; a few hundred texts pin a median down well enough.
+    texts = concepts[:: max(1, len(concepts) // 500)]
+    return Calibration(centre, temperature, SHARPNESS * _typical_deviation(centred, texts))
+
+
+def trim(length: int, levels: int, familiarity: Sequence[float] | None = None) -> tuple[int, ...]:
+    """Which places of a chain to show when it has more of them than levels are asked for.
+
+    Args:
+        length: Places in the chain.
+        levels: The most to keep, at least 1.
+        familiarity: For each place how familiar its concept is, or None where that is unknown.
+
+    Returns:
+        The places kept, ascending: both ends (the specific one where `levels` is 1) and the most
+        familiar between, or evenly spaced ones. All of them where there are few enough.
+
+    Raises:
+        ValueError: `levels` is less than 1.
+    """
+    if levels < 1:
+        raise ValueError(f"levels is {levels}, not at least 1")
+    if length <= levels:
+        return tuple(range(length))
+    if levels == 1:
+        return (length - 1,)
+    if familiarity is None:
+        return tuple(round(at * (length - 1) / (levels - 1)) for at in range(levels))
+    between = sorted(range(1, length - 1), key=lambda at: -familiarity[at])
+    return (0, *sorted(between[: levels - 2]), length - 1)
+
+
+class PosteriorDescent:
+    """Chains of concepts for vectors, over one vocabulary.
+
+    Args:
+        parents: For each concept the positions of its parents; without circles.
+        embeddings: (n, dim) text vectors of the concepts.
+        calibration: What is known about the model.
+        familiarity: How familiar each concept is, on any scale; all count as equal without it.
+
+    Raises:
+        VectorError: The embeddings are not finite, have no length, or do not fit the rest.
+    """
+
+    def __init__(
+        self,
+        parents: Sequence[Sequence[int]],
+        embeddings: Floats,
+        calibration: Calibration,
+        *,
+        familiarity: Sequence[float | None] | None = None,
+    ) -> None:
+        concepts = _unit_rows(embeddings)
+        if len(concepts) != len(parents) or concepts.shape[1:] != calibration.centre.shape:
+            raise VectorError(
+                f"{len(parents)} concepts, embeddings of shape {concepts.shape} and a centre of "
+                f"shape {calibration.centre.shape} do not fit together",
+                hint="Embed the vocabulary with the model that was calibrated",
+            )
+        self._calibration = calibration
+        self._roots = np.array([at for at, above in enumerate(parents) if not above])
+        self._children = _children(parents)
+        order = _general_first(self._roots, self._children)
+        self._runs = _Runs(parents, order)
+        # In the order of the walk, so that the scores come out in it too.
+        self._directions = _with_ancestors(_centred(concepts, calibration.centre), parents)[order]
+        self._prior = _prior(familiarity, len(parents))[order]
+
+    def masses(self, vectors: Floats, *, temperature: float | None = None) -> Floats:
+        """The mass of every concept for every vector.
+
+        Args:
+            vectors: (b, dim); normalised here.
+            temperature: T; the calibration's for photos where it is not given.
+
+        Returns:
+            (b, n) float32 in [0, 1].
+
+        Raises:
+            VectorError: Vectors are not finite, have no length, or another dimension.
+        """
+        rows = self._checked(vectors)
+        found = np.empty((len(rows), len(self._children)), dtype=np.float32)
+        for start in range(0, len(rows), BLOCK):
+            block = rows[start : start + BLOCK]
+            found[start : start + BLOCK] = self._block_masses(block, temperature)
+        return found
+
+    def chains(
+        self, vectors: Floats, *, floor: float = FLOOR, temperature: float | None = None
+    ) -> list[Chain]:
+        """The chain of every vector.
+
+        Args:
+            vectors: (b, dim); normalised here.
+            floor: The least mass of a concept in a chain.
+            temperature: T; the calibration's for photos where it is not given.
+
+        Returns:
+            One chain per vector, not trimmed.
+
+        Raises:
+            VectorError: Vectors are not finite, have no length, or another dimension.
+        """
+        rows = self._checked(vectors)
+        found: list[Chain] = []
+        for start in range(0, len(rows), BLOCK):
+            block = self._block_masses(rows[start : start + BLOCK], temperature)
+            found.extend(self._descend(mass, floor) for mass in block)
+        return found
+
+    def _checked(self, vectors: Floats) -> Floats:
+        rows = _unit_rows(vectors)
+        if rows.shape[1] != self._directions.shape[1]:
+            raise VectorError(
+                f"vectors of dimension {rows.shape[1]} for concepts of dimension "
+                f"{self._directions.shape[1]}",
+                hint="Use the model that embedded the vocabulary",
+            )
+        return rows
+
+    def _block_masses(self, rows: Floats, temperature: float | None) -> Floats:
+        if temperature is None:
+            temperature = self._calibration.temperature
+        logits = (rows @ self._directions.T) / np.float32(temperature) + self._prior
+        nothing = np.float32(NOTHING / SHARPNESS)
+        peak = np.maximum(logits.max(axis=1, keepdims=True), nothing)
+        shares: Floats = np.exp(logits - peak)
+        shares /= shares.sum(axis=1, keepdims=True) + np.exp(nothing - peak)
+        return self._runs.sums(shares)
+
+    def _descend(self, mass: Floats, floor: float) -> Chain:
+        concepts: list[int] = []
+        choices = self._roots
+        while len(choices):
+            best = int(choices[np.argmax(mass[choices])])
+            if mass[best] < floor:
+                break
+            concepts.append(best)
+            choices = self._children[best]
+        return Chain(tuple(concepts), tuple(float(mass[at]) for at in concepts))
+
+
+def _unit_rows(vectors: Floats) -> Floats:
+    rows = np.asarray(vectors, dtype=np.float32)
+    if rows.ndim != 2:
+        raise VectorError(f"an array of shape {rows.shape} where rows of vectors are needed")
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all() or not (lengths > 0).all():
+        raise VectorError("a vector is not finite, or has no length", hint="Encode it again")
+    unit: Floats = rows / lengths
+    return unit
+
+
+def _centred(concepts: Floats, centre: Floats) -> Floats:
+    """N(t - m); a concept that lies at the centre says nothing and scores 0."""
+    apart = concepts - centre
+    lengths = np.linalg.norm(apart, axis=1, keepdims=True)
+    return np.asarray(apart / np.where(lengths > 1e-6, lengths, np.inf), dtype=np.float32)
+
+
+def _prior(familiarity: Sequence[float | None] | None, count: int) -> Floats:
+    """What familiarity adds to the logits: nothing where it is unknown for any concept."""
+    if familiarity is None or any(value is None for value in familiarity):
+        return np.zeros(count, dtype=np.float32)
+    values = np.array(familiarity, dtype=np.float64)
+    deviation = float(np.std(values))
+    if deviation == 0:
+        return np.zeros(count, dtype=np.float32)
+    # The few words that everybody knows would swallow the rest without the bound.
+    scaled = np.clip((values - np.mean(values)) / deviation, -5, 5)
+    return np.asarray(FAMILIAR * scaled, dtype=np.float32)
+
+
+def _typical_deviation(centred: Floats, rows: Floats) -> float:
+    """The median over vectors of the standard deviation of their scores."""
+    deviation = float(np.median(np.std(rows @ centred.T, axis=1)))
+    if deviation <= 0:
+        raise VectorError("the model gives all concepts the same score", hint="Use another model")
+    return deviation
+
+
+def _children(parents: Sequence[Sequence[int]]) -> list[Positions]:
+    below: list[list[int]] = [[] for _ in parents]
+    for at, above in enumerate(parents):
+        for parent in above:
+            below[parent].append(at)
+    return [np.array(children, dtype=np.intp) for children in below]
+
+
+def _lineages(parents: Sequence[Sequence[int]]) -> list[list[int]]:
+    """For each concept itself and all its ancestors."""
+    lineages: list[list[int]] = []
+    for at in range(len(parents)):
+        found = {at}
+        waiting = [at]
+        while waiting:
+            for parent in parents[waiting.pop()]:
+                if parent not in found:
+                    found.add(parent)
+                    waiting.append(parent)
+        lineages.append(sorted(found))
+    return lineages
+
+
+def _general_first(roots: Positions, children: Sequence[Positions]) -> Positions:
+    """All positions in the order of a walk that finishes what is below one before the next."""
+    order: dict[int, None] = {}
+    waiting = [int(at) for at in reversed(roots)]
+    while waiting:
+        at = waiting.pop()
+        if at not in order:
+            order[at] = None
+            waiting.extend(int(child) for child in reversed(children[at]))
+    return np.fromiter(order, dtype=np.intp, count=len(order))
+
+
+class _Runs:
+    """Sums over each concept and its descendants.
+
+    In the order of a walk down the tree these are one run of neighbours; only below a concept
+    with several parents there are more. Differences of running sums then replace long sums.
+    """
+
+    def __init__(self, parents: Sequence[Sequence[int]], order: Positions) -> None:
+        below: list[list[int]] = [[] for _ in parents]
+        lineages = _lineages(parents)
+        for rank, at in enumerate(order):
+            for above in lineages[at]:
+                below[above].append(rank)
+        runs = [_runs(ranks) for ranks in below]
+        self._starts = np.array([first[0] for first, *_ in runs], dtype=np.intp)
+        self._ends = np.array([first[1] for first, *_ in runs], dtype=np.intp)
+        self._more = [(at, run) for at, (_, *more) in enumerate(runs) for run in more]
+
+    def sums(self, shares: Floats) -> Floats:
+        """(b, n) shares in the order of the walk to (b, n) sums in the vocabulary's order."""
+        # Differences of running sums cancel: double precision keeps the small ones right.
+        running = np.zeros((len(shares), shares.shape[1] + 1), dtype=np.float64)
+        np.cumsum(shares, axis=1, dtype=np.float64, out=running[:, 1:])
+        sums = np.take(running, self._ends, axis=1) - np.take(running, self._starts, axis=1)
+        for at, (start, end) in self._more:
+            sums[:, at] += running[:, end] - running[:, start]
+        # Rounding may carry a sum of shares a hair beyond the whole, or below nothing.
+        return np.asarray(np.clip(sums, 0, 1), dtype=np.float32)
+
+
+def _runs(ranks: Sequence[int]) -> list[tuple[int, int]]:
+    """Ascending numbers as half-open runs of neighbours."""
+    cuts = [at for at in range(1, len(ranks)) if ranks[at] != ranks[at - 1] + 1]
+    edges = [0, *cuts, len(ranks)]
+    return [(ranks[start], ranks[end - 1] + 1) for start, end in pairwise(edges)]
+
+
+def _with_ancestors(centred: Floats, parents: Sequence[Sequence[int]]) -> Floats:
+    """Mix ancestors into each direction: scores are linear, so that their mean is one product."""
+    mixed = np.empty_like(centred)
+    for at, lineage in enumerate(_lineages(parents)):
+        mixed[at] = OWN_SHARE * centred[at] + (1 - OWN_SHARE) * centred[lineage].mean(axis=0)
+    return mixed

@@ -1,0 +1,3 @@
+"""The offline model, built from installed packages."""
+
+__all__: list[str] = []

@@ -1,0 +1,182 @@
+"""Pairs of labels, coarse then fine, ranked for photos: BREEDS' measure.
+
+Alper & Averbuch-Elor 2024, section 6.1 and supplement, 0.B.6. Of two distinct labels the one that
+is closer to the root is the coarse one. A pair (x, y) scores sim(x) + sim(y) − c·Ξ(x, y) for a
+photo. The constant c is chosen on one half of the photos and used on the other, and the two halves'
+recalls are averaged. To compare with (0.C.7, table 7): both labels in one prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hiersearch.geometry import exterior_angle, root_distance
+from hiersearch.progress import Progress, tell_nobody
+
+if TYPE_CHECKING:
+    from hiersearch.types import Floats, Integers
+
+
+__all__ = [
+    "CONSTANTS",
+    "Chosen",
+    "cross_validated",
+    "ordered_pairs",
+    "pair_ranks",
+    "prompt_ranks",
+]
+
+CONSTANTS: tuple[float, ...] = tuple(float(c) for c in np.linspace(0.0, 1.0, 20))
+"""The constants that are tried. The paper says 20 at equal steps; between which ends, was lost."""
+
+PAIR_SCORES_AT_ONCE = 2**21
+"""Scores of pairs that are held together: few enough to stay close to the processor."""
+
+TEXTS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A cross-validated recall.
+
+    Attributes:
+        recall: Mean of the two halves' recalls, from 0 to 1.
+        constants: What was chosen for each half, on the other one.
+    """
+
+    recall: float
+    constants: tuple[float, float]
+
+
+def ordered_pairs(labels: Floats, root: Floats) -> tuple[Integers, Integers]:
+    """All pairs of labels of which the first is closer to the root than the second.
+
+    Args:
+        labels: (n, dim) rows of length 1.
+        root: (dim,).
+
+    Returns:
+        The positions of the first, and of the second; two labels of equal distance are no pair.
+    """
+    distances = np.asarray(root_distance(labels, root))
+    first, second = np.nonzero(distances[:, None] < distances[None, :])
+    return first, second
+
+
+def pair_ranks(
+    photos: Floats,
+    labels: Floats,
+    root: Floats,
+    truth: Sequence[tuple[int, int]],
+    constants: Sequence[float] = CONSTANTS,
+) -> Integers:
+    """The rank of each photo's true pair among all pairs, for each constant.
+
+    Args:
+        photos: (n, dim) rows of length 1.
+        labels: (m, dim) rows of length 1.
+        root: (dim,).
+        truth: For each photo the positions of its coarse and its fine label.
+        constants: c of them.
+
+    Returns:
+        (c, n) from 1, ties counting against the photo; one more than there are pairs where the
+        true one is none, because its coarse label is not the closer one to the root.
+    """
+    first, second = ordered_pairs(labels, root)
+    angles = np.empty(len(first), dtype=np.float32)
+    for label in np.unique(first):
+        mine = first == label
+        angles[mine] = exterior_angle(labels[label], labels[second[mine]], root)
+    column = {pair: at for at, pair in enumerate(zip(first.tolist(), second.tolist(), strict=True))}
+    own = np.array([column.get(pair, -1) for pair in truth], dtype=np.int64)
+    similar = photos @ labels.T
+    ranks = np.full((len(constants), len(photos)), len(first) + 1, dtype=np.int64)
+    rows_at_once = max(1, PAIR_SCORES_AT_ONCE // max(1, len(first)))
+    paired = np.flatnonzero(own >= 0)
+    for start in range(0, len(paired), rows_at_once):
+        rows = paired[start : start + rows_at_once]
+        both = similar[rows][:, first] + similar[rows][:, second]
+        for at, constant in enumerate(constants):
+            scores = both - np.float32(constant) * angles
+            true = scores[np.arange(len(rows)), own[rows]]
+            # The true pair is itself among those that are no worse.
+            ranks[at, rows] = np.count_nonzero(scores >= true[:, None], axis=1)
+    return ranks
+
+
+def cross_validated(
+    ranks: Integers, k: int, *, seed: int = 0, constants: Sequence[float] = CONSTANTS
+) -> Chosen | None:
+    """Recall among the first k pairs, the constant chosen on the half that is not measured.
+
+    Args:
+        ranks: (c, n) as `pair_ranks` gives them.
+        k: From 1 up.
+        seed: Deals the photos into halves, which differ by one photo at most.
+        constants: The c constants; of equally good ones the first is taken.
+
+    Returns:
+        None where there are not two photos to part.
+    """
+    order = np.random.default_rng(seed).permutation(ranks.shape[1])
+    halves = (order[: len(order) // 2], order[len(order) // 2 :])
+    if not len(halves[0]):
+        return None
+    hits = ranks <= k
+    recalls = [hits[:, half].mean(axis=1) for half in halves]
+    best = [int(np.argmax(recall)) for recall in recalls]
+    return Chosen(
+        recall=float((recalls[0][best[1]] + recalls[1][best[0]]) / 2),
+        constants=(float(constants[best[1]]), float(constants[best[0]])),
+    )
+
+
+def prompt_ranks(
+    photos: Floats,
+    texts: Callable[[Sequence[str]], Floats],
+    labels: Sequence[str],
+    truth: Sequence[tuple[int, int]],
+    prompt: str,
+    progress: Progress = tell_nobody,
+) -> Integers:
+    """The rank of each photo's true pair where a pair's score is that of one text with both labels.
+
+    All ordered pairs of distinct labels become texts: 7,140 for living17, 73,712 for entity13.
+
+    Args:
+        photos: (n, dim) rows of length 1.
+        texts: From k texts to (k, dim) rows of length 1.
+        labels: m of them.
+        truth: For each photo the positions of its coarse and its fine label.
+        prompt: With "{coarse}" and "{fine}".
+        progress: Told of the texts.
+
+    Returns:
+        (n,) from 1, ties counting against the photo.
+    """
+    pairs = [(x, y) for x in range(len(labels)) for y in range(len(labels)) if x != y]
+
+    def vectors(some: Sequence[tuple[int, int]]) -> Floats:
+        coarse = [prompt.replace("{coarse}", labels[x]) for x, _ in some]
+        return texts(
+            [text.replace("{fine}", labels[y]) for text, (_, y) in zip(coarse, some, strict=True)]
+        )
+
+    true = np.sum(photos * vectors(truth), axis=1, keepdims=True)
+    ranks = np.ones(len(photos), dtype=np.int64)
+    for start in range(0, len(pairs), TEXTS_AT_ONCE):
+        progress(prompt, start, len(pairs))
+        some = pairs[start : start + TEXTS_AT_ONCE]
+        column = {pair: at for at, pair in enumerate(some)}
+        ahead = photos @ vectors(some).T >= true
+        for row, pair in enumerate(truth):
+            if pair in column:
+                ahead[row, column[pair]] = False
+        ranks += np.count_nonzero(ahead, axis=1)
+    progress(prompt, len(pairs), len(pairs))
+    return ranks

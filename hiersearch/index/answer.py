@@ -1,0 +1,186 @@
+"""From a query's vector to levels, each with its concept and its photos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hiersearch.chains import Chain, Labeller, Link
+from hiersearch.descent import trim
+from hiersearch.geometry import exterior_angle
+from hiersearch.index.fields import combine, concept_filter
+from hiersearch.photos import path_to_text, text_to_path
+from hiersearch.qdrant import HierarchicalCollection, Hit
+from hiersearch.types import Floats
+
+if TYPE_CHECKING:
+    from hiersearch.index.fields import Filter
+
+__all__ = ["Answer", "Level", "PhotoHit", "answer", "trim_chain"]
+
+
+_ANSWER_VERSION = 1
+
+
+@dataclass(frozen=True)
+class PhotoHit:
+    """A photo of the index.
+
+    Attributes:
+        path: Its file.
+        copies: Further files of equal content.
+        score: Cosine to the query, in [−1, 1].
+    """
+
+    path: Path
+    copies: tuple[Path, ...]
+    score: float
+
+
+@dataclass(frozen=True)
+class Level:
+    """One step of a coarse-to-fine answer.
+
+    Attributes:
+        level: 1 is the coarsest.
+        concept: The concept's name.
+        concept_id: Its id in the vocabulary.
+        mass: Share of the posterior on the concept and all below it, in [0, 1]; None for
+            vocabularies without parents.
+        angle: Exterior angle from the concept to the query, in radians: small if the query is a
+            kind of it.
+        count: How many photos of the index lie under the concept.
+        photos: The nearest of them, nearest first.
+    """
+
+    level: int
+    concept: str
+    concept_id: str
+    mass: float | None
+    angle: float
+    count: int
+    photos: tuple[PhotoHit, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A query's answer from general to specific.
+
+    Attributes:
+        query: The text, or the path of the query's photo.
+        levels: From coarse to fine; empty where nothing in the vocabulary fits.
+        photos: The photos nearest to the query in the whole index, nearest first.
+    """
+
+    query: str
+    levels: tuple[Level, ...]
+    photos: tuple[PhotoHit, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer as plain data, in the documented format, version 1."""
+        return {
+            "version": _ANSWER_VERSION,
+            "query": self.query,
+            "levels": [
+                {
+                    "level": level.level,
+                    "concept": level.concept,
+                    "mass": None if level.mass is None else round(level.mass, 4),
+                    "angle": round(level.angle, 4),
+                    "count": level.count,
+                    "photos": [_photo_json(photo) for photo in level.photos],
+                }
+                for level in self.levels
+            ],
+            "photos": [_photo_json(photo) for photo in self.photos],
+        }
+
+
+def answer(
+    query: str,
+    vector: Floats,
+    *,
+    texts: bool,
+    photos: HierarchicalCollection,
+    labeller: Labeller,
+    levels: int,
+    limit: int,
+    where: Filter | None = None,
+) -> Answer:
+    """Answers one query.
+
+    Args:
+        query: How to name the query in the answer.
+        vector: (dim,), float32, unit length.
+        texts: Whether the vector is a text's.
+        photos: The photos to choose from.
+        labeller: Gives the vector its chain.
+        levels: The most levels to return, >= 1.
+        limit: The most photos per level, >= 0.
+        where: Counts and lists only the photos that pass.
+    """
+    chain = trim_chain(labeller.chains(vector[None], texts=texts)[0], levels, labeller)
+    return Answer(
+        query=query,
+        levels=tuple(
+            _level(number, link, vector, photos, labeller, limit, where)
+            for number, link in enumerate(chain, start=1)
+        ),
+        photos=_nearest(photos, vector, limit, where),
+    )
+
+
+def trim_chain(chain: Chain, levels: int, labeller: Labeller) -> Chain:
+    """Shortens a chain to at most `levels` links: both ends and the most familiar between."""
+    familiarity = [labeller.vocabulary[link.concept].familiarity for link in chain]
+    known = [value for value in familiarity if value is not None]
+    kept = trim(len(chain), levels, known if len(known) == len(chain) else None)
+    return tuple(chain[position] for position in kept)
+
+
+def _level(
+    number: int,
+    link: Link,
+    vector: Floats,
+    photos: HierarchicalCollection,
+    labeller: Labeller,
+    limit: int,
+    where: Filter | None,
+) -> Level:
+    vocabulary = labeller.vocabulary
+    parent = labeller.embeddings[vocabulary.position(link.concept)]
+    under = combine(concept_filter(link.concept), where)
+    return Level(
+        level=number,
+        concept=vocabulary[link.concept].name,
+        concept_id=link.concept,
+        mass=link.mass,
+        angle=float(exterior_angle(parent, vector, photos.root)),
+        count=photos.count(under),
+        photos=_nearest(photos, vector, limit, under),
+    )
+
+
+def _nearest(
+    photos: HierarchicalCollection, vector: Floats, limit: int, where: Filter | None
+) -> tuple[PhotoHit, ...]:
+    if limit == 0:
+        return ()
+    return tuple(
+        _photo_hit(hit)
+        for hit in photos.nearest(vector, limit=limit, filter=where, payload=["path"])
+    )
+
+
+def _photo_hit(hit: Hit) -> PhotoHit:
+    # Of equal files, one that is there: others may lie on a disk that is not connected.
+    paths = sorted(map(text_to_path, hit.payload["path"]), key=lambda path: not path.exists())
+    return PhotoHit(path=paths[0], copies=tuple(paths[1:]), score=hit.score)
+
+
+def _photo_json(photo: PhotoHit) -> dict[str, Any]:
+    stored: dict[str, Any] = {"path": path_to_text(photo.path), "score": round(photo.score, 4)}
+    if photo.copies:
+        stored["copies"] = [path_to_text(copy) for copy in photo.copies]
+    return stored

@@ -1,0 +1,357 @@
+"""One run over some files: decode, encode, label and store what a plan names.
+
+Items in lists of a bounded length.
+
+Gives stored photos chains from another vocabulary, without encoding a photo again.
+
+Reads photo files ahead of the encoder, in threads.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+from uuid import UUID
+
+import numpy as np
+from PIL.Image import Image
+from threadpoolctl import threadpool_limits
+
+from hiersearch.chains import Labeller, chain_payload
+from hiersearch.errors import UnreadablePhotoError
+from hiersearch.index.update.catalogue import (
+    KnownFile,
+    Plan,
+    StoredFiles,
+    file_payload,
+    photo_payload,
+)
+from hiersearch.index.update.summary import IngestSummary, Skip
+from hiersearch.photos import Photo, PhotoFile, content_hash, path_to_text, read_photo
+from hiersearch.qdrant import HierarchicalCollection
+from hiersearch.types import Floats
+
+__all__ = [
+    "Ingest",
+    "ReadFile",
+    "batches",
+    "read_file",
+    "reading_ahead",
+    "relabel",
+    "worker_threads",
+]
+
+
+_SMALLEST, _LARGEST = 8, 64
+_SECONDS = 1.0
+"""What a batch should take: the longer, the less storing costs; the shorter, the sooner progress
+is told and an interrupt is heard."""
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Files that were read, and those of their photos that are to be encoded."""
+
+    reads: list[ReadFile]
+    photos: dict[str, Photo]
+
+
+class Ingest:
+    """One run over some files.
+
+    Args:
+        photos: Where the points go.
+        stored: The files that the index knows; kept up to date as points are stored.
+        encode: For each list of upright RGB images their vectors, (n, dim) float32 unit rows; a
+            list is taken before the vectors of the one before it are given.
+        labeller: The labeller, given the first vectors of the run.
+        min_side: Shortest edge in pixels that the encoder looks at.
+        on_progress: Called with the number of files that are done and stored.
+    """
+
+    def __init__(
+        self,
+        photos: HierarchicalCollection,
+        stored: StoredFiles,
+        *,
+        encode: Callable[[Iterable[Sequence[Image]]], Generator[Floats]],
+        labeller: Callable[[Floats], Labeller],
+        min_side: int,
+        on_progress: Callable[[int], None],
+    ) -> None:
+        self._photos = photos
+        self._catalogue = stored.catalogue
+        self._stale = stored.stale
+        self._encode = encode
+        self._labeller = labeller
+        self._min_side = min_side
+        self._on_progress = on_progress
+        self._batch_size = _SMALLEST
+        self._arrived: set[str] = set()
+        self._summary = IngestSummary()
+
+    def run(self, plan: Plan, *, prune: bool = False) -> IngestSummary:
+        """Carries out a plan. What was reported as done stays done, whatever happens after.
+
+        Args:
+            plan: What to do.
+            prune: Also drop photos whose folder is missing or suddenly empty.
+
+        Returns:
+            What was done.
+        """
+        self._summary.unchanged = plan.unchanged
+        self._sync_files(self._stale)
+        missing = {path for paths in (plan.gone, *plan.lost.values()) for path in paths}
+        done = 0
+        with (
+            # NumPy's own second thread would spin for a while after every product.
+            threadpool_limits(1, user_api="blas"),
+            reading_ahead(plan.read, self._catalogue.snapshot(), self._min_side) as reads,
+        ):
+            for batch, vectors in self._encoded(batches(reads, lambda: self._batch_size)):
+                self._store(batch, vectors, missing)
+                done += len(batch.reads)
+                self._on_progress(done)
+        self._drop(plan.gone)
+        for folder, paths in plan.lost.items():
+            left = [path for path in paths if prune or self._has_moved(path)]
+            self._drop(left)
+            if len(left) < len(paths):
+                self._summary.lost[folder] = len(paths) - len(left)
+        return self._summary
+
+    def _encoded(self, reads: Iterator[list[ReadFile]]) -> Iterator[tuple[_Batch, Floats]]:
+        """Has each batch encoded while the one before it is stored."""
+        waiting: deque[_Batch] = deque()
+
+        def images() -> Iterator[list[Image]]:
+            for batch in reads:
+                photos = {read.point: read.photo for read in batch if read.photo is not None}
+                for point in list(photos):
+                    if self._catalogue.files_of(point) or any(point in b.photos for b in waiting):
+                        del photos[point]
+                waiting.append(_Batch(batch, photos))
+                yield [photo.image for photo in photos.values()]
+
+        begun = time.perf_counter()
+        with closing(self._encode(images())) as found:
+            for vectors in found:
+                now = time.perf_counter()
+                if len(vectors):
+                    fitting = len(vectors) * _SECONDS / (now - begun)
+                    self._batch_size = max(_SMALLEST, min(_LARGEST, int(fitting)))
+                begun = now
+                yield waiting.popleft(), vectors
+
+    def _settle(self, read: ReadFile) -> ReadFile:
+        """Decodes a file after all if the photo it was equal to has been dropped meanwhile."""
+        if read.photo or read.reason or self._catalogue.files_of(read.point):
+            return read
+        return read_file(read.file, frozenset(), self._min_side)
+
+    def _store(self, batch: _Batch, vectors: Floats, missing: set[str]) -> None:
+        reads = [self._settle(read) for read in batch.reads]
+        fresh: dict[str, Photo] = {}
+        for read in reads:
+            if read.photo is not None and not self._catalogue.files_of(read.point):
+                fresh.setdefault(read.point, read.photo)
+        touched: set[str] = set()
+        for read in reads:
+            if read.reason:
+                # What was stored of it stays: a file on a failing disk is not a deleted one.
+                self._summary.skipped.append(Skip(read.file.path, read.reason))
+                continue
+            path = path_to_text(read.file.path)
+            before = self._catalogue.remove(path)
+            if before is not None:
+                touched.add(before.photo)
+            self._count(read, before, missing)
+            self._catalogue.put(path, KnownFile.of(read.file, read.point))
+            touched.add(read.point)
+        if fresh:
+            self._upsert(fresh, batch, vectors)
+        self._sync_files(touched - fresh.keys())
+
+    def _count(self, read: ReadFile, before: KnownFile | None, missing: set[str]) -> None:
+        others = self._catalogue.files_of(read.point).keys()
+        if before is not None and before.photo == read.point:
+            self._summary.unchanged += 1
+            return
+        self._arrived.add(read.point)
+        if before is not None:
+            self._summary.updated += 1
+        elif not others:
+            self._summary.added += 1
+        elif others & missing:
+            # Each file that is gone can have moved to one place only.
+            missing.discard(min(others & missing))
+            self._summary.moved += 1
+        else:
+            self._summary.copies += 1
+
+    def _upsert(self, fresh: dict[str, Photo], batch: _Batch, vectors: Floats) -> None:
+        encoded = dict(zip(batch.photos, vectors, strict=True))
+        # What was known when the batch was encoded, and was dropped by the batch before it.
+        late = [point for point in fresh if point not in encoded]
+        if late:
+            with closing(self._encode([[fresh[point].image for point in late]])) as found:
+                encoded.update(zip(late, next(found), strict=True))
+        rows = np.stack([encoded[point] for point in fresh])
+        labeller = self._labeller(rows)
+        payloads = [
+            {
+                **photo_payload(photo),
+                **file_payload(self._catalogue.files_of(point)),
+                **chain_payload(chain, labeller.vocabulary),
+            }
+            for (point, photo), chain in zip(fresh.items(), labeller.chains(rows), strict=True)
+        ]
+        self._photos.upsert(list(fresh), rows, payloads)
+
+    def _drop(self, paths: Iterable[str]) -> None:
+        removed = [file for path in paths if (file := self._catalogue.remove(path))]
+        # A photo that came to another path was counted there, as moved.
+        self._summary.removed += sum(file.photo not in self._arrived for file in removed)
+        self._sync_files({file.photo for file in removed})
+
+    def _has_moved(self, path: str) -> bool:
+        file = self._catalogue.get(path)
+        return file is not None and file.photo in self._arrived
+
+    def _sync_files(self, photos: Iterable[str]) -> None:
+        """Makes the stored files of some photos those of the catalogue."""
+        files = {photo: self._catalogue.files_of(photo) for photo in photos}
+        kept = {photo: file_payload(known) for photo, known in files.items() if known}
+        self._photos.set_payload(list(kept), list(kept.values()))
+        self._photos.delete([photo for photo, known in files.items() if not known])
+
+
+T = TypeVar("T")
+
+
+def batches(items: Iterator[T], size: Callable[[], int]) -> Iterator[list[T]]:
+    """Yields the items in order, as many at a time as `size` says then, fewer at the end."""
+    while batch := list(islice(items, size())):
+        yield batch
+
+
+_PAGE = 512
+
+
+def relabel(
+    photos: HierarchicalCollection, labeller: Labeller, *, on_progress: Callable[[int], None]
+) -> int:
+    """Gives every stored photo its chain from another vocabulary, from its stored vector.
+
+    Returns:
+        How many photos were labelled.
+    """
+    done = 0
+    for batch in batches(photos.scroll(payload=[], with_vectors=True), lambda: _PAGE):
+        vectors = np.stack([record.vector for record in batch if record.vector is not None])
+        photos.set_payload(
+            [record.id for record in batch],
+            [chain_payload(chain, labeller.vocabulary) for chain in labeller.chains(vectors)],
+        )
+        done += len(batch)
+        on_progress(done)
+    return done
+
+
+_READERS = 2
+_AHEAD = 96
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """A file that was read.
+
+    Attributes:
+        file: The file.
+        point: Id of its photo's point; empty if it could not be read.
+        photo: Its photo; None where that is stored already.
+        reason: Why it could not be read; empty if it could.
+    """
+
+    file: PhotoFile
+    point: str = ""
+    photo: Photo | None = None
+    reason: str = ""
+
+
+def read_file(file: PhotoFile, equals: frozenset[str], min_side: int) -> ReadFile:
+    """Reads a file.
+
+    Args:
+        file: The file.
+        equals: Points whose photo it could equal; if it does, it is hashed and not decoded.
+        min_side: Shortest edge in pixels that will be looked at.
+
+    Returns:
+        What was read; a file that cannot be read gives a reason, not an error.
+    """
+    try:
+        if equals and (point := _point_id(content_hash(file.path))) in equals:
+            return ReadFile(file, point)
+        photo = read_photo(file.path, min_side=min_side)
+    except UnreadablePhotoError as error:
+        return ReadFile(file, reason=error.message)
+    return ReadFile(file, _point_id(photo.content_hash), photo)
+
+
+def _point_id(content: str) -> str:
+    """The hash of a file's content as a UUID, which is what stores take for an id."""
+    return str(UUID(hex=content))
+
+
+@contextmanager
+def worker_threads(count: int, name: str) -> Iterator[ThreadPoolExecutor]:
+    """Threads that, when the block is left for whatever reason, only end what they have begun."""
+    pool = ThreadPoolExecutor(count, thread_name_prefix=name)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def reading_ahead(
+    files: Sequence[PhotoFile], known: Mapping[int, frozenset[str]], min_side: int
+) -> Iterator[Iterator[ReadFile]]:
+    """Reads files ahead in threads, in order; leaving early cancels what was not begun.
+
+    Args:
+        files: The files.
+        known: Points of the stored photos, by their file's size in bytes.
+        min_side: Shortest edge in pixels that will be looked at.
+
+    Yields:
+        The files that were read, in the order of `files`.
+    """
+    with worker_threads(_READERS, "read-photos") as pool:
+        yield _read_ahead(pool, files, known, min_side)
+
+
+def _read_ahead(
+    pool: ThreadPoolExecutor,
+    files: Sequence[PhotoFile],
+    known: Mapping[int, frozenset[str]],
+    min_side: int,
+) -> Iterator[ReadFile]:
+    waiting = iter(files)
+    pending: deque[Future[ReadFile]] = deque()
+    while True:
+        pending.extend(
+            pool.submit(read_file, file, known.get(file.size, frozenset()), min_side)
+            for file in islice(waiting, _AHEAD - len(pending))
+        )
+        if not pending:
+            return
+        yield pending.popleft().result()

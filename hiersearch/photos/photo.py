@@ -1,0 +1,371 @@
+"""Reads a photo into memory once, and decodes it whatever is wrong with it, or says why not.
+
+What the EXIF block of a photo says: how it was held, and when it was taken.
+
+Keeps Pillow from writing to stderr while it decodes, in as many threads as there are.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import hashlib
+import logging
+import re
+import stat
+import threading
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    ExifTags,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from hiersearch.errors import UnreadablePhotoError
+from hiersearch.photos.pixels import shrink, to_rgb, turn_upright
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, MutableSequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from PIL import Image
+    from PIL.ImageFile import ImageFile
+
+__all__ = [
+    "MAX_PIXELS",
+    "PILLOW_QUIET",
+    "Photo",
+    "content_hash",
+    "read_exif",
+    "read_photo",
+]
+
+# The largest phone cameras take 200 megapixels. (In WebP and TIFF Pillow itself stops at 179.)
+MAX_PIXELS = 200_000_000
+_MAX_BYTES = 512 * 2**20
+
+# A photo that is to be resized to n pixels is decoded to at least this many times n: Pillow's
+# documentation of `thumbnail` calls the result of a gap of 2 nearly indistinguishable.
+_GAP = 2
+
+_HASH_DIGITS = 32
+
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_HEIC_BRANDS = frozenset(
+    {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
+)
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A decoded photo.
+
+    Attributes:
+        image: 8-bit RGB, upright, without metadata; perhaps smaller than the file's.
+        width: Of the upright photo in the file, in pixels.
+        height: Likewise.
+        taken: When the photo was taken, if its EXIF block says so; with an offset from UTC if that
+            is stated, else in the camera's local time.
+        content_hash: Of the file's bytes, as `content_hash` gives it.
+    """
+
+    image: Image.Image
+    width: int
+    height: int
+    taken: datetime | None
+    content_hash: str
+
+
+def content_hash(path: Path) -> str:
+    """Return the first half of the SHA-256 of a file's bytes: 32 hexadecimal digits, like a UUID.
+
+    Raises:
+        UnreadablePhotoError: The file cannot be read.
+    """
+    try:
+        _size_of_regular(path)
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:_HASH_DIGITS]
+    except (OSError, ValueError) as error:
+        raise UnreadablePhotoError(_file_reason(error)) from error
+
+
+def read_photo(path: Path, *, min_side: int | None = None, max_pixels: int = MAX_PIXELS) -> Photo:
+    """Read and decode a photo: JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF, or HEIC with pillow-heif.
+
+    The format is told by the file's first bytes, never by its name. Of an animation the first
+    frame is read, of a file with several pictures the main one. Safe to call from several threads.
+
+    Args:
+        path: A regular file of at most 512 MiB.
+        min_side: The size in pixels that the photo's shorter side will be resized to. Lets the
+            photo be decoded smaller, much faster for a JPEG, but never below twice that size.
+        max_pixels: The most pixels a file may claim; nothing is decoded of one that claims more.
+
+    Returns:
+        The photo, upright and in 8-bit RGB; see `hiersearch.photos.pixels` for what becomes of
+        transparent and deeper pixels.
+
+    Raises:
+        UnreadablePhotoError: With the reason alone as its message, in a few plain words.
+    """
+    try:
+        data = _read(path)
+        with PILLOW_QUIET:
+            return _decode(data, min_side=min_side, max_pixels=max_pixels)
+    except UnreadablePhotoError as error:
+        error.add_note(f"Photo: {path!a}")
+        raise
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if _size_of_regular(path) > _MAX_BYTES:
+            raise UnreadablePhotoError(f"file of more than {_MAX_BYTES // 2**20} MiB")
+        data = path.read_bytes()
+    except (OSError, ValueError, MemoryError) as error:
+        raise UnreadablePhotoError(_file_reason(error)) from error
+    if not data:
+        raise UnreadablePhotoError("empty file")
+    return data
+
+
+def _size_of_regular(path: Path) -> int:
+    status = path.stat()
+    # Opening a pipe would wait for a writer, and some devices never end.
+    if not stat.S_ISREG(status.st_mode):
+        raise UnreadablePhotoError("not a regular file")
+    return status.st_size
+
+
+def _decode(data: bytes, *, min_side: int | None, max_pixels: int) -> Photo:
+    form = _format_of(data)
+    if form is None:
+        raise UnreadablePhotoError("not an image, or not in a format that can be read")
+    try:
+        # The plugins themselves, because Image.open warns of and refuses sizes by a global limit.
+        with _OPENERS[form](BytesIO(data)) as image:
+            width, height = image.size
+            if width * height > max_pixels:
+                raise UnreadablePhotoError(
+                    f"too many pixels ({width} x {height}; the limit is {max_pixels:,})"
+                )
+            if min_side is not None and form == "JPEG":
+                image.draft(None, (_GAP * min_side, _GAP * min_side))
+            image.load()
+            # Only now: some formats turn themselves upright as they are loaded.
+            orientation, taken = read_exif(image)
+            rgb = to_rgb(image)
+        if min_side is not None:
+            rgb = shrink(rgb, _GAP * min_side)
+        upright = turn_upright(rgb, orientation)
+    except UnreadablePhotoError:
+        raise
+    # On hostile files Pillow has raised TypeError, ValueError, SyntaxError, KeyError, struct.error,
+    # MemoryError and more: all of it means that this photo cannot be decoded.
+    except Exception as error:
+        raise UnreadablePhotoError(_image_reason(error, form)) from error
+    if orientation >= 5:
+        width, height = height, width
+    content = hashlib.sha256(data).hexdigest()[:_HASH_DIGITS]
+    return Photo(upright, width, height, taken, content)
+
+
+def _format_of(data: bytes) -> str | None:
+    """Tell the format by the first bytes."""
+    if data[4:8] == b"ftyp":
+        box = data[: max(16, min(int.from_bytes(data[:4]), 4096))]
+        brands = {box[8:12]} | {box[start : start + 4] for start in range(16, len(box), 4)}
+        # "mif1" stands in both: AVIF is told by its own brand among the compatible ones.
+        if brands & _AVIF_BRANDS:
+            return "AVIF"
+        return "HEIC" if brands & _HEIC_BRANDS else None
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WebP"
+    return next((form for form, start in _STARTS if data.startswith(start)), None)
+
+
+def _open_heic(file: IO[bytes]) -> ImageFile:
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        raise UnreadablePhotoError(
+            "HEIC needs the package pillow-heif",
+            hint='Install it: pip install "hiersearch[heic]"',
+        ) from error
+    image: ImageFile = HeifImageFile(file)  # type: ignore[no-untyped-call]
+    return image
+
+
+def _open_avif(file: IO[bytes]) -> ImageFile:
+    if not AvifImagePlugin.SUPPORTED:
+        raise UnreadablePhotoError(
+            "this build of Pillow cannot read AVIF", hint="Install Pillow from its wheel"
+        )
+    return AvifImagePlugin.AvifImageFile(file)
+
+
+_OPENERS: dict[str, Callable[[IO[bytes]], ImageFile]] = {
+    "AVIF": _open_avif,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "HEIC": _open_heic,
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "WebP": WebPImagePlugin.WebPImageFile,
+}
+_STARTS = (
+    ("JPEG", b"\xff\xd8\xff"),
+    ("PNG", b"\x89PNG\r\n\x1a\n"),
+    ("GIF", (b"GIF87a", b"GIF89a")),
+    ("BMP", b"BM"),
+    ("TIFF", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+)
+
+
+def _file_reason(error: Exception) -> str:
+    match error:
+        case OSError(errno=errno.ENOENT | errno.ENOTDIR):
+            return "not there any more"
+        case OSError(strerror=str(text)):
+            return text.lower()
+        case MemoryError():
+            return "too large for this machine's memory"
+    return "not a path that can be opened"
+
+
+def _image_reason(error: Exception, form: str) -> str:
+    if isinstance(error, MemoryError):
+        return "too large for this machine's memory"
+    if isinstance(error, Image.DecompressionBombError):
+        return "too many pixels"
+    if isinstance(error, EOFError) or "truncated" in str(error).lower():
+        return f"truncated {form} file"
+    return f"damaged {form} file, or of an unusual kind"
+
+
+# Which moment each is, best first, and the tag with its distance from UTC.
+_DATE_TAGS = (
+    (ExifTags.Base.DateTimeOriginal, ExifTags.Base.OffsetTimeOriginal),
+    (ExifTags.Base.DateTimeDigitized, ExifTags.Base.OffsetTimeDigitized),
+    (ExifTags.Base.DateTime, ExifTags.Base.OffsetTime),
+)
+# "2021:07:03 14:05:59" by the book; some programs write ISO 8601, or no seconds.
+_DATE = re.compile(r"\s*(\d{4})[:/-](\d\d)[:/-](\d\d)[ T](\d\d):(\d\d)(?::(\d\d))?")
+_OFFSET = re.compile(r"\s*([+-]\d\d):?(\d\d)")
+
+
+def read_exif(image: Image.Image) -> tuple[int, datetime | None]:
+    """Read the EXIF block of a decoded image.
+
+    Returns:
+        The orientation, 1 (upright) to 8, and when the photo was taken: with its offset from UTC
+        where that is stated, else in the unknown local time of the camera. None if not stated, or
+        not a date. A broken block counts as none: the photo is a photo all the same.
+    """
+    tags: dict[int, object] = {}
+    # Pillow raises nearly anything on a broken block, and a block is read piece by piece.
+    with suppress(Exception):
+        exif = image.getexif()
+        tags.update(exif)
+        tags.update(exif.get_ifd(ExifTags.IFD.Exif))
+    orientation = tags.get(ExifTags.Base.Orientation)
+    return (
+        orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1,
+        _date_taken(tags),
+    )
+
+
+def _date_taken(tags: Mapping[int, object]) -> datetime | None:
+    for date_tag, offset_tag in _DATE_TAGS:
+        date = _DATE.match(_text(tags.get(date_tag)))
+        if date is None:
+            continue
+        year, month, day, hour, minute, second = date.groups(default="00")
+        offset = _OFFSET.match(_text(tags.get(offset_tag)))
+        moment = f"{year}-{month}-{day}T{hour}:{minute}:{second}"
+        for zone in (":".join(offset.groups()), "") if offset else ("",):
+            with suppress(ValueError):  # "0000:00:00 00:00:00", the 31st of June, +99:00
+                return datetime.fromisoformat(moment + zone)
+    return None
+
+
+def _text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+# An entry as `warnings.filterwarnings("ignore", module="PIL")` makes it.
+_FILTER = ("ignore", None, Warning, re.compile(r"PIL(\.|$)"), 0)
+
+
+class _PillowQuiet:
+    """While any thread is inside, Pillow warns nobody.
+
+    `warnings.catch_warnings` saves the list of filters and puts it back: with several threads,
+    one may put back what another had only borrowed. So the first thread in adds one filter and the
+    last one out removes just that filter; whatever others do to the list meanwhile stays.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._no_last_resort = logging.NullHandler()
+        self._set_tiff_handler: Callable[[int | None], int | None] | None = None
+        self._tiff_handler: int | None = None
+
+    def __enter__(self) -> None:
+        filters = cast("MutableSequence[object]", warnings.filters)
+        with self._lock:
+            self._inside += 1
+            if _FILTER not in filters:
+                filters.insert(0, _FILTER)
+            if self._inside == 1:
+                # Without any handler, logging prints errors on stderr; handlers of the program's
+                # own still get them.
+                logging.getLogger("PIL").addHandler(self._no_last_resort)
+                self._set_tiff_handler = self._set_tiff_handler or _find_set_tiff_handler()
+                self._tiff_handler = self._set_tiff_handler(None)
+
+    def __exit__(self, *exception: object) -> None:
+        filters = cast("MutableSequence[object]", warnings.filters)
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                if _FILTER in filters:
+                    filters.remove(_FILTER)
+                logging.getLogger("PIL").removeHandler(self._no_last_resort)
+                if self._set_tiff_handler is not None:
+                    self._set_tiff_handler(self._tiff_handler)
+
+
+def _find_set_tiff_handler() -> Callable[[int | None], int | None]:
+    """Find the libtiff function that says where errors go: by default to stderr, past Python.
+
+    One damaged TIFF can write hundreds of lines. Pillow has no setting for it.
+    """
+    try:
+        extension = Image.core.__file__  # type: ignore[attr-defined]
+        setter: Any = ctypes.CDLL(extension).TIFFSetErrorHandler
+    except (AttributeError, OSError):  # a Pillow without libtiff, or that hides its symbols
+        return lambda handler: handler
+    setter.argtypes = [ctypes.c_void_p]
+    setter.restype = ctypes.c_void_p
+    return cast("Callable[[int | None], int | None]", setter)
+
+
+# One for the process, because what it changes is one for the process.
+PILLOW_QUIET = _PillowQuiet()

@@ -1,0 +1,492 @@
+"""The embedded store: Qdrant's own engine in this process, with the calls of a `QdrantClient`.
+
+Each collection is a folder below the client's path. The signatures, defaults and answers are those
+of `qdrant_client.QdrantClient`, so that code which uses it need not know which of the two it holds.
+Arguments that mean nothing here are refused, not ignored.
+
+One process may have a collection open. A write is in the write-ahead log when its call returns: a
+kill loses nothing that was acknowledged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import qdrant_edge as edge
+from qdrant_client import models
+
+# `qdrant_client.models` has another class of that name in its place.
+from qdrant_client.http.models import QueryResponse
+
+from hiersearch.errors import StoreError
+from hiersearch.qdrant.edge.convert_reads import (
+    edge_filter,
+    edge_order,
+    edge_payload,
+    edge_point_id,
+    edge_prefetches,
+    edge_query,
+    edge_search_params,
+    record,
+    scored_point,
+)
+from hiersearch.qdrant.edge.convert_writes import (
+    checked_payload,
+    collection_info,
+    delete_operation,
+    edge_operation,
+    index_schema,
+    merge_metadata,
+    payload_operation,
+    shard_config,
+    upsert_operation,
+)
+from hiersearch.qdrant.edge.failures import check_room, edge_errors, refuse
+from hiersearch.qdrant.edge.shards import Shards
+from hiersearch.qdrant.points import plain_id
+
+__all__ = ["EXACT_UP_TO", "EdgeClient"]
+
+EXACT_UP_TO = 100_000
+"""Points up to which every search passes over all vectors: exact, and fast enough (31 ms for
+100,000 vectors of 512 numbers). A graph takes minutes to build, and from texts it misses photos
+that lie in clumps: of the ten best descendants it finds 78 % at this size."""
+
+
+class EdgeClient:
+    """A `QdrantClient` for collections in a folder, without a server.
+
+    Nothing is opened or created before the first call that needs it. Use as a context manager, or
+    call `close`, so that another process can open the collections.
+
+    Args:
+        path: The folder that holds, or will hold, the collections.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._shards = Shards(self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"EdgeClient({str(self.path)!r})"
+
+    def close(self) -> None:
+        """Write everything out and let go of the collections. The client can be used again."""
+        self._shards.close()
+
+    # Collections
+
+    def create_collection(
+        self,
+        collection_name: str,
+        vectors_config: models.VectorParams | Mapping[str, models.VectorParams] | None = None,
+        **settings: Any,
+    ) -> bool:
+        """Create a collection, whole or not at all.
+
+        Raises:
+            CollectionError: There is one of that name.
+            StoreError: A setting is not for the embedded store, or the disk is full.
+        """
+        refuse(**settings)
+        if not vectors_config:
+            raise StoreError("a collection needs vectors_config")
+        config = shard_config(vectors_config, exact_up_to=EXACT_UP_TO)
+        self._shards.create(collection_name, config)
+        return True
+
+    def delete_collection(self, collection_name: str, **settings: Any) -> bool:
+        """Delete a collection; False where there is none.
+
+        Raises:
+            StoreLockedError: Another process has it open.
+        """
+        refuse(**settings)
+        return self._shards.drop(collection_name)
+
+    def collection_exists(self, collection_name: str, **settings: Any) -> bool:
+        """Whether there is a collection of that name, be it damaged."""
+        refuse(**settings)
+        return self._shards.exists(collection_name)
+
+    def get_collections(self, **settings: Any) -> models.CollectionsResponse:
+        """The names of all collections, sorted."""
+        refuse(**settings)
+        return models.CollectionsResponse(
+            collections=[models.CollectionDescription(name=name) for name in self._shards.names()]
+        )
+
+    def get_collection(self, collection_name: str, **settings: Any) -> models.CollectionInfo:
+        """The shape of a collection, and how many points it holds."""
+        refuse(**settings)
+        shard, folder = self._opened(collection_name)
+        with edge_errors(folder):
+            return collection_info(folder, shard)
+
+    def update_collection(
+        self, collection_name: str, metadata: Mapping[str, Any] | None = None, **settings: Any
+    ) -> bool:
+        """Change the metadata of a collection: these keys are set, those that are null removed."""
+        refuse(**settings)
+        _, folder = self._opened(collection_name)
+        with edge_errors(folder):
+            check_room(folder)
+            merge_metadata(folder, metadata or {})
+        return True
+
+    def create_payload_index(
+        self,
+        collection_name: str,
+        field_name: str,
+        field_schema: Any = None,
+        wait: bool = True,  # noqa: ARG002 - always waits
+        **settings: Any,
+    ) -> models.UpdateResult:
+        """Index a payload field. Before the data is better: `optimize` builds on it."""
+        refuse(**settings)
+        operation = edge.UpdateOperation.create_field_index(field_name, index_schema(field_schema))
+        return self._update(collection_name, operation)
+
+    def delete_payload_index(
+        self,
+        collection_name: str,
+        field_name: str,
+        wait: bool = True,  # noqa: ARG002 - always waits
+        **settings: Any,
+    ) -> models.UpdateResult:
+        """Drop the index of a payload field, if there is one; the field stays."""
+        refuse(**settings)
+        return self._update(collection_name, edge.UpdateOperation.delete_field_index(field_name))
+
+    def optimize(self, collection_name: str) -> bool:
+        """Reclaim the room of deleted points; above `EXACT_UP_TO` points, build the search graph.
+
+        Holds the interpreter's lock all the while, minutes for 100,000 points.
+
+        Returns:
+            Whether there was anything to do.
+        """
+        shard, folder = self._opened(collection_name)
+        with edge_errors(folder):
+            check_room(folder, needed=_size(folder))
+            return shard.optimize()
+
+    # Writing
+
+    def upsert(
+        self,
+        collection_name: str,
+        points: models.Batch | Sequence[models.PointStruct],
+        wait: bool = True,  # noqa: ARG002 - always waits
+        update_filter: models.Filter | None = None,
+        update_mode: models.UpdateMode | None = None,
+        **settings: Any,
+    ) -> models.UpdateResult:
+        """Insert points, or put them in the place of those with the same ids."""
+        refuse(**settings)
+        operation = upsert_operation(points, update_filter, update_mode)
+        return self._update(collection_name, operation)
+
+    def set_payload(
+        self,
+        collection_name: str,
+        payload: Mapping[str, Any],
+        points: Any,
+        key: str | None = None,
+        wait: bool = True,  # noqa: ARG002 - always waits
+        **settings: Any,
+    ) -> models.UpdateResult:
+        """Set payload fields of points; other fields stay."""
+        refuse(**settings)
+        return self._update(collection_name, payload_operation("set_payload", points, payload, key))
+
+    def set_payloads(
+        self,
+        collection_name: str,
+        ids: Sequence[Any],
+        payloads: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Set payload fields of many points, each its own.
+
+        What `batch_update_points` does, without an object per point, which costs as much again.
+        """
+        self._update_all(
+            collection_name,
+            [
+                edge.UpdateOperation.set_payload([edge_point_id(number)], checked_payload(payload))
+                for number, payload in zip(ids, payloads, strict=True)
+            ],
+        )
+
+    def overwrite_payload(
+        self,
+        collection_name: str,
+        payload: Mapping[str, Any],
+        points: Any,
+        wait: bool = True,  # noqa: ARG002 - always waits
+        **settings: Any,
+    ) -> models.UpdateResult:
+        """Replace the whole payload of points."""
+        refuse(**settings)
+        return self._update(
+            collection_name, payload_operation("overwrite_payload", points, payload)
+        )
+
+    def delete_payload(
+        self,
+        collection_name: str,
+        keys: Sequence[str],
+        points: Any,
+        wait: bool = True,  # noqa: ARG002 - always waits
+        **settings: Any,
+    ) -> models.UpdateResult:
+        """Remove payload fields of points."""
+        refuse(**settings)
+        return self._update(collection_name, payload_operation("delete_payload", points, keys))
+
+    def delete(
+        self,
+        collection_name: str,
+        points_selector: Any,
+        wait: bool = True,  # noqa: ARG002 - always waits
+        **settings: Any,
+    ) -> models.UpdateResult:
+        """Delete points, by their ids or by a filter."""
+        refuse(**settings)
+        return self._update(collection_name, delete_operation(points_selector))
+
+    def batch_update_points(
+        self,
+        collection_name: str,
+        update_operations: Sequence[models.UpdateOperation],
+        wait: bool = True,  # noqa: ARG002 - always waits
+        **settings: Any,
+    ) -> list[models.UpdateResult]:
+        """Carry out several changes in order. Not one transaction: a kill can fall between two."""
+        refuse(**settings)
+        operations = [edge_operation(operation) for operation in update_operations]
+        return self._update_all(collection_name, operations)
+
+    # Reading
+
+    def retrieve(
+        self,
+        collection_name: str,
+        ids: Sequence[Any],
+        with_payload: Any = True,
+        with_vectors: Any = False,
+        **settings: Any,
+    ) -> list[models.Record]:
+        """The points with the ids; those that are not there are left out."""
+        refuse(**settings)
+        shard, folder = self._opened(collection_name)
+        numbers: list[Any] = [edge_point_id(number) for number in ids]
+        with edge_errors(folder):
+            found = shard.retrieve(numbers, edge_payload(with_payload), with_vectors)
+        return [record(point) for point in found]
+
+    def scroll(
+        self,
+        collection_name: str,
+        scroll_filter: models.Filter | None = None,
+        limit: int = 10,
+        order_by: Any = None,
+        offset: Any = None,
+        with_payload: Any = True,
+        with_vectors: Any = False,
+        **settings: Any,
+    ) -> tuple[list[models.Record], int | str | None]:
+        """One page of points, by id, and the id at which the next page begins."""
+        refuse(**settings)
+        shard, folder = self._opened(collection_name)
+        with edge_errors(folder):
+            points, following = shard.scroll(
+                edge.ScrollRequest(
+                    offset=None if offset is None else edge_point_id(offset),
+                    limit=limit,
+                    filter=edge_filter(scroll_filter),
+                    with_payload=edge_payload(with_payload),
+                    with_vector=with_vectors,
+                    order_by=edge_order(order_by),
+                )
+            )
+        return [record(point) for point in points], _next_page(following)
+
+    def scroll_ids(
+        self,
+        collection_name: str,
+        scroll_filter: models.Filter | None = None,
+        limit: int = 10,
+        offset: Any = None,
+    ) -> tuple[list[int | str], int | str | None]:
+        """What `scroll` does, without an object per point, which costs more than the engine."""
+        shard, folder = self._opened(collection_name)
+        with edge_errors(folder):
+            points, following = shard.scroll(
+                edge.ScrollRequest(
+                    offset=None if offset is None else edge_point_id(offset),
+                    limit=limit,
+                    filter=edge_filter(scroll_filter),
+                    with_payload=False,
+                )
+            )
+        return [plain_id(point.id) for point in points], _next_page(following)
+
+    def count(
+        self,
+        collection_name: str,
+        count_filter: models.Filter | None = None,
+        exact: bool = True,
+        **settings: Any,
+    ) -> models.CountResult:
+        """How many points match."""
+        refuse(**settings)
+        shard, folder = self._opened(collection_name)
+        with edge_errors(folder):
+            request = edge.CountRequest(exact=exact, filter=edge_filter(count_filter))
+            return models.CountResult(count=shard.count(request))
+
+    def facet(
+        self,
+        collection_name: str,
+        key: str,
+        facet_filter: models.Filter | None = None,
+        limit: int = 10,
+        exact: bool = False,
+        **settings: Any,
+    ) -> models.FacetResponse:
+        """How many points hold each value of an indexed payload field, most frequent first."""
+        refuse(**settings)
+        shard, folder = self._opened(collection_name)
+        with edge_errors(folder):
+            answer = shard.facet(
+                edge.FacetRequest(key, limit=limit, exact=exact, filter=edge_filter(facet_filter))
+            )
+        return models.FacetResponse(
+            hits=[models.FacetValueHit(value=hit.value, count=hit.count) for hit in answer.hits]
+        )
+
+    def query_points(
+        self,
+        collection_name: str,
+        query: Any = None,
+        using: str | None = None,
+        prefetch: models.Prefetch | list[models.Prefetch] | None = None,
+        query_filter: models.Filter | None = None,
+        search_params: models.SearchParams | None = None,
+        limit: int = 10,
+        offset: int | None = None,
+        with_payload: Any = True,
+        with_vectors: Any = False,
+        score_threshold: float | None = None,
+        **settings: Any,
+    ) -> QueryResponse:
+        """The points that answer a query best."""
+        refuse(**settings)
+        shard, folder = self._opened(collection_name)
+        with edge_errors(folder):
+            points = shard.query(
+                edge.QueryRequest(
+                    limit=limit,
+                    offset=offset,
+                    query=edge_query(query, using),
+                    prefetches=edge_prefetches(prefetch),
+                    with_vector=with_vectors,
+                    with_payload=edge_payload(with_payload),
+                    filter=edge_filter(query_filter),
+                    score_threshold=score_threshold,
+                    params=edge_search_params(search_params),
+                )
+            )
+        return _response(points)
+
+    def scores(
+        self,
+        collection_name: str,
+        query: Any,
+        using: str | None = None,
+        query_filter: models.Filter | None = None,
+        search_params: models.SearchParams | None = None,
+        limit: int = 10,
+    ) -> dict[int | str, float]:
+        """The scores of the points that `query_points` gives, by id, as cheaply as `scroll_ids`."""
+        shard, folder = self._opened(collection_name)
+        with edge_errors(folder):
+            points = shard.query(
+                edge.QueryRequest(
+                    limit=limit,
+                    query=edge_query(query, using),
+                    with_payload=False,
+                    filter=edge_filter(query_filter),
+                    params=edge_search_params(search_params),
+                )
+            )
+        return {plain_id(point.id): point.score for point in points}
+
+    def query_batch_points(
+        self, collection_name: str, requests: Sequence[models.QueryRequest], **settings: Any
+    ) -> list[QueryResponse]:
+        """Several queries in one pass, cheaper than one by one."""
+        refuse(**settings)
+        shard, folder = self._opened(collection_name)
+        with edge_errors(folder):
+            batch = edge.QueryBatchRequest([_request(request) for request in requests])
+            return [_response(points) for points in shard.query_batch(batch)]
+
+    def _opened(self, name: str) -> tuple[edge.EdgeShard, Path]:
+        return self._shards.shard(name), self._shards.folder(name)
+
+    def _update(self, name: str, operation: edge.UpdateOperation) -> models.UpdateResult:
+        return self._update_all(name, [operation])[0]
+
+    def _update_all(
+        self, name: str, operations: Sequence[edge.UpdateOperation]
+    ) -> list[models.UpdateResult]:
+        shard, folder = self._opened(name)
+        with edge_errors(folder):
+            check_room(folder)
+            for operation in operations:
+                shard.update(operation)
+        done = models.UpdateResult(operation_id=None, status=models.UpdateStatus.COMPLETED)
+        return [done] * len(operations)
+
+
+def _request(request: models.QueryRequest) -> edge.QueryRequest:
+    refuse(shard_key=request.shard_key, lookup_from=request.lookup_from)
+    return edge.QueryRequest(
+        limit=10 if request.limit is None else request.limit,
+        offset=request.offset,
+        query=edge_query(request.query, request.using),
+        prefetches=edge_prefetches(request.prefetch),
+        with_vector=request.with_vector,
+        with_payload=edge_payload(request.with_payload),
+        filter=edge_filter(request.filter),
+        score_threshold=request.score_threshold,
+        params=edge_search_params(request.params),
+    )
+
+
+def _next_page(offset: object) -> int | str | None:
+    return None if offset is None else plain_id(offset)
+
+
+def _response(points: Sequence[edge.ScoredPoint]) -> QueryResponse:
+    return QueryResponse(points=[scored_point(point) for point in points])
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_blocks * 512 for file in folder.rglob("*") if file.is_file())

@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hiersearch.descent import (
+    FLOOR,
+    NOTHING,
+    OWN_SHARE,
+    SHARPNESS,
+    Calibration,
+    PosteriorDescent,
+    calibrate,
+    trim,
+)
+from hiersearch.errors import VectorError
+
+# animal > dog > terrier, animal > cat; food > fruit, food > vegetable; tomato below both
+PARENTS = [(), (0,), (1,), (0,), (), (4,), (4,), (5, 6)]
+ANIMAL, DOG, TERRIER, CAT, FOOD, FRUIT, VEGETABLE, TOMATO = range(8)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def made_vectors(parents: list[tuple[int, ...]], seed: int, dim: int = 32) -> np.ndarray:
+    """Vectors in which a concept resembles its parents."""
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(len(parents), dim))
+    for at, above in enumerate(parents):
+        for parent in above:
+            rows[at] += rows[parent] * 0.7
+    return unit(rows)
+
+
+def slow_masses(parents, embeddings, centre, temperature, vector) -> list[float]:
+    """The formulas of the module's head, one concept at a time, in double precision."""
+    count = len(parents)
+
+    def lineage(at: int) -> set[int]:
+        return {at}.union(*(lineage(parent) for parent in parents[at]))
+
+    vector = np.asarray(vector, dtype=float) / np.linalg.norm(vector)
+    scores = []
+    for row in np.asarray(embeddings, dtype=float):
+        apart = row - centre
+        scores.append(float(apart @ vector / np.linalg.norm(apart)))
+    mixed = []
+    for at in range(count):
+        family = [scores[other] for other in lineage(at)]
+        mixed.append(OWN_SHARE * scores[at] + (1 - OWN_SHARE) * sum(family) / len(family))
+    weights = [math.exp(score / temperature) for score in mixed]
+    whole = sum(weights) + math.exp(NOTHING / SHARPNESS)
+    return [
+        sum(weights[below] for below in range(count) if at in lineage(below)) / whole
+        for at in range(count)
+    ]
+
+
+@st.composite
+def dags(draw: st.DrawFn) -> list[tuple[int, ...]]:
+    """Parents of up to 14 concepts whose numbers are shuffled, so that parents come late too."""
+    count = draw(st.integers(1, 14))
+    drawn = [
+        draw(st.sets(st.integers(0, at - 1), max_size=3)) if at else set() for at in range(count)
+    ]
+    places = draw(st.permutations(range(count)))
+    parents: list[tuple[int, ...]] = [()] * count
+    for at, above in enumerate(drawn):
+        parents[places[at]] = tuple(sorted(places[up] for up in above))
+    return parents
+
+
+@settings(max_examples=80, deadline=None)
+@given(dags(), st.integers(0, 2**31), st.floats(0.01, 2))
+def test_masses_match_the_formulas(parents, seed, temperature):
+    rng = np.random.default_rng(seed)
+    embeddings = unit(rng.normal(size=(len(parents), 8)))
+    centre = (rng.normal(size=8) * 0.2).astype(np.float32)
+    vectors = rng.normal(size=(3, 8)).astype(np.float32)
+    descent = PosteriorDescent(parents, embeddings, Calibration(centre, temperature, temperature))
+    expected = [slow_masses(parents, embeddings, centre, temperature, row) for row in vectors]
+    np.testing.assert_allclose(descent.masses(vectors), expected, atol=2e-4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(dags(), st.integers(0, 2**31), st.floats(0, 1))
+def test_a_chain_goes_down_and_loses_mass(parents, seed, floor):
+    rng = np.random.default_rng(seed)
+    embeddings = unit(rng.normal(size=(len(parents), 8)))
+    calibration = Calibration(np.zeros(8, dtype=np.float32), 0.05, 0.05)
+    descent = PosteriorDescent(parents, embeddings, calibration)
+    vectors = rng.normal(size=(4, 8)).astype(np.float32)
+    masses = descent.masses(vectors)
+    for chain, mass in zip(descent.chains(vectors, floor=floor), masses, strict=True):
+        roots = [at for at, above in enumerate(parents) if not above]
+        if not chain.concepts:
+            assert mass[roots].max() < floor
+            continue
+        assert chain.concepts[0] in roots
+        assert mass[chain.concepts[0]] == mass[roots].max()
+        for upper, lower in zip(chain.concepts, chain.concepts[1:], strict=False):
+            assert upper in parents[lower]
+        assert list(chain.masses) == sorted(chain.masses, reverse=True)
+        assert all(floor <= mass <= 1 for mass in chain.masses)
+        children = [at for at, above in enumerate(parents) if chain.concepts[-1] in above]
+        assert all(mass[child] < floor for child in children)
+
+
+def made_model(size: int = 3000, seed: int = 1) -> tuple[np.ndarray, np.ndarray, Calibration]:
+    """A large vocabulary's vectors, photos of its first 50 concepts, and their calibration."""
+    rng = np.random.default_rng(seed)
+    words = unit(rng.normal(size=(size, 64)) + rng.normal(size=64))
+    photos = unit(words[:50] - words.mean(axis=0) + 0.09 * rng.normal(size=(50, 64)))
+    return words, photos, calibrate(words, photos)
+
+
+def test_photos_get_their_concept_out_of_many():
+    words, photos, calibration = made_model()
+    descent = PosteriorDescent([()] * len(words), words, calibration)
+    found = [chain.concepts for chain in descent.chains(photos)]
+    assert sum(concepts == (at,) for at, concepts in enumerate(found)) >= 45
+
+
+@pytest.mark.parametrize("size", [1, 2, 20])
+def test_noise_fits_nothing_in_a_small_vocabulary_and_photos_do(size):
+    words, photos, calibration = made_model()
+    descent = PosteriorDescent([()] * size, words[:size], calibration)
+    noise = np.random.default_rng(5).normal(size=(400, 64)).astype(np.float32)
+    empty = sum(not chain.concepts for chain in descent.chains(noise))
+    assert empty >= 0.75 * len(noise)
+    chains = descent.chains(photos[:size])
+    assert [chain.concepts for chain in chains] == [(at,) for at in range(size)]
+    other = descent.chains(photos[size:50])
+    assert sum(not chain.concepts for chain in other) >= 0.75 * len(other)
+
+
+def test_nothing_is_negligible_beside_a_large_vocabulary():
+    words, photos, calibration = made_model(10_000)
+    descent = PosteriorDescent([()] * len(words), words, calibration)
+    assert descent.masses(photos).sum(axis=1).min() > 0.99
+
+
+def test_calibration_is_the_models_own_and_repeatable():
+    words, photos, calibration = made_model()
+    again = calibrate(words * 3, photos * 7)
+    np.testing.assert_allclose(again.centre, words.mean(axis=0), atol=1e-6)
+    assert again.temperature == pytest.approx(calibration.temperature, rel=1e-5)
+    centred = unit(words - words.mean(axis=0))
+    deviation = np.median(np.std(photos @ centred.T, axis=1))
+    assert calibration.temperature == pytest.approx(SHARPNESS * deviation, rel=1e-4)
+    stated = calibrate(words, temperature=0.07)
+    assert stated.temperature == 0.07
+    assert stated.text_temperature == pytest.approx(calibration.text_temperature)
+
+
+def test_a_calibration_needs_photos_or_a_temperature():
+    words, _, _ = made_model()
+    with pytest.raises(ValueError, match="temperature"):
+        calibrate(words)
+    with pytest.raises(VectorError):
+        calibrate(np.ones((5, 3), dtype=np.float32), temperature=0.1)
+
+
+def test_the_temperature_can_be_given_per_call():
+    words, photos, calibration = made_model()
+    descent = PosteriorDescent([()] * len(words), words, calibration)
+    sharp = descent.masses(photos, temperature=calibration.temperature / 4).max(axis=1)
+    assert (sharp >= descent.masses(photos).max(axis=1) - 1e-6).all()
+
+
+def test_the_familiar_one_of_two_equal_names_wins():
+    words, photos, calibration = made_model()
+    twins = np.concatenate([words[:1], words[:1], words[1:]])
+    parents = [()] * len(twins)
+    plain = PosteriorDescent(parents, twins, calibration).masses(photos[:1])[0]
+    assert plain[0] == pytest.approx(plain[1], rel=1e-4)
+    familiarity = [0.0, 5.0, *np.random.default_rng(0).normal(size=len(words) - 1)]
+    descent = PosteriorDescent(parents, twins, calibration, familiarity=familiarity)
+    (knowing,) = descent.masses(photos[:1])
+    assert knowing[1] > 5 * knowing[0]
+    scaled = [3 * value + 100 for value in familiarity]
+    again = PosteriorDescent(parents, twins, calibration, familiarity=scaled)
+    np.testing.assert_allclose(again.masses(photos[:1])[0], knowing, atol=1e-4)
+
+
+@pytest.mark.parametrize("familiarity", [[1.0, None, 2.0], [4.0, 4.0, 4.0]])
+def test_unknown_or_equal_familiarity_changes_nothing(familiarity):
+    words, photos, calibration = made_model()
+    plain = PosteriorDescent([()] * 3, words[:3], calibration).masses(photos)
+    descent = PosteriorDescent([()] * 3, words[:3], calibration, familiarity=familiarity)
+    np.testing.assert_array_equal(descent.masses(photos), plain)
+
+
+def test_blocks_change_nothing(monkeypatch):
+    embeddings = made_vectors(PARENTS, 3)
+    calibration = Calibration(np.zeros(32, dtype=np.float32), 0.2, 0.2)
+    descent = PosteriorDescent(PARENTS, embeddings, calibration)
+    vectors = np.random.default_rng(0).normal(size=(11, 32)).astype(np.float32)
+    whole = descent.masses(vectors)
+    monkeypatch.setattr("hiersearch.descent.BLOCK", 4)
+    np.testing.assert_allclose(descent.masses(vectors), whole, atol=1e-6)
+    assert len(descent.chains(vectors)) == 11
+    assert descent.chains(np.empty((0, 32), dtype=np.float32)) == []
+
+
+def test_a_shared_descendant_counts_once():
+    embeddings = made_vectors(PARENTS, 2)
+    calibration = Calibration(np.zeros(32, dtype=np.float32), 0.02, 0.02)
+    descent = PosteriorDescent(PARENTS, embeddings, calibration)
+    (mass,) = descent.masses(embeddings[[TOMATO]])
+    assert mass[TOMATO] > 0.9
+    assert mass[FOOD] <= 1
+    (chain,) = descent.chains(embeddings[[TERRIER]])
+    assert chain.concepts == (ANIMAL, DOG, TERRIER)
+    assert chain.masses[-1] >= FLOOR
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        np.zeros((2, 32)),
+        np.full((1, 32), np.nan),
+        np.full((1, 32), np.inf),
+        np.ones(32),
+        np.ones((2, 31)),
+    ],
+    ids=["zero", "nan", "inf", "one-dimensional", "other-dimension"],
+)
+def test_vectors_that_are_none_are_refused(bad):
+    embeddings = made_vectors(PARENTS, 2)
+    calibration = Calibration(np.zeros(32, dtype=np.float32), 0.1, 0.1)
+    descent = PosteriorDescent(PARENTS, embeddings, calibration)
+    with pytest.raises(VectorError):
+        descent.masses(bad.astype(np.float32))
+    with pytest.raises(VectorError):
+        descent.chains(bad.astype(np.float32))
+
+
+def test_parts_that_do_not_fit_are_refused():
+    embeddings = made_vectors(PARENTS, 2)
+    calibration = Calibration(np.zeros(32, dtype=np.float32), 0.1, 0.1)
+    with pytest.raises(VectorError, match="do not fit"):
+        PosteriorDescent(PARENTS[:-1], embeddings[:-2], calibration)
+    with pytest.raises(VectorError, match="do not fit"):
+        PosteriorDescent(PARENTS, embeddings[:, :8], calibration)
+
+
+def test_a_concept_at_the_centre_is_no_hub():
+    embeddings = made_vectors(PARENTS, 2)
+    calibration = Calibration(embeddings[0], 0.1, 0.1)
+    descent = PosteriorDescent(PARENTS, embeddings, calibration)
+    assert np.isfinite(descent.masses(embeddings)).all()
+
+
+@pytest.mark.parametrize(
+    ("length", "levels", "familiarity", "kept"),
+    [
+        (0, 4, None, ()),
+        (3, 4, None, (0, 1, 2)),
+        (4, 4, None, (0, 1, 2, 3)),
+        (6, 1, None, (5,)),
+        (6, 2, None, (0, 5)),
+        (7, 4, None, (0, 2, 4, 6)),
+        (9, 3, None, (0, 4, 8)),
+        (6, 4, [0, 1, 9, 2, 8, 0], (0, 2, 4, 5)),
+        (6, 4, [0, 5, 5, 5, 5, 0], (0, 1, 2, 5)),
+        (5, 1, [9, 9, 9, 9, 0], (4,)),
+        (5, 2, [0, 9, 9, 9, 0], (0, 4)),
+    ],
+)
+def test_trim(length, levels, familiarity, kept):
+    assert trim(length, levels, familiarity) == kept
+
+
+@given(st.integers(0, 60), st.integers(1, 20), st.booleans(), st.integers(0, 2**31))
+def test_trim_keeps_both_ends_and_the_order(length, levels, known, seed):
+    familiarity = np.random.default_rng(seed).normal(size=length).tolist() if known else None
+    kept = trim(length, levels, familiarity)
+    assert len(kept) == min(length, levels)
+    assert list(kept) == sorted(set(kept))
+    if length:
+        assert kept[-1] == length - 1
+    if length and levels > 1:
+        assert kept[0] == 0
+
+
+def test_no_level_at_all_is_refused():
+    with pytest.raises(ValueError, match="levels"):
+        trim(3, 0)
