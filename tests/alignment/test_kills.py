@@ -17,7 +17,7 @@ KILLER = """
 import os, signal, sys, time
 import datasets, torch
 torch.set_num_threads(1)
-from hiersearch.train import TrainingSettings, train
+from hiersearch.alignment import TrainingSettings, train
 import hiersearch.alignment.stock_trainer
 import json
 for line in sys.stdin:
