@@ -353,12 +353,14 @@ def _rows(features: Features) -> int | None:
 
 
 def _moved(empty: Features, columns: Sequence[Features]) -> Features:
-    """The empty text's features where the columns' lie."""
+    """The empty text's features on the device of the columns', and for the same task."""
     device = next(value.device for value in columns[0].values() if isinstance(value, Tensor))
-    return {
+    moved = {
         key: value.to(device) if isinstance(value, Tensor) else value
         for key, value in empty.items()
     }
+    # The stock collator adds it to the features of a column that `router_mapping` names.
+    return moved | {key: columns[0][key] for key in ("task",) if key in columns[0]}
 
 
 def _part(features: Features, rows: Tensor) -> Features:

@@ -74,6 +74,7 @@ def test_the_folder_opens_as_a_model(settings, environ, tmp_path):
     card = (run.output / "README.md").read_text()
     assert "| tau |" in card
     assert "hierarchies.csv" in card
+    assert "Alper, Morris" in card
 
 
 @needs_packages
