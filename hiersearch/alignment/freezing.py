@@ -95,9 +95,9 @@ def suitable_learning_rate(weights: int) -> float:
     """A learning rate for so many trained weights.
 
     1e-4 · (3.7e6 / weights)^1.5, from 1e-7 to 1e-4. Measured on the offline
-    model only: 1e-4 suits its last two layers (3.7 million weights), 2e-5 all six (10.6 million). For
-    CLIP-B (38 million) that gives 2.8e-6, where Alper & Averbuch-Elor 2024 use 1e-7 for an epoch of
-    9,000 small steps.
+    model only: 1e-4 suits its last two layers (3.7 million weights), 2e-5 all six (10.6 million).
+    For CLIP-B (38 million) that gives 2.8e-6, where Alper & Averbuch-Elor 2024 use 1e-7 for an
+    epoch of 9,000 small steps.
 
     Args:
         weights: As `Trained` counts them.

@@ -109,11 +109,9 @@ class TrainingSettings:
         if not all(0 <= beta < 1 for beta in self.betas):
             raise UsageError(f"betas are {self.betas}, which are not both from 0 to below 1")
         if not 0 <= self.validation < 1:
-            raise UsageError(
-                f"validation is {self.validation}, which is not a share from 0 to below 1"
-            )
+            raise UsageError(f"validation is {self.validation}, which is not from 0 to below 1")
         if not 0 <= self.widest <= 1:
-            raise UsageError(f"widest is {self.widest}, which is not a share from 0 to 1")
+            raise UsageError(f"widest is {self.widest}, which is not from 0 to 1")
         if self.deepest is not None and self.deepest < 2:
             raise UsageError(f"deepest is {self.deepest}, which is less than 2 tiers")
 
@@ -168,7 +166,8 @@ def _read(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
         return values
     if not isinstance(base, str):
         raise UsageError(
-            f"the recipe {path} extends {base!r}, which is not a file name", hint="Name one file"
+            f"the recipe {path} extends {base!r}, which is not a file name",
+            hint="Name one file",
         )
     beneath = _read((path.parent / base).resolve(), (*below, path))
     options = {**beneath.get("options", {}), **values.get("options", {})}
