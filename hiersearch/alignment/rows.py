@@ -25,7 +25,7 @@ from hiersearch.progress import Progress, tell_nobody
 
 __all__ = [
     "PreparedData",
-    "Row",
+    "TrainingRow",
     "drawn_rows",
     "hierarchy_rows",
     "prepare_data",
@@ -33,7 +33,7 @@ __all__ = [
     "with_photos",
 ]
 
-Row: TypeAlias = dict[str, Any]
+TrainingRow: TypeAlias = dict[str, Any]
 
 PHOTO = "photo"
 """Column of a photo's path; empty if there is none."""
@@ -50,14 +50,14 @@ class PreparedData:
         source: The data as it was loaded.
         rows: To train on, with the columns that `HierarchyCollator` reads.
         validation: Hierarchies to validate with; empty if none were to be kept.
-        kept_rows: The same as rows with the columns of `rows`, and with photos if those have any.
+        kept_rows: The same as rows, with the columns of `rows`, and with photos if those have any.
         steps: The number of batches.
     """
 
     source: TrainingData
-    rows: list[Row]
+    rows: list[TrainingRow]
     validation: tuple[Hierarchy, ...]
-    kept_rows: list[Row]
+    kept_rows: list[TrainingRow]
     steps: int
 
     @property
@@ -121,7 +121,7 @@ def prepare_data(
 
 def hierarchy_rows(
     hierarchies: Sequence[Hierarchy], *, negatives: bool = True, deepest: int | None = None
-) -> list[Row]:
+) -> list[TrainingRow]:
     """One row for each hierarchy, with the columns that `HierarchyCollator` reads.
 
     Args:
@@ -141,7 +141,7 @@ def hierarchy_rows(
     return rows
 
 
-def drawn_rows(rows: Sequence[Row], count: int, *, seed: int) -> list[Row]:
+def drawn_rows(rows: Sequence[TrainingRow], count: int, *, seed: int) -> list[TrainingRow]:
     """`count` rows at random, without repeats; all of them if there are no more.
 
     Raises:
@@ -154,7 +154,7 @@ def drawn_rows(rows: Sequence[Row], count: int, *, seed: int) -> list[Row]:
     return random.Random(seed).sample(list(rows), count)
 
 
-def with_photos(rows: Iterable[Row], specimens: Iterable[Specimen]) -> list[Row]:
+def with_photos(rows: Iterable[TrainingRow], specimens: Iterable[Specimen]) -> list[TrainingRow]:
     """A row for each photo of the kind that a row's most specific text names.
 
     Args:
@@ -175,7 +175,7 @@ def with_photos(rows: Iterable[Row], specimens: Iterable[Specimen]) -> list[Row]
     return found if any(row[PHOTO] for row in found) else []
 
 
-def rows_texts(rows: Iterable[Row]) -> list[str]:
+def rows_texts(rows: Iterable[TrainingRow]) -> list[str]:
     """All texts of the rows, with repeats."""
     return [text for row in rows for name, text in row.items() if name != PHOTO]
 
@@ -199,11 +199,11 @@ def _parted(
     return parts.train, parts.validation
 
 
-def _deepest(row: Row) -> str:
+def _deepest(row: TrainingRow) -> str:
     """The most specific text of a row, whose columns are in order."""
     texts: list[str] = [text for name, text in row.items() if name.startswith("positive_") and text]
     return texts[-1]
 
 
-def _columns(side: str, texts: tuple[str, ...], tiers: int) -> Row:
+def _columns(side: str, texts: tuple[str, ...], tiers: int) -> TrainingRow:
     return {f"{side}_{tier + 1}": texts[tier] if tier < len(texts) else "" for tier in range(tiers)}
