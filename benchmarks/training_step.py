@@ -5,8 +5,8 @@
 HIERARCHIES is a file in HierarCaps' train format. Both train the offline model's last two layers
 with the RE loss. *plain* embeds all 8B texts of a batch, repeats too, padded to the longest, and
 runs the frozen encoder in each step; *ours* is what `hiersearch train` does: distinct texts in
-groups of like length, and vectors from before training kept. Their steps take turns; losses must
-agree. Tokenising counts; the time to make the kept vectors is told apart.
+groups of similar length, and vectors from before training kept. Their steps take turns; losses must
+agree. Tokenising counts; the time to make the kept vectors is reported separately.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from torch.nn.functional import normalize
 from hiersearch.alignment.batches import HierarchyCollator
 from hiersearch.alignment.freezing import train_last_layers
 from hiersearch.alignment.losses import RadialEmbeddingLoss
-from hiersearch.alignment.losses.radial_embedding import radial_embedding_terms
+from hiersearch.alignment.losses.radial_embedding import AngleCost
+from hiersearch.alignment.losses.triples import triple_terms
 from hiersearch.alignment.rows import drawn_rows, hierarchy_rows, rows_texts
-from hiersearch.alignment.teacher import Teacher
+from hiersearch.alignment.training import Teacher
 from hiersearch.data.training_sources import load_data
 from hiersearch.encoder import HierarchicalEncoder
 from hiersearch.evaluation.embedder import Embedder
@@ -52,7 +53,9 @@ class Plain:
             before = normalize(self.teacher(dict(features))["sentence_embedding"])
         columns = vectors[:-1].reshape(len(rows[0]), len(rows), -1).transpose(0, 1)
         tiers = columns.shape[1] // 2
-        mean, minimax = radial_embedding_terms(columns[:, :tiers], columns[:, tiers:], vectors[-1])
+        mean, minimax = triple_terms(
+            columns[:, :tiers], columns[:, tiers:], vectors[-1], AngleCost()
+        )
         cosines = (vectors[:-1] * before[:-1]).sum(dim=1)
         parts = {
             "mean": mean,

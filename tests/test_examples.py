@@ -47,6 +47,21 @@ def test_attach(capsys):
     assert len(path) > 1
 
 
+def test_loss_with_stock_trainer(tmp_path, capsys):
+    for package in ("accelerate", "datasets"):
+        pytest.importorskip(package, reason="needs pip install hiersearch[train]")
+    run("loss_with_stock_trainer.py", tmp_path / "out")
+    losses, *texts = [line for line in capsys.readouterr().out.splitlines() if " -> " in line]
+    first, last = map(float, losses.removeprefix("loss ").split(" -> "))
+    assert last < first - 0.1
+    assert [line.partition("  ")[2] for line in texts] == [
+        "animal", "goat", "a red goat near a house",
+    ]  # fmt: skip
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "RadialEmbeddingLoss" in card
+    assert "Emergent Visual-Semantic Hierarchies in Image-Text Representations" in card
+
+
 def test_the_collection_of_the_cluster(monkeypatch, capsys):
     with serving(api_key="secret") as server:
         monkeypatch.setenv("QDRANT_API_KEY", "wrong")

@@ -93,7 +93,7 @@ def run(recipe: Path, seed: int, data: Path, output: Path, keep: bool) -> dict[s
     settings = TrainingSettings(**{**read_recipe(recipe), "seed": seed})
     folder = output / f"{recipe.stem}-{seed}"
     with progress_on_stderr() as progress:
-        done = train(settings, folder, environ=os.environ, progress=progress)
+        done = train(settings, folder, on_progress=progress)
     embedder = Embedder(HierarchicalEncoder(folder), cache=None)
     embedder.root = done.root  # also where no index could use it
     base = Embedder(HierarchicalEncoder(settings.model), cache=cache_dir(os.environ))

@@ -119,7 +119,7 @@ def run(recipe: Path, seed: int, output: Path) -> dict[str, Any]:
     folder = output / f"{recipe.stem}-{seed}"
     environ = os.environ | {"HIERSEARCH_DATA": str(output)}
     with progress_on_stderr() as progress:
-        done = train(settings, folder, environ=environ, progress=progress)
+        done = train(settings, folder, on_progress=progress, environ=environ)
     embedder = Embedder(HierarchicalEncoder(folder), cache=None)
     specimens = read_specimens(output / "taxonomy.csv").specimens
     kept = split_specimens(specimens, share=settings.validation, seed=seed).validation

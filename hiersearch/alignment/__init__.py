@@ -1,6 +1,6 @@
 """Alignment: fine-tuning a dual encoder so that its geometry follows hierarchies.
 
-Importing the package imports no torch; `train` does when it is first used.
+Importing the package does not import torch; the first use of `train` does.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from hiersearch.alignment.settings import TrainingSettings, read_recipe
 
 if TYPE_CHECKING:
-    from hiersearch.alignment.trainer import TrainingRun, train
+    from hiersearch.alignment.training import TrainingRun, train
 
 __all__ = ["TrainingRun", "TrainingSettings", "read_recipe", "train"]
 
 
 def __getattr__(name: str) -> object:
     if name in ("TrainingRun", "train"):
-        from hiersearch.alignment import trainer
+        from hiersearch.alignment import training
 
-        return getattr(trainer, name)
+        return getattr(training, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

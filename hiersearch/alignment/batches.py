@@ -1,16 +1,14 @@
-"""From rows of a data set to one batch, each distinct text tokenised once.
+"""Batches of hierarchies: from rows to features, and from features to vectors.
 
-Stands in for the trainer's own collator, which tokenises column after column: the losses take both.
-Rows hold `positive_1` ... `positive_T`, general to specific, and where there are negatives
-`negative_1` ... `negative_T`; `photo`, an image or its path; and `label`. An empty text is a tier
-that this row's hierarchy does not have, an empty path a photo.
+Rows hold `positive_1` ... `positive_T`, general to specific, and optionally `negative_1` ...
+`negative_T`; `photo`, an image or its path; and `label`. An empty text is a tier that this row's
+hierarchy does not have; an empty path is a photo that it does not have.
 
-From a batch's columns of texts to their vectors, each distinct text computed once.
-
-In a batch of hierarchies a third of the texts are repeats (*animal* over and over), and most are
-far shorter than the longest. So the columns are merged, repeats dropped, and the rest passed
-through the model in groups of like length. Where a model's features cannot be merged, each column
-goes through by itself; the vectors are the same.
+A third of a batch's texts are repeats (*animal* over and over), and most are far shorter than the
+longest. So `HierarchyCollator` tokenises each distinct text once, and `embed_texts` passes them
+through the model in groups of similar length. `embed_texts` also takes the batches of the stock
+collator, which come column by column: it merges them, or if a model's features cannot be merged,
+embeds each column by itself. The vectors are the same.
 """
 
 from __future__ import annotations
@@ -30,6 +28,8 @@ from hiersearch.errors import UsageError
 from hiersearch.photos.pixels import upright
 
 __all__ = [
+    "FROZEN",
+    "PHOTO_ROWS",
     "POSITIONS",
     "EmbeddedTexts",
     "Features",
@@ -39,15 +39,27 @@ __all__ = [
     "empty_text",
     "encoded",
     "length_groups",
+    "require_order",
     "text_columns",
     "unit_rows",
 ]
+
+Features: TypeAlias = dict[str, Any]
+"""What a model's `preprocess` gives: tensors, a row for each text, and a few plain values."""
+
+POSITIONS = "positions"
+"""Key of (n, columns) row numbers, in features that hold each distinct text once, `""` last."""
 
 FROZEN = "frozen"
 """Key of (distinct texts, dim) vectors from before training, among a batch's features."""
 
 PHOTO_ROWS = "rows"
 """Key of the (photos,) numbers of the rows that photos belong to, among a batch's features."""
+
+PASS_COST = {"cpu": 64}
+"""Tokens that take about as long as starting one more pass through the model."""
+
+PASS_COST_ELSEWHERE = 4096
 
 _COLUMN = re.compile(r"(positive|negative)_([1-9][0-9]*)")
 
@@ -57,8 +69,8 @@ class HierarchyCollator:
 
     Args:
         model: Tokenises the texts and prepares the photos.
-        frozen: From texts to their vectors (n, dim) before training, where they are kept ready.
-        photos: From photos to their vectors (n, dim), where no training changes them.
+        frozen: From texts to their vectors (n, dim) before training, if these are known.
+        photos: From photos to their vectors (n, dim), if training does not change them.
     """
 
     valid_label_columns: tuple[str, ...] = ("label",)
@@ -84,7 +96,7 @@ class HierarchyCollator:
 
         Returns:
             `texts_*`: features of the distinct texts, the empty one last, and the (n, columns)
-            row of each text among them; `photo_*`: features of the photos, where there are any, and
+            row of each text among them; `photo_*`: features of the photos, if there are any, and
             the rows that they belong to; `label`.
 
         Raises:
@@ -96,7 +108,7 @@ class HierarchyCollator:
         for number, row in enumerate(rows):
             for column, name in enumerate(columns):
                 text = row[name]
-                # Not yet known where the empty text stands, but it is last.
+                # The empty text goes last, and its place is not known yet.
                 positions[number, column] = row_of.setdefault(text, len(row_of)) if text else -1
         distinct = [*row_of, ""]
         positions[positions < 0] = len(row_of)
@@ -127,7 +139,7 @@ def text_columns(row: Mapping[str, Any]) -> list[str]:
     """Names of a row's columns of texts, in the order that the losses read.
 
     Raises:
-        UsageError: If a tier is missing, there is but one, or the negatives have others.
+        UsageError: If a tier is missing, there is only one, or the negatives have other tiers.
     """
     found = {"positive": set[int](), "negative": set[int]()}
     for name in row:
@@ -144,6 +156,29 @@ def text_columns(row: Mapping[str, Any]) -> list[str]:
     return [f"{side}_{tier}" for side in sides for tier in range(1, tiers + 1)]
 
 
+def require_order(names: Sequence[str]) -> None:
+    """Check columns that reach a loss in the order of the data set.
+
+    Args:
+        names: Of all columns. Those that are not called positive_N or negative_N say nothing.
+
+    Raises:
+        UsageError: If the names are those of hierarchies, and in another order than the losses
+            read.
+    """
+    found = [name for name in names if _COLUMN.fullmatch(name)]
+    if len(found) < 2:
+        return
+    wanted = text_columns(dict.fromkeys(found, ""))
+    if found != wanted:
+        raise UsageError(
+            f"the columns of texts are in the order {', '.join(found)}, "
+            f"which the loss would read as {', '.join(wanted)}",
+            hint=f"Use dataset.select_columns([{', '.join(map(repr, wanted))}]), "
+            "or data_collator=HierarchyCollator(model)",
+        )
+
+
 def _has_photo(row: Mapping[str, Any]) -> bool:
     photo = row.get("photo")
     return photo is not None and not (isinstance(photo, str) and not photo)
@@ -153,18 +188,6 @@ def _named(prefix: str, features: Mapping[str, Any]) -> dict[str, Any]:
     return {f"{prefix}{key}": value for key, value in features.items()}
 
 
-Features: TypeAlias = dict[str, Any]
-"""What a model's `preprocess` gives: tensors, a row for each text, and a few plain values."""
-
-POSITIONS = "positions"
-"""Key of (n, columns) row numbers, in features that hold each distinct text once, `""` last."""
-
-PASS_COST = {"cpu": 64}
-"""Tokens that take about as long as starting one more pass through the model."""
-
-PASS_COST_ELSEWHERE = 4096
-
-
 @dataclass(frozen=True)
 class EmbeddedTexts:
     """Vectors of a batch's texts.
@@ -172,7 +195,7 @@ class EmbeddedTexts:
     Attributes:
         columns: (n, columns, dim), of length 1.
         empty: (dim,), of the empty text, of length 1.
-        frozen: (n, columns, dim), as the frozen encoder has them, where one was asked.
+        frozen: (n, columns, dim), of the frozen encoder; None if there is none.
     """
 
     columns: Tensor
@@ -231,7 +254,7 @@ def embed_texts(
 
 
 def embed_distinct(model: nn.Module, features: Features) -> Tensor:
-    """Embed texts in groups of like length, so that little is computed for padding.
+    """Embed texts in groups of similar length, so that little is computed for padding.
 
     Args:
         model: Anything that adds `sentence_embedding` to features.
@@ -256,8 +279,8 @@ def embed_distinct(model: nn.Module, features: Features) -> Tensor:
 def length_groups(lengths: Sequence[int], *, pass_cost: int) -> list[list[int]]:
     """Cut texts into groups that are cheapest to compute.
 
-    A group costs its longest text's tokens for each of its texts, and `pass_cost` once. The
-    cheapest cut of the texts in order of length is found exactly.
+    A group costs its longest text's tokens for each of its texts, plus `pass_cost`. The cheapest
+    cut of the texts in order of length is found exactly.
 
     Args:
         lengths: Tokens of each text.
@@ -330,12 +353,14 @@ def _rows(features: Features) -> int | None:
 
 
 def _moved(empty: Features, columns: Sequence[Features]) -> Features:
-    """The empty text's features where the columns' lie."""
+    """The empty text's features on the device of the columns', and for the same task."""
     device = next(value.device for value in columns[0].values() if isinstance(value, Tensor))
-    return {
+    moved = {
         key: value.to(device) if isinstance(value, Tensor) else value
         for key, value in empty.items()
     }
+    # The stock collator adds it to the features of a column that `router_mapping` names.
+    return moved | {key: columns[0][key] for key in ("task",) if key in columns[0]}
 
 
 def _part(features: Features, rows: Tensor) -> Features:

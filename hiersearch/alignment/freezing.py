@@ -1,4 +1,4 @@
-"""Which weights a run trains: the text tower's, all of them or those of its last layers.
+"""Which weights are trained: the whole text tower, or its last layers.
 
 Freezing is not saved with a model: it is set after each load.
 """
@@ -30,10 +30,10 @@ class Trained:
     """What is trained.
 
     Attributes:
-        weights: Numbers that are trained, without token embeddings: lookups say nothing of how
-            fast a tower can be moved.
-        layers: How many layers of the tower are.
-        of: How many layers the tower has.
+        weights: The number of trained weights, without token embeddings: lookups say nothing about
+            how fast a tower can be moved.
+        layers: The number of trained layers.
+        of: The number of layers of the tower.
     """
 
     weights: int
@@ -42,7 +42,7 @@ class Trained:
 
 
 def text_tower(model: SentenceTransformer) -> list[nn.Module]:
-    """The modules that texts alone go through, from tokens to the last projection.
+    """The modules that only texts go through, from tokens to the last projection.
 
     Args:
         model: A text encoder, or a dual encoder: a Router with a text route, or one model of
@@ -61,11 +61,11 @@ def text_tower(model: SentenceTransformer) -> list[nn.Module]:
 
 
 def train_last_layers(model: SentenceTransformer, layers: int | None) -> Trained:
-    """Freeze everything but the text tower, or but its last layers and what follows them.
+    """Freeze everything except the text tower, or except its last layers and what follows them.
 
     Args:
         model: Changed in place.
-        layers: How many; None for the whole tower, 0 for nothing at all.
+        layers: How many; None for the whole tower, 0 for none.
 
     Returns:
         What is left to train.
@@ -92,12 +92,12 @@ def train_last_layers(model: SentenceTransformer, layers: int | None) -> Trained
 
 
 def suitable_learning_rate(weights: int) -> float:
-    """A learning rate for a tower that so many weights of are trained.
+    """A learning rate for so many trained weights.
 
-    1e-4 · (3.7e6 / weights)^1.5, from 1e-7 to 1e-4. Set by measurement on the offline model alone:
-    1e-4 suits its last two layers (3.7 million weights), 2e-5 all six (10.6 million). For
-    CLIP-B (38 million) that makes 2.8e-6, where Alper & Averbuch-Elor 2024 take 1e-7 for an epoch
-    of 9,000 small steps.
+    1e-4 · (3.7e6 / weights)^1.5, from 1e-7 to 1e-4. Measured on the offline
+    model only: 1e-4 suits its last two layers (3.7 million weights), 2e-5 all six (10.6 million).
+    For CLIP-B (38 million) that gives 2.8e-6, where Alper & Averbuch-Elor 2024 use 1e-7 for an
+    epoch of 9,000 small steps.
 
     Args:
         weights: As `Trained` counts them.
@@ -111,7 +111,7 @@ def reset_weights(model: SentenceTransformer) -> None:
     for module in text_tower(model):
         inner: Any = getattr(module, "model", module)
         if isinstance(inner, PreTrainedModel):
-            # Its own initialisation passes over weights that were loaded: a new one has none.
+            # Its own initialisation skips weights that were loaded; a new model has none.
             fresh = type(inner)(inner.config)
             inner.load_state_dict(fresh.state_dict())
             continue
@@ -121,7 +121,7 @@ def reset_weights(model: SentenceTransformer) -> None:
 
 
 def _blocks(tower: nn.Module) -> nn.ModuleList | list[nn.Module]:
-    """The longest run of layers of one kind; empty where there is none."""
+    """The longest run of layers of one kind; empty if there is none."""
     found: nn.ModuleList | list[nn.Module] = []
     for module in tower.modules():
         if module is tower or not isinstance(module, nn.ModuleList):
@@ -138,7 +138,7 @@ def _whole(tower: nn.Module) -> list[nn.Parameter]:
 def _last(
     tower: nn.Module, blocks: nn.ModuleList | list[nn.Module], layers: int
 ) -> list[nn.Parameter]:
-    """Parameters of the last layers, and of whatever the tower has behind them."""
+    """Parameters of the last layers, and of whatever follows them in the tower."""
     if layers == 0:
         return []
     earlier = {id(p) for block in list(blocks)[: len(blocks) - layers] for p in block.parameters()}

@@ -1,7 +1,7 @@
-"""What a training run is told, and recipes: files that say it.
+"""Settings of a training run, and recipes: files of settings.
 
 A recipe is TOML whose keys are the fields of `TrainingSettings`; `options` is a table. `extends`
-names another recipe, from this one's folder, whose values hold where this one says nothing.
+names another recipe, relative to this one's folder, whose values are the defaults of this one.
 """
 
 from __future__ import annotations
@@ -16,42 +16,40 @@ from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_typ
 
 from hiersearch.errors import UsageError
 
-__all__ = ["LOSSES", "LossChoice", "Schedule", "TrainingSettings", "read_recipe"]
+__all__ = ["LossChoice", "Schedule", "TrainingSettings", "read_recipe"]
 
 LossChoice: TypeAlias = Literal["radial-embedding", "entailment-cone", "rcme", "contrastive"]
 Schedule: TypeAlias = Literal["constant", "linear", "one-cycle"]
 RootName: TypeAlias = Literal["learned", "first", "mean", "origin", "parameter"]
 
-LOSSES: tuple[str, ...] = get_args(LossChoice)
-
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """All that decides what a run computes.
+    """Everything that decides what a run computes.
 
     Attributes:
-        data: What `load_data` takes.
-        model: What `HierarchicalEncoder` takes.
-        loss: Which loss.
+        data: A name or a path; see `load_data`.
+        model: A name or a path; see `HierarchicalEncoder`.
+        loss: Which loss; see `hiersearch.alignment.losses.LOSSES`.
         options: Arguments of the loss, such as regulariser, margin or slack.
         root: What angles are measured from.
         layers: How many of the text tower's last layers are trained, with what follows them;
-            None for the whole tower, 0 for nothing but the root.
+            None for the whole tower, 0 for only the root.
         scratch: Whether the text tower starts from random weights.
         learning_rate: Of AdamW, above 0; None for one that suits the tower's size.
         betas: Of AdamW.
         weight_decay: Of AdamW, at least 0.
-        schedule: How the learning rate goes on from there; "one-cycle" starts below it.
+        schedule: How the learning rate changes; "one-cycle" starts below it and rises first.
         batch_size: Hierarchies in a batch, at least 1.
-        steps: How many batches; None for `epochs`.
-        epochs: How often the data is gone through, where `steps` is None.
+        steps: The number of batches; None to go by `epochs`.
+        epochs: Passes through the data, if `steps` is None.
         tiers: See `load_data`.
         widest: See `load_data`.
-        deepest: Train on the first so many tiers of each hierarchy, from 2; None for all.
+        deepest: Train on only so many tiers of each hierarchy, at least 2; None for all.
         negatives: Whether negatives are used.
-        photos: Whether photos are used, where the data has them.
+        photos: Whether the photos of the data are used.
         exclude: Files of pairs of words that must not be learned; see `read_pairs`.
-        validation: The share of the data that is kept for validation, from 0 to below 1.
+        validation: The share of the data kept for validation, from 0 to below 1.
         validate_every: Steps between validations; None for a tenth of the run.
         seed: The same seed on the same machine gives the same run.
     """
@@ -103,7 +101,7 @@ class TrainingSettings:
         if self.layers == 0 and self.root != "parameter":
             raise UsageError(
                 "with 0 layers there is nothing to train",
-                hint="Train the root alone with --root parameter, or more layers",
+                hint="Train only the root with --root parameter, or train more layers",
             )
         if self.seed < 0 or self.weight_decay < 0:
             name = "seed" if self.seed < 0 else "weight_decay"
@@ -111,14 +109,14 @@ class TrainingSettings:
         if not all(0 <= beta < 1 for beta in self.betas):
             raise UsageError(f"betas are {self.betas}, which are not both from 0 to below 1")
         if not 0 <= self.validation < 1:
-            raise UsageError(f"validation is {self.validation}, which is no share of the data")
+            raise UsageError(f"validation is {self.validation}, which is not from 0 to below 1")
         if not 0 <= self.widest <= 1:
-            raise UsageError(f"widest is {self.widest}, which is no share of the ways")
+            raise UsageError(f"widest is {self.widest}, which is not from 0 to 1")
         if self.deepest is not None and self.deepest < 2:
-            raise UsageError(f"{self.deepest} tiers are no hierarchy", hint="Keep two or more")
+            raise UsageError(f"deepest is {self.deepest}, which is less than 2 tiers")
 
     def to_json(self) -> dict[str, Any]:
-        """The settings as JSON has them."""
+        """The settings as values of JSON."""
         return dataclasses.asdict(self) | {
             "options": dict(self.options),
             "betas": list(self.betas),
@@ -130,20 +128,20 @@ def read_recipe(path: Path) -> dict[str, Any]:
     """Read a recipe.
 
     Args:
-        path: A TOML file; the top of this module says what it may hold.
+        path: A TOML file; see the top of this module.
 
     Returns:
-        Values for `TrainingSettings`, as many as the recipe gives.
+        Arguments of `TrainingSettings`: those that the recipe sets.
 
     Raises:
-        UsageError: It cannot be read, holds what is not a setting, or extends itself.
+        UsageError: It cannot be read, sets something unknown, or extends itself.
     """
     return _read(Path(path).resolve(), ())
 
 
 def _read(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
     if path in below:
-        raise UsageError(f"the recipe {path} extends itself", hint="Take out one `extends`")
+        raise UsageError(f"the recipe {path} extends itself", hint="Remove one `extends`")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -153,11 +151,12 @@ def _read(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
     for key in values:
         if key not in known:
             raise UsageError(
-                f"the recipe {path} sets {key!r}", hint=f"It may set {', '.join(sorted(known))}"
+                f"the recipe {path} sets {key!r}, which is not a setting",
+                hint=f"It may set {', '.join(sorted(known))}",
             )
     if not isinstance(values.get("options", {}), dict):
         raise UsageError(
-            f"the recipe {path} sets options to {values['options']!r}",
+            f"the recipe {path} sets options to {values['options']!r}, which is not a table",
             hint="Write them as options = { regulariser = 10 }",
         )
     for key in ("betas", "exclude"):
@@ -166,14 +165,17 @@ def _read(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
     if base is None:
         return values
     if not isinstance(base, str):
-        raise UsageError(f"the recipe {path} extends {base!r}", hint="Name one file")
+        raise UsageError(
+            f"the recipe {path} extends {base!r}, which is not a file name",
+            hint="Name one file",
+        )
     beneath = _read((path.parent / base).resolve(), (*below, path))
     options = {**beneath.get("options", {}), **values.get("options", {})}
     return beneath | values | ({"options": options} if options else {})
 
 
 def _fits(value: object, hint: Any) -> bool:
-    """Whether a value is of a field's type, as TOML and the command line give values."""
+    """Whether a value has a field's type; an integer passes as a float."""
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
         return any(_fits(value, one) for one in get_args(hint))

@@ -1,7 +1,7 @@
-"""How far alignment has come, on hierarchies that are not trained on.
+"""Measures of a model while it is trained, on hierarchies that are not trained on.
 
-The HierarCaps measures, with each hierarchy's most specific text, as it was before training, in
-the place of a photo; and how far the texts have moved.
+Those of HierarCaps, with the most specific text of each hierarchy, as it was before training, in
+place of a photo; and how far the texts have moved.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ __all__ = ["Validation", "validate"]
 
 @dataclass(frozen=True)
 class Validation:
-    """What was measured; every value is finite.
+    """The measures; every value is finite.
 
     Attributes:
         tau: Kendall's τ of root distances against tiers, mean over hierarchies, in [−1, 1].
         precision: Of the radial path, in [0, 1].
         recall: Of the radial path, in [0, 1].
-        entailment: The share of triples whose positive angle is below the negative one; 0.5 where
+        entailment: The share of triples whose positive angle is below the negative one; 0.5 if
             there are no negatives.
         drift: (1 − mean cosine to before training) / 2 over all texts, in [0, 1].
     """
@@ -52,13 +52,13 @@ def validate(
     before: Callable[[Sequence[str]], Floats],
     root: Floats,
 ) -> Validation:
-    """Measure.
+    """Measure a model.
 
     Args:
         hierarchies: At least one.
-        embed: From texts to (n, dim) rows of length 1, as the weights are now.
-        before: The same, as it was before training.
-        root: (dim,), what distances are measured from now.
+        embed: From texts to (n, dim) rows of length 1, with the current weights.
+        before: The same, before training.
+        root: (dim,), what distances are measured from.
     """
     names = list(dict.fromkeys(text for h in hierarchies for text in h.positive))
     others = list(dict.fromkeys(text for h in hierarchies for text in h.negative))

@@ -2,7 +2,7 @@
 
     hierarcaps        HierarCaps' train file, found or downloaded
     wordnet           all of WordNet where its files are on this machine, else the built-in part
-    built-in          the built-in vocabulary
+    builtin           the built-in vocabulary
     a path            CSV with a column `positive`: hierarchies; CSV with ranks, or a folder that
                       holds taxonomy.csv: specimens; anything else: a vocabulary with parents
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMES", "TrainingData", "load_data", "named_path"]
 
-NAMES = ("hierarcaps", "wordnet", "built-in")
+NAMES = ("hierarcaps", "wordnet", "builtin")
 HIERARCAPS_TIERS = 4
 TABLES = (".csv", ".gz")
 INSIDE = ("taxonomy.csv", FILE)

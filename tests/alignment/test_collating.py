@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hiersearch.alignment.batches import HierarchyCollator, text_columns
+from hiersearch.alignment.batches import HierarchyCollator, require_order, text_columns
 from hiersearch.errors import UsageError
 
 
@@ -92,3 +92,35 @@ def test_columns_are_in_the_order_that_losses_read(columns, expected):
 def test_other_columns_are_refused(columns):
     with pytest.raises(UsageError, match="not the columns"):
         text_columns(dict.fromkeys(columns.split(), ""))
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        "positive_1 positive_2 negative_1 negative_2",
+        "label positive_1 positive_2 photo",
+        "anchor positive negative",
+        "",
+        "positive_1 text",
+    ],
+)
+def test_an_order_that_losses_read(columns):
+    require_order(columns.split())
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        "positive_2 positive_1",
+        "positive_1 negative_1 positive_2 negative_2",
+        "negative_1 negative_2 positive_1 positive_2",
+        "positive_1 positive_10 positive_2 positive_3 positive_4 positive_5 positive_6 positive_7 "
+        "positive_8 positive_9",
+    ],
+)
+def test_another_order_is_named(columns):
+    with pytest.raises(UsageError) as caught:
+        require_order(columns.split())
+
+    assert f"in the order {', '.join(columns.split())}" in caught.value.message
+    assert f"read as {', '.join(text_columns(dict.fromkeys(columns.split())))}" in str(caught.value)

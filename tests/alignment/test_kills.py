@@ -17,8 +17,8 @@ KILLER = """
 import os, signal, sys, time
 import datasets, torch
 torch.set_num_threads(1)
-from hiersearch.train import TrainingSettings, train
-import hiersearch.alignment.stock_trainer
+from hiersearch.alignment import TrainingSettings, train
+import hiersearch.alignment.trainer
 import json
 for line in sys.stdin:
     told = json.loads(line)
@@ -29,7 +29,7 @@ for line in sys.stdin:
             TrainingSettings(**told["settings"]),
             told["output"],
             environ=os.environ,
-            progress=lambda task, *_: os.write(writing, task[:1].encode()),
+            on_progress=lambda task, *_: os.write(writing, task[:1].encode()),
         )
         os._exit(0)
     os.close(writing)

@@ -16,10 +16,11 @@ from hiersearch.alignment.losses import (
     RadialCrossModalLoss,
     RadialEmbeddingLoss,
 )
-from hiersearch.alignment.losses.entailment_cone import entailment_cone_terms
+from hiersearch.alignment.losses.entailment_cone import ConeCost
 from hiersearch.alignment.losses.radial_cross_modal import path_terms
-from hiersearch.alignment.losses.radial_embedding import radial_embedding_terms
+from hiersearch.alignment.losses.radial_embedding import AngleCost
 from hiersearch.alignment.losses.roots import make_root
+from hiersearch.alignment.losses.triples import triple_terms
 from hiersearch.errors import UsageError
 
 POSITIVES = [
@@ -95,13 +96,13 @@ def moved(model):
 class TestForward:
     def test_radial_embedding(self, tiny, features):
         found = RadialEmbeddingLoss(tiny, mean=2.0, minimax=0.5)(features(tiny))
-        mean, minimax = radial_embedding_terms(*vectors(tiny))
+        mean, minimax = triple_terms(*vectors(tiny), AngleCost())
         expected = {"mean": 2.0 * mean, "minimax": 0.5 * minimax, "regulariser": torch.tensor(0.0)}
         assert values(found) == pytest.approx(values(expected), abs=1e-4)
 
     def test_entailment_cone(self, tiny, features):
         found = EntailmentConeLoss(tiny, margin=0.4, k=0.2)(features(tiny))
-        mean, minimax = entailment_cone_terms(*vectors(tiny), margin=0.4, k=0.2)
+        mean, minimax = triple_terms(*vectors(tiny), ConeCost(margin=0.4, k=0.2))
         expected = {"mean": mean, "minimax": minimax, "regulariser": torch.tensor(0.0)}
         assert values(found) == pytest.approx(values(expected), abs=1e-4)
 

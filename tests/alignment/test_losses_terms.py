@@ -9,18 +9,27 @@ import pytest
 import torch
 
 from hiersearch.alignment.losses.contrastive import symmetric_contrastive
-from hiersearch.alignment.losses.entailment_cone import entailment_cone_terms
+from hiersearch.alignment.losses.entailment_cone import ConeCost
+from hiersearch.alignment.losses.hierarchy_loss import drift
 from hiersearch.alignment.losses.radial_cross_modal import (
     most_specific,
     path_terms,
     transitive_bound,
 )
-from hiersearch.alignment.losses.radial_embedding import radial_embedding_terms
-from hiersearch.alignment.losses.regulariser import drift
+from hiersearch.alignment.losses.radial_embedding import AngleCost
+from hiersearch.alignment.losses.triples import triple_terms
 from hiersearch.geometry import exterior_angle
 
 TIERS = [2, 3, 4, 5]
 DIMENSION = 6
+
+
+def radial_embedding_terms(positives, negatives, root, **present):
+    return triple_terms(positives, negatives, root, AngleCost(), **present)
+
+
+def entailment_cone_terms(positives, negatives, root, *, margin, k=0.1, **present):
+    return triple_terms(positives, negatives, root, ConeCost(margin, k), **present)
 
 
 def vectors(*shape: int, seed: int) -> torch.Tensor:

@@ -17,6 +17,7 @@ from hiersearch.alignment.losses import (
     RadialEmbeddingLoss,
 )
 from hiersearch.alignment.losses.roots import make_root
+from hiersearch.errors import UsageError
 
 MISSING = [package for package in ("accelerate", "datasets") if find_spec(package) is None]
 pytestmark = pytest.mark.skipif(
@@ -114,6 +115,53 @@ def test_the_short_way_gives_the_losses_of_the_plain_one(make_tiny, tmp_path):
     for one, other in zip(found, expected, strict=True):
         for part in ("loss", "mean", "minimax", "regulariser"):
             assert one[part] == pytest.approx(other[part], abs=3e-4)
+
+
+def test_columns_in_another_order_are_refused(tiny, tmp_path):
+    names = [*list(ROWS[0])[4:], *list(ROWS[0])[:4]]
+    rows = [{name: row[name] for name in names} for row in ROWS]
+
+    with pytest.raises(UsageError, match=r"order negative_1, .*, positive_4.* as positive_1"):
+        train(tiny, RadialEmbeddingLoss(tiny), tmp_path, rows=rows)
+
+
+def test_our_collator_takes_columns_in_any_order(make_tiny, tmp_path):
+    expected, found = (
+        train(
+            model,
+            RadialEmbeddingLoss(model),
+            tmp_path,
+            steps=2,
+            collator=HierarchyCollator(model),
+            rows=rows,
+        )
+        for model, rows in (
+            (make_tiny(), ROWS),
+            (make_tiny(), [dict(reversed(row.items())) for row in ROWS]),
+        )
+    )
+    assert [entry["loss"] for entry in found] == pytest.approx(
+        [entry["loss"] for entry in expected], abs=1e-5
+    )
+
+
+def test_columns_with_other_names_are_taken_in_their_order(make_tiny, tmp_path):
+    named = [dict(zip("abcdefgh", row.values(), strict=True)) for row in ROWS]
+    expected, found = (
+        train(model, RadialEmbeddingLoss(model), tmp_path, steps=1, rows=rows)
+        for model, rows in ((make_tiny(), ROWS), (make_tiny(), named))
+    )
+    assert found[0]["loss"] == pytest.approx(expected[0]["loss"], abs=1e-5)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_stock_model_card_cites_the_paper(tiny, tmp_path, name):
+    kind, settings, _ = LOSSES[name]
+
+    train(tiny, kind(tiny, **settings), tmp_path / "run", steps=1)
+    tiny.save(str(tmp_path / "out"))
+
+    assert kind.citation.strip() in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
 
 
 def test_only_the_root_is_learned(tiny, tmp_path):

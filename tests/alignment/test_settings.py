@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import get_args
 
 import pytest
 
 from hiersearch.alignment import TrainingSettings, read_recipe
+from hiersearch.alignment.losses import LOSSES
+from hiersearch.alignment.settings import LossChoice
 from hiersearch.errors import UsageError
 
 
@@ -79,6 +82,10 @@ def test_a_recipe_that_cannot_be(tmp_path, text, message):
 def test_settings_that_cannot_be(wrong):
     with pytest.raises(UsageError, match=next(iter(wrong)).split("_")[0] + "|tiers"):
         TrainingSettings(**{"data": "wordnet"} | wrong)
+
+
+def test_every_loss_can_be_chosen():
+    assert set(get_args(LossChoice)) == set(LOSSES)
 
 
 def test_json_has_every_setting():

@@ -56,6 +56,14 @@ def test_each_distinct_text_is_computed_once(tiny):
     assert sum(texts for texts, _ in passes) == len({"", *itertools.chain(*COLUMNS)})
 
 
+def test_columns_with_a_task_are_computed_together(tiny):
+    """As the stock collator makes them where `router_mapping` names them."""
+    columns = [one | {"task": "text"} for one in features(tiny, COLUMNS)]
+    passes = counting(tiny)
+    embed_texts(tiny, columns, empty_text(tiny))
+    assert sum(texts for texts, _ in passes) == len({"", *itertools.chain(*COLUMNS)})
+
+
 def test_repeats_have_one_vector_to_the_bit(tiny):
     found = embed_texts(tiny, features(tiny, COLUMNS), empty_text(tiny))
     assert torch.equal(found.columns[0, 0], found.columns[3, 1])

@@ -43,7 +43,7 @@ def test_a_run(settings, environ, tmp_path):
         TrainingSettings(**settings),
         tmp_path / "out",
         environ=environ,
-        progress=lambda task, done, total: told.append((task, done, total)),
+        on_progress=lambda task, done, total: told.append((task, done, total)),
     )
 
     assert [loss["step"] for loss in run.losses] == list(range(1, 13))
@@ -74,6 +74,7 @@ def test_the_folder_opens_as_a_model(settings, environ, tmp_path):
     card = (run.output / "README.md").read_text()
     assert "| tau |" in card
     assert "hierarchies.csv" in card
+    assert "Alper, Morris" in card
 
 
 @needs_packages
@@ -95,7 +96,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(settings, environ, tmp
     told = TrainingSettings(**settings, loss=loss)
     whole = train(told, tmp_path / "whole", environ=environ)
     with pytest.raises(InterruptedRunError):
-        train(told, tmp_path / "out", environ=environ, progress=interrupt(step))
+        train(told, tmp_path / "out", environ=environ, on_progress=interrupt(step))
 
     again = train(told, tmp_path / "out", environ=environ)
 
@@ -139,7 +140,7 @@ def test_a_root_that_is_learned_alone_goes_on_too(settings, environ, tmp_path):
     told = TrainingSettings(**settings | {"root": "parameter", "layers": 0})
     whole = train(told, tmp_path / "whole", environ=environ)
     with pytest.raises(InterruptedRunError):
-        train(told, tmp_path / "out", environ=environ, progress=interrupt(7))
+        train(told, tmp_path / "out", environ=environ, on_progress=interrupt(7))
 
     again = train(told, tmp_path / "out", environ=environ)
 
@@ -283,7 +284,7 @@ def test_what_cannot_be_done_is_said(settings, environ, tmp_path, wrong, message
 
 
 def test_packages_that_are_missing_are_named(settings, environ, tmp_path, monkeypatch):
-    monkeypatch.setattr("hiersearch.alignment.trainer.find_spec", lambda _: None)
+    monkeypatch.setattr("hiersearch.alignment.training.find_spec", lambda _: None)
 
     with pytest.raises(HiersearchError, match="needs accelerate and datasets"):
         train(TrainingSettings(**settings), tmp_path / "out", environ=environ)

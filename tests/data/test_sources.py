@@ -95,7 +95,7 @@ def test_a_folder_of_photos(empty, tmp_path):
 def test_wordnet_and_its_builtin_part(empty, tmp_path):
     data = load_data("wordnet", environ=empty, seed=0, count=50)
     assert "not on this machine" in data.notes[0]
-    builtin = load_data("built-in", environ=empty, seed=0, count=50)
+    builtin = load_data("builtin", environ=empty, seed=0, count=50)
     assert builtin.hierarchies == data.hierarchies
     assert builtin.notes == ()
     line = "{:08d} 05 n 01 {} 0 001 @ {:08d} n 0000 | x  \n"
@@ -111,7 +111,7 @@ def test_wordnet_and_its_builtin_part(empty, tmp_path):
 def test_what_is_not_there(empty, tmp_path):
     with pytest.raises(UsageError, match="no file of training data") as caught:
         load_data("hierarcap", environ=empty, seed=0)
-    assert "hierarcaps, wordnet, built-in" in caught.value.hint
+    assert "hierarcaps, wordnet, builtin" in caught.value.hint
     with pytest.raises(UsageError, match=f"nor is it in {tmp_path}"):
         load_data("a.csv", environ=empty | {"HIERSEARCH_DATA": str(tmp_path)}, seed=0)
     with pytest.raises(UsageError, match="no file of training data"):

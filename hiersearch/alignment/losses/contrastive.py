@@ -6,20 +6,67 @@ in supplement C.1: each photo against one text drawn at random from its hierarch
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
-from hiersearch.alignment.losses.hierarchy_loss import Hierarchies, HierarchyLoss, Regularised
-from hiersearch.alignment.losses.regulariser import FrozenSource
-from hiersearch.alignment.losses.triples import masked_mean
+from hiersearch.alignment.losses.hierarchy_loss import (
+    FrozenSource,
+    Hierarchies,
+    HierarchyLoss,
+    Regularised,
+    masked_mean,
+)
 from hiersearch.errors import UsageError
 from hiersearch.geometry import COINCIDENT_SQUARE
 
-__all__ = ["ContrastiveLoss", "positive_temperature", "symmetric_contrastive"]
+__all__ = [
+    "ContrastiveLoss",
+    "ContrastiveTerms",
+    "positive_temperature",
+    "symmetric_contrastive",
+]
+
+
+@dataclass(frozen=True)
+class ContrastiveTerms:
+    """The contrastive loss of a text drawn from each hierarchy against its photo or next tier.
+
+    Attributes:
+        temperature: Above 0.
+
+    Raises:
+        UsageError: If it is not.
+    """
+
+    temperature: float = 0.01
+
+    def __post_init__(self) -> None:
+        positive_temperature(self.temperature)
+
+    def __call__(self, hierarchies: Hierarchies) -> dict[str, Tensor]:
+        """One part."""
+        positives, present = hierarchies.positives, hierarchies.has_positives
+        every = torch.arange(len(positives), device=positives.device)
+        if hierarchies.photos is None:
+            paired = present[:, :-1] & present[:, 1:]
+            tier = _draw(paired)
+            others, present = positives[every, tier + 1], paired
+        else:
+            tier = _draw(present)
+            others = hierarchies.photos
+            if hierarchies.has_photos is not None:
+                present = present & hierarchies.has_photos[:, None]
+        loss = symmetric_contrastive(
+            positives[every, tier],
+            others,
+            temperature=self.temperature,
+            present=present.any(dim=1),
+        )
+        return {"contrastive": loss}
 
 
 def symmetric_contrastive(
@@ -27,17 +74,17 @@ def symmetric_contrastive(
 ) -> Tensor:
     """Mean of the cross-entropies of texts among others, and of others among texts.
 
-    Where a batch holds a text more than once, all its partners are right for it, each with the same
+    If a batch holds a text more than once, all its partners are right for it, each with the same
     share; without repeats this is CLIP's loss.
 
     Args:
         texts: (n, dim), of length 1.
         others: (n, dim), of length 1; the partner of each text.
         temperature: Above 0.
-        present: (n,) bool, False for pairs that are not there.
+        present: (n,) bool, False for pairs that do not count.
 
     Returns:
-        At least 0; 0 where there are no pairs.
+        At least 0; 0 if there are no pairs.
     """
     if present is None:
         present = texts.new_ones(len(texts), dtype=torch.bool)
@@ -46,7 +93,7 @@ def symmetric_contrastive(
     same = (gaps <= COINCIDENT_SQUARE) | torch.eye(len(texts), dtype=torch.bool, device=gaps.device)
     share = (same & together).to(texts)
     share = share / share.sum(dim=1, keepdim=True).clamp(min=1.0)
-    # Pairs that are not there keep one finite score each, so that no row is empty.
+    # Pairs that do not count keep one finite score each, so that no row is empty.
     own = torch.eye(len(texts), dtype=torch.bool, device=gaps.device)
     scores = (texts @ others.T / temperature).masked_fill(~together & ~own, -torch.inf)
     by_text = _cross_entropy(scores, share)
@@ -66,25 +113,57 @@ def positive_temperature(value: float) -> float:
 
 
 class ContrastiveLoss(HierarchyLoss):
-    """contrastive + regulariser·L_reg; logged as these two parts.
+    """CLIP's loss on hierarchies: the baseline that knows nothing of general and specific.
 
-    With photos, each against a text drawn from its hierarchy. Without, each text so drawn against
-    the next tier of its hierarchy; in a batch where some have photos, the others are passed over.
-    The draw is torch's, anew in each step. Negatives, where there are any, enter the regulariser
-    alone.
+    ``loss = contrastive + regulariser * L_reg``
+
+    With photos, each is contrasted with a text drawn from its hierarchy. Without, each text so
+    drawn is contrasted with the next tier of its hierarchy; in a batch where some have photos, the
+    others are passed over. Texts are drawn anew in each step, by torch's generator. Negatives, if
+    there are any, enter the regulariser only.
 
     Args:
         model: The model to train.
-        temperature: Above 0; 0.01 is what CLIP's training ends at, and it is not learned here.
+        temperature: Above 0; 0.01 is where CLIP's training ends, and it is not learned here.
         negatives: Whether the columns hold negatives.
         regulariser: Coefficient of the drift from the encoder before training, at least 0. Whether
-            the paper's comparison kept its own is not known from anywhere.
+            the paper's comparison kept its own is not published.
         regularised: Which texts the regulariser counts.
         frozen: Where the vectors before training come from.
 
     Raises:
-        UsageError: If the coefficient is below 0, or the temperature not above.
+        UsageError: If the coefficient is below 0, or the temperature is not above 0.
+
+    References:
+        - Learning Transferable Visual Models From Natural Language Supervision:
+          https://arxiv.org/abs/2103.00020
+        - Emergent Visual-Semantic Hierarchies in Image-Text Representations:
+          https://arxiv.org/abs/2407.08521, supplement C.1
+
+    Inputs:
+        +-------------------------------------------------------------------+--------+
+        | Texts and photos                                                  | Labels |
+        +===================================================================+========+
+        | positive_1, ..., positive_T, negative_1, ..., negative_T          | none   |
+        +-------------------------------------------------------------------+--------+
+        | positive_1, ..., positive_T, negative_1, ..., negative_T, photo   | none   |
+        +-------------------------------------------------------------------+--------+
+
+        ``negatives=False`` leaves out the negatives.
+
+    Example:
+        As for `RadialEmbeddingLoss`, with ``loss = ContrastiveLoss(model, temperature=0.05)``.
     """
+
+    citation = """
+@inproceedings{radford2021learning,
+    title = "Learning Transferable Visual Models From Natural Language Supervision",
+    author = "Radford, Alec and Kim, Jong Wook and Hallacy, Chris and others",
+    booktitle = "International Conference on Machine Learning (ICML)",
+    year = "2021",
+    url = "https://arxiv.org/abs/2103.00020",
+}
+"""
 
     def __init__(
         self,
@@ -98,38 +177,12 @@ class ContrastiveLoss(HierarchyLoss):
     ) -> None:
         super().__init__(
             model,
-            root=None,
+            ContrastiveTerms(temperature),
             negatives=negatives,
             regulariser=regulariser,
             regularised=regularised,
             frozen=frozen,
         )
-        self.temperature = positive_temperature(temperature)
-
-    def from_vectors(self, hierarchies: Hierarchies) -> dict[str, Tensor]:
-        """The parts, each with its coefficient, from vectors alone."""
-        positives, present = hierarchies.positives, hierarchies.has_positives
-        every = torch.arange(len(positives), device=positives.device)
-        if hierarchies.photos is None:
-            paired = present[:, :-1] & present[:, 1:]
-            tier = _draw(paired)
-            others, present = positives[every, tier + 1], paired
-        else:
-            tier = _draw(present)
-            others = hierarchies.photos
-            if hierarchies.has_photos is not None:
-                present = present & hierarchies.has_photos[:, None]
-        loss = symmetric_contrastive(
-            positives[every, tier],
-            others,
-            temperature=self.temperature,
-            present=present.any(dim=1),
-        )
-        return {"contrastive": loss} | self._regularised(hierarchies)
-
-    def get_config_dict(self) -> dict[str, Any]:
-        """What the model card says of the loss."""
-        return {"temperature": self.temperature, **super().get_config_dict()}
 
 
 def _draw(present: Tensor) -> Tensor:

@@ -6,66 +6,50 @@ supplement B.2.2 and C.5. The paper's equations have no numbers.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
-from hiersearch.alignment.losses.hierarchy_loss import (
-    Hierarchies,
-    HierarchyLoss,
-    Regularised,
-    not_negative,
-)
-from hiersearch.alignment.losses.regulariser import FrozenSource
+from hiersearch.alignment.losses.hierarchy_loss import FrozenSource, HierarchyLoss, Regularised
 from hiersearch.alignment.losses.roots import Root
-from hiersearch.alignment.losses.triples import Triples, hard_and_mean, triple_angles
+from hiersearch.alignment.losses.triples import TripleTerms
 from hiersearch.errors import UsageError
-from hiersearch.geometry import cone_half_aperture, root_distance
+from hiersearch.geometry import cone_half_aperture
 
-__all__ = ["EntailmentConeLoss", "entailment_cone_terms"]
+__all__ = ["ConeCost", "EntailmentConeLoss"]
 
 NEAR_HALF_SPACE = 1e-3
 """Parents this close to the distance K, as a share of it, do not pull on their own apertures."""
 
 
-def entailment_cone_terms(
-    positives: Tensor,
-    negatives: Tensor | None,
-    root: Tensor,
-    *,
-    margin: float,
-    k: float = 0.1,
-    has_positives: Tensor | None = None,
-    has_negatives: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Mean and mini-max of [γ ± (Ξ − ψ)]₊, + for positive pairs, − for negative ones.
+@dataclass(frozen=True)
+class ConeCost:
+    """A pair costs [γ ± (Ξ − ψ)]₊: + if it entails, − if it must not.
 
-    ψ(t) = asin(min(1, K / d_t)) is the half aperture of the parent's cone. The two are aggregated
-    as for the RE loss, which this is, up to the constant 2γ, for γ ≥ π.
+    ψ(t) = asin(min(1, K / d_t)) is the half aperture of the parent's cone. For γ ≥ π this is
+    `AngleCost`, up to a constant γ and the apertures.
 
-    Args:
-        positives: (n, T, dim), general to specific, T ≥ 2.
-        negatives: (n, T, dim), or None.
-        root: (dim,), of any length.
+    Attributes:
         margin: γ, in radians; also below 0.
         k: K > 0, the distance from the root within which a cone is a half space.
-        has_positives: (n, T) bool, False for tiers that a hierarchy does not have.
-        has_negatives: (n, T) bool, likewise.
 
-    Returns:
-        The mean and the mini-max, both at least 0.
+    Raises:
+        UsageError: If K is not above 0.
     """
-    angles = triple_angles(
-        positives, negatives, root, has_positives=has_positives, has_negatives=has_negatives
-    )
-    apertures = _half_apertures(root_distance(positives[:, :-1], root), k)
-    negative = None
-    if angles.negative is not None:
-        negative = (margin - (angles.negative - apertures)).relu()
-    positive = (margin + (angles.positive - apertures)).relu()
-    return hard_and_mean(Triples(positive, negative, angles.has_positive, angles.has_negative))
+
+    margin: float = 0.0
+    k: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.k < float("inf"):
+            raise UsageError(f"K is {self.k}, which is not a number above 0")
+
+    def __call__(self, angles: Tensor, distances: Tensor, sign: int) -> Tensor:
+        """The costs (...,), at least 0."""
+        excess = angles - _half_apertures(distances, self.k)
+        return (self.margin + sign * excess).relu()
 
 
 def _half_apertures(distances: Tensor, k: float) -> Tensor:
@@ -77,13 +61,17 @@ def _half_apertures(distances: Tensor, k: float) -> Tensor:
 
 
 class EntailmentConeLoss(HierarchyLoss):
-    """The RE loss with margin losses of entailment cones in place of its angles.
+    """Puts specific texts inside the cones of general ones, and negatives outside.
+
+    ``loss = mean * L_mean + minimax * L_minimax + regulariser * L_reg``
+
+    as in `RadialEmbeddingLoss`, with the margin losses of `ConeCost` in place of its angles.
 
     Args:
         model: The model to train.
         margin: γ, in radians. The main text's comparison has 0 (inferred); the values of table 5
-            are not known from anywhere, only that larger ones did better.
-        k: K > 0. The paper's value is not known from anywhere; 0.1 is MERU's.
+            are not published, only that larger ones did better.
+        k: K > 0. The paper's value is not published; 0.1 is MERU's.
         root: What angles are measured from; by default the empty text, moving with the weights.
         negatives: Whether the columns hold negatives.
         mean: Coefficient of the mean over all triples, at least 0.
@@ -93,8 +81,39 @@ class EntailmentConeLoss(HierarchyLoss):
         frozen: Where the vectors before training come from.
 
     Raises:
-        UsageError: If a coefficient is below 0, or K not above.
+        UsageError: If a coefficient is below 0, or K is not above 0.
+
+    References:
+        - Hyperbolic Entailment Cones for Learning Hierarchical Embeddings:
+          https://arxiv.org/abs/1804.01882
+        - Emergent Visual-Semantic Hierarchies in Image-Text Representations:
+          https://arxiv.org/abs/2407.08521, supplement B.2.2 and C.5
+
+    Inputs:
+        +------------------------------------------------------------+--------+
+        | Texts                                                      | Labels |
+        +============================================================+========+
+        | positive_1, ..., positive_T, negative_1, ..., negative_T   | none   |
+        +------------------------------------------------------------+--------+
+        | positive_1, ..., positive_T (with ``negatives=False``)     | none   |
+        +------------------------------------------------------------+--------+
+
+    Relations:
+        - `RadialEmbeddingLoss` differs only in what a pair costs, and has no margin to choose.
+
+    Example:
+        As for `RadialEmbeddingLoss`, with ``loss = EntailmentConeLoss(model, margin=0.5)``.
     """
+
+    citation = """
+@inproceedings{ganea2018hyperbolic,
+    title = "Hyperbolic Entailment Cones for Learning Hierarchical Embeddings",
+    author = "Ganea, Octavian-Eugen and B{\\'e}cigneul, Gary and Hofmann, Thomas",
+    booktitle = "International Conference on Machine Learning (ICML)",
+    year = "2018",
+    url = "https://arxiv.org/abs/1804.01882",
+}
+"""
 
     def __init__(
         self,
@@ -110,36 +129,12 @@ class EntailmentConeLoss(HierarchyLoss):
         regularised: Regularised = "all",
         frozen: FrozenSource = "copy",
     ) -> None:
-        if not 0.0 < k < float("inf"):
-            raise UsageError(f"K is {k}, which is not a number above 0")
         super().__init__(
             model,
+            TripleTerms(ConeCost(float(margin), float(k)), mean=mean, minimax=minimax),
             root=root,
             negatives=negatives,
             regulariser=regulariser,
             regularised=regularised,
             frozen=frozen,
         )
-        self.margin = float(margin)
-        self.k = float(k)
-        self.mean = not_negative("mean", mean)
-        self.minimax = not_negative("minimax", minimax)
-
-    def from_vectors(self, hierarchies: Hierarchies) -> dict[str, Tensor]:
-        """The parts, each with its coefficient, from vectors alone."""
-        mean, minimax = entailment_cone_terms(
-            hierarchies.positives,
-            hierarchies.negatives,
-            hierarchies.root,
-            margin=self.margin,
-            k=self.k,
-            has_positives=hierarchies.has_positives,
-            has_negatives=hierarchies.has_negatives,
-        )
-        parts = {"mean": self.mean * mean, "minimax": self.minimax * minimax}
-        return parts | self._regularised(hierarchies)
-
-    def get_config_dict(self) -> dict[str, Any]:
-        """What the model card says of the loss."""
-        own = {"margin": self.margin, "k": self.k, "mean": self.mean, "minimax": self.minimax}
-        return {**own, **super().get_config_dict()}

@@ -1,13 +1,14 @@
 """The Radial Cross-Modal Embeddings (RCME) loss, for paths of taxonomies.
 
 Sastry et al. 2025 (arXiv 2506.21476). The formulas are those of the authors' released code and of
-its summary; the numbers of the paper's equations are not at hand.
+its summary; they are not cited by number.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import torch
 from sentence_transformers import SentenceTransformer
@@ -15,22 +16,91 @@ from torch import Tensor
 
 from hiersearch.alignment.losses.contrastive import positive_temperature, symmetric_contrastive
 from hiersearch.alignment.losses.hierarchy_loss import (
+    FrozenSource,
     Hierarchies,
     HierarchyLoss,
     Regularised,
+    masked_mean,
     not_negative,
 )
-from hiersearch.alignment.losses.radial_embedding import radial_costs
-from hiersearch.alignment.losses.regulariser import FrozenSource
+from hiersearch.alignment.losses.radial_embedding import AngleCost
 from hiersearch.alignment.losses.roots import Root
-from hiersearch.alignment.losses.triples import hard_and_mean, masked_mean, triple_angles
+from hiersearch.alignment.losses.triples import hard_and_mean, triple_costs
 from hiersearch.errors import UsageError
 from hiersearch.geometry import exterior_angle
 
-__all__ = ["Anchor", "RadialCrossModalLoss", "most_specific", "path_terms", "transitive_bound"]
+__all__ = [
+    "Anchor",
+    "PathTerms",
+    "RadialCrossModalLoss",
+    "most_specific",
+    "path_terms",
+    "transitive_bound",
+]
 
 Anchor: TypeAlias = Literal["previous", "root"]
 """Where the angle at a tier is measured from: the tier before it (RCME), or the root (RE)."""
+
+
+@dataclass(frozen=True)
+class PathTerms:
+    """local + minimax + global, and cross_modal if there are photos, each with its coefficient.
+
+    Attributes:
+        slack: α of the global term, in radians.
+        anchor: Where angles are measured from.
+        local: Coefficient of the local term, at least 0.
+        minimax: Coefficient of its hardest triples, at least 0.
+        whole: Coefficient of the global term, at least 0.
+        cross_modal: β of the cross-entropy between photos and most specific texts, at least 0.
+        temperature: Of that cross-entropy, above 0.
+
+    Raises:
+        UsageError: If a coefficient is below 0, the temperature is not above 0, or there is no
+            such anchor.
+    """
+
+    slack: float = math.pi / 2
+    anchor: Anchor = "root"
+    local: float = 1.0
+    minimax: float = 1.0
+    whole: float = 1.0
+    cross_modal: float = 0.1
+    temperature: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.anchor not in ("previous", "root"):
+            raise UsageError(f"angles are measured from previous or root, not from {self.anchor!r}")
+        for name in ("local", "minimax", "whole", "cross_modal"):
+            not_negative(name, getattr(self, name))
+        positive_temperature(self.temperature)
+
+    def __call__(self, hierarchies: Hierarchies) -> dict[str, Tensor]:
+        """The parts, each with its coefficient."""
+        local, minimax, whole = path_terms(
+            hierarchies.positives,
+            hierarchies.negatives,
+            hierarchies.root,
+            slack=self.slack,
+            anchor=self.anchor,
+            has_positives=hierarchies.has_positives,
+            has_negatives=hierarchies.has_negatives,
+        )
+        parts = {
+            "local": self.local * local,
+            "minimax": self.minimax * minimax,
+            "global": self.whole * whole,
+        }
+        if hierarchies.photos is not None:
+            present = hierarchies.has_positives.any(dim=1)
+            shown = hierarchies.has_photos
+            parts["cross_modal"] = self.cross_modal * symmetric_contrastive(
+                most_specific(hierarchies.positives, hierarchies.has_positives),
+                hierarchies.photos,
+                temperature=self.temperature,
+                present=present if shown is None else present & shown,
+            )
+        return parts
 
 
 def path_terms(
@@ -73,10 +143,15 @@ def path_terms(
         # The tier before one that is missing is the root, as before the first.
         before = torch.where(has_positives[..., None], positives, root)[:, :-2]
         origins = torch.cat([origins[:, :1], before], dim=1)
-    angles = triple_angles(
-        positives, negatives, origins, has_positives=has_positives, has_negatives=has_negatives
+    angles = triple_costs(
+        positives,
+        negatives,
+        origins,
+        AngleCost(),
+        has_positives=has_positives,
+        has_negatives=has_negatives,
     )
-    local, minimax = hard_and_mean(radial_costs(angles))
+    local, minimax = hard_and_mean(angles)
     first, second = angles.positive[:, :-1], angles.positive[:, 1:]
     across = exterior_angle(parents[:, :-1], positives[:, 2:], origins[:, :-1])
     excess = (across - transitive_bound(first, second) + slack).relu()
@@ -119,11 +194,17 @@ def most_specific(positives: Tensor, has_positives: Tensor) -> Tensor:
 
 
 class RadialCrossModalLoss(HierarchyLoss):
-    """local + minimax + global, and cross_modal where there are photos, else regulariser.
+    """Makes entailment hold along whole paths of a taxonomy, and places photos at their ends.
 
-    The defaults are the authors' but for `anchor`; they train both towers with AdamW at 1e-5, betas
-    .9 and .98, on seven ranks. Their negative for a rank shares the rank above it and differs at
-    the rank.
+    ``loss = local + minimax + global + cross_modal + regulariser``
+
+    each with its coefficient. `path_terms` has the formulas of the first three. cross_modal is the
+    contrastive loss between photos and the most specific texts of their paths; hierarchies without
+    a photo are held to the encoder before training instead.
+
+    The defaults are the authors' except for `anchor`; they train both towers with AdamW at 1e-5,
+    betas .9 and .98, on seven ranks. Their negative for a rank shares the rank above it and differs
+    at the rank.
 
     Args:
         model: The model to train.
@@ -138,8 +219,8 @@ class RadialCrossModalLoss(HierarchyLoss):
         minimax: Coefficient of its hardest triples, at least 0.
         whole: Coefficient of the global term, at least 0.
         cross_modal: β of the cross-entropy between photos and most specific texts, at least 0.
-        temperature: Of that cross-entropy, above 0, and not learned. 0.01 is what CLIP's training
-            ends at; the authors keep the model's own.
+        temperature: Of that cross-entropy, above 0, and not learned. 0.01 is where CLIP's training
+            ends; the authors keep the model's own.
         regulariser: Coefficient of the drift from the encoder before training (the authors' prior
             preservation), at least 0.
         regularise_photos: Whether that holds for hierarchies with photos, too. The authors' does
@@ -148,8 +229,40 @@ class RadialCrossModalLoss(HierarchyLoss):
         frozen: Where the vectors before training come from.
 
     Raises:
-        UsageError: If a coefficient is below 0, or the temperature not above.
+        UsageError: If a coefficient is below 0, or the temperature is not above 0.
+
+    References:
+        - Global and Local Entailment Learning for Natural World Imagery:
+          https://arxiv.org/abs/2506.21476
+
+    Inputs:
+        +-------------------------------------------------------------------+--------+
+        | Texts and photos                                                  | Labels |
+        +===================================================================+========+
+        | positive_1, ..., positive_T, negative_1, ..., negative_T          | none   |
+        +-------------------------------------------------------------------+--------+
+        | positive_1, ..., positive_T, negative_1, ..., negative_T, photo   | none   |
+        +-------------------------------------------------------------------+--------+
+
+        ``negatives=False`` leaves out the negatives.
+
+    Relations:
+        - `RadialEmbeddingLoss` is its local terms alone, measured from the root.
+
+    Example:
+        As for `RadialEmbeddingLoss`, with ``loss = RadialCrossModalLoss(model)``; columns of photos
+        need ``data_collator=HierarchyCollator(model)``.
     """
+
+    citation = """
+@inproceedings{sastry2025global,
+    title = "Global and Local Entailment Learning for Natural World Imagery",
+    author = "Sastry, Srikumar and others",
+    booktitle = "International Conference on Computer Vision (ICCV)",
+    year = "2025",
+    url = "https://arxiv.org/abs/2506.21476",
+}
+"""
 
     def __init__(
         self,
@@ -169,67 +282,21 @@ class RadialCrossModalLoss(HierarchyLoss):
         regularised: Regularised = "all",
         frozen: FrozenSource = "copy",
     ) -> None:
-        if anchor not in ("previous", "root"):
-            raise UsageError(f"angles are measured from previous or root, not from {anchor!r}")
         super().__init__(
             model,
+            PathTerms(
+                slack=float(slack),
+                anchor=anchor,
+                local=local,
+                minimax=minimax,
+                whole=whole,
+                cross_modal=cross_modal,
+                temperature=temperature,
+            ),
             root=root,
             negatives=negatives,
             regulariser=regulariser,
+            regularise_photos=regularise_photos,
             regularised=regularised,
             frozen=frozen,
         )
-        self.slack = float(slack)
-        self.anchor = anchor
-        self.local = not_negative("local", local)
-        self.minimax = not_negative("minimax", minimax)
-        self.whole = not_negative("whole", whole)
-        self.cross_modal = not_negative("cross_modal", cross_modal)
-        self.temperature = positive_temperature(temperature)
-        self.regularise_photos = regularise_photos
-
-    def from_vectors(self, hierarchies: Hierarchies) -> dict[str, Tensor]:
-        """The parts, each with its coefficient, from vectors alone."""
-        local, minimax, whole = path_terms(
-            hierarchies.positives,
-            hierarchies.negatives,
-            hierarchies.root,
-            slack=self.slack,
-            anchor=self.anchor,
-            has_positives=hierarchies.has_positives,
-            has_negatives=hierarchies.has_negatives,
-        )
-        parts = {
-            "local": self.local * local,
-            "minimax": self.minimax * minimax,
-            "global": self.whole * whole,
-        }
-        shown = hierarchies.has_photos
-        if hierarchies.photos is not None:
-            present = hierarchies.has_positives.any(dim=1)
-            parts["cross_modal"] = self.cross_modal * symmetric_contrastive(
-                most_specific(hierarchies.positives, hierarchies.has_positives),
-                hierarchies.photos,
-                temperature=self.temperature,
-                present=present if shown is None else present & shown,
-            )
-        if hierarchies.photos is None or self.regularise_photos:
-            return parts | self._regularised(hierarchies)
-        return parts if shown is None else parts | self._regularised(hierarchies, ~shown)
-
-    def _needs_frozen(self, *, photos: bool) -> bool:
-        return self.regulariser > 0 and (self.regularise_photos or not photos)
-
-    def get_config_dict(self) -> dict[str, Any]:
-        """What the model card says of the loss."""
-        own = {
-            "slack": self.slack,
-            "anchor": self.anchor,
-            "local": self.local,
-            "minimax": self.minimax,
-            "whole": self.whole,
-            "cross_modal": self.cross_modal,
-            "temperature": self.temperature,
-            "regularise_photos": self.regularise_photos,
-        }
-        return {**own, **super().get_config_dict()}

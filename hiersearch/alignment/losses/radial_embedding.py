@@ -6,65 +6,56 @@ The paper's equations have no numbers.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
-from hiersearch.alignment.losses.hierarchy_loss import (
-    Hierarchies,
-    HierarchyLoss,
-    Regularised,
-    not_negative,
-)
-from hiersearch.alignment.losses.regulariser import FrozenSource
+from hiersearch.alignment.losses.hierarchy_loss import FrozenSource, HierarchyLoss, Regularised
 from hiersearch.alignment.losses.roots import Root
-from hiersearch.alignment.losses.triples import Triples, hard_and_mean, triple_angles
+from hiersearch.alignment.losses.triples import TripleTerms
 
-__all__ = ["RadialEmbeddingLoss", "radial_costs", "radial_embedding_terms"]
+__all__ = ["ALPER_2024", "AngleCost", "RadialEmbeddingLoss"]
+
+ALPER_2024 = """
+@inproceedings{alper2024hierarcaps,
+    title = "Emergent Visual-Semantic Hierarchies in Image-Text Representations",
+    author = "Alper, Morris and Averbuch-Elor, Hadar",
+    booktitle = "European Conference on Computer Vision (ECCV)",
+    year = "2024",
+    url = "https://arxiv.org/abs/2407.08521",
+}
+"""
 
 
-def radial_embedding_terms(
-    positives: Tensor,
-    negatives: Tensor | None,
-    root: Tensor,
-    *,
-    has_positives: Tensor | None = None,
-    has_negatives: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """L_mean and L_minimax of L_RE(t, v, w) = Ξ(t, v) − Ξ(t, w).
+@dataclass(frozen=True)
+class AngleCost:
+    """A pair that entails costs its exterior angle Ξ; one that must not costs −Ξ.
 
-    L_mean = mean Ξ(c_i, c_{i+1}) − mean Ξ(c_i, n_i). With P and N the flattened positive and
-    *negated* negative angles, a = argmax P and b = argmax N: L_minimax = (P + N)[a] + (P + N)[b].
-    Without negatives, L_mean = mean P and L_minimax = max P.
-
-    Args:
-        positives: (n, T, dim), general to specific, T ≥ 2.
-        negatives: (n, T, dim), or None.
-        root: (dim,), of any length.
-        has_positives: (n, T) bool, False for tiers that a hierarchy does not have.
-        has_negatives: (n, T) bool, likewise.
-
-    Returns:
-        L_mean, in [−π, π], and L_minimax, in [−2π, 2π].
+    So a triple costs L_RE(t, v, w) = Ξ(t, v) − Ξ(t, w), in [−π, π].
     """
-    angles = triple_angles(
-        positives, negatives, root, has_positives=has_positives, has_negatives=has_negatives
-    )
-    return hard_and_mean(radial_costs(angles))
 
-
-def radial_costs(angles: Triples) -> Triples:
-    """A positive pair costs its angle, a negative pair its angle negated."""
-    negative = None if angles.negative is None else -angles.negative
-    return Triples(angles.positive, negative, angles.has_positive, angles.has_negative)
+    def __call__(self, angles: Tensor, distances: Tensor, sign: int) -> Tensor:
+        """The angles (...,) with their sign."""
+        del distances
+        return angles if sign > 0 else -angles
 
 
 class RadialEmbeddingLoss(HierarchyLoss):
-    """mean·L_mean + minimax·L_minimax + regulariser·L_reg; logged as these three parts.
+    """Makes specific texts lie straight behind general ones, as seen from the root.
 
-    The defaults are the authors'; they train the text tower and its projection with AdamW at 1e-7
-    in batches of 8, for CLIP.
+    For each triple of a parent t, its child v and a negative w it lowers the exterior angle
+    Ξ(t, v) and raises Ξ(t, w):
+
+    ``loss = mean * L_mean + minimax * L_minimax + regulariser * L_reg``
+
+    L_mean = mean Ξ(c_i, c_{i+1}) − mean Ξ(c_i, n_i). With P and N the flattened positive and
+    *negated* negative angles, a = argmax P and b = argmax N: L_minimax = (P + N)[a] + (P + N)[b].
+    L_reg is the drift from the encoder before training. They are logged as mean, minimax and
+    regulariser. Without negatives L_mean = mean P and L_minimax = max P.
+
+    The default coefficients are the authors'; they train the text tower and its projection with
+    AdamW at 1e-7 in batches of 8, for CLIP.
 
     Args:
         model: The model to train.
@@ -78,7 +69,48 @@ class RadialEmbeddingLoss(HierarchyLoss):
 
     Raises:
         UsageError: If a coefficient is below 0.
+
+    References:
+        - Emergent Visual-Semantic Hierarchies in Image-Text Representations:
+          https://arxiv.org/abs/2407.08521, section 4.1 and supplement B.4
+
+    Requirements:
+        - Columns in the order of the table; the names are checked if they are these.
+        - Dropout off: it would be noise in angles that are to be compared.
+
+    Inputs:
+        +------------------------------------------------------------+--------+
+        | Texts                                                      | Labels |
+        +============================================================+========+
+        | positive_1, ..., positive_T, negative_1, ..., negative_T   | none   |
+        +------------------------------------------------------------+--------+
+        | positive_1, ..., positive_T (with ``negatives=False``)     | none   |
+        +------------------------------------------------------------+--------+
+
+    Relations:
+        - `EntailmentConeLoss` differs only in what a pair costs.
+        - `RadialCrossModalLoss` adds transitivity along the path, and photos.
+
+    Example:
+        ::
+
+            from datasets import Dataset
+            from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+
+            from hiersearch.alignment.losses import RadialEmbeddingLoss
+
+            model = SentenceTransformer("sentence-transformers/all-MiniLM-L6-v2")
+            rows = Dataset.from_dict({
+                "positive_1": ["animal", "vehicle"],
+                "positive_2": ["a goat", "a car"],
+                "negative_1": ["portrait", "plant"],
+                "negative_2": ["a cat", "a boat"],
+            })
+            loss = RadialEmbeddingLoss(model)
+            SentenceTransformerTrainer(model=model, train_dataset=rows, loss=loss).train()
     """
+
+    citation = ALPER_2024
 
     def __init__(
         self,
@@ -94,27 +126,10 @@ class RadialEmbeddingLoss(HierarchyLoss):
     ) -> None:
         super().__init__(
             model,
+            TripleTerms(AngleCost(), mean=mean, minimax=minimax),
             root=root,
             negatives=negatives,
             regulariser=regulariser,
             regularised=regularised,
             frozen=frozen,
         )
-        self.mean = not_negative("mean", mean)
-        self.minimax = not_negative("minimax", minimax)
-
-    def from_vectors(self, hierarchies: Hierarchies) -> dict[str, Tensor]:
-        """The parts, each with its coefficient, from vectors alone."""
-        mean, minimax = radial_embedding_terms(
-            hierarchies.positives,
-            hierarchies.negatives,
-            hierarchies.root,
-            has_positives=hierarchies.has_positives,
-            has_negatives=hierarchies.has_negatives,
-        )
-        parts = {"mean": self.mean * mean, "minimax": self.minimax * minimax}
-        return parts | self._regularised(hierarchies)
-
-    def get_config_dict(self) -> dict[str, Any]:
-        """What the model card says of the loss."""
-        return {"mean": self.mean, "minimax": self.minimax, **super().get_config_dict()}

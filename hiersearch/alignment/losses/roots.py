@@ -1,8 +1,8 @@
 """What distances and angles are measured from while a model trains.
 
-A root is a module from the embedding of the empty text, as the weights have it now, to the vector
-that the losses use. Alper & Averbuch-Elor 2024 learn it with the weights and compare the others in
-table 3 of their supplement.
+A root is a module from the current embedding of the empty text to the vector that the losses use.
+Alper & Averbuch-Elor 2024 learn it with the weights and compare the others in table 3 of their
+supplement.
 
     learned     the empty text's embedding, moving with the weights (the paper's, and the default)
     first       the same before training, kept
@@ -95,9 +95,9 @@ def make_root(
     """A root, given what the model computes now.
 
     Args:
-        choice: One of the module's table, or a vector (dim,) of any length, which is kept.
+        choice: A name from the table above, or a vector (dim,) of any length, which is kept.
         model: The model before training.
-        texts: The training texts; read for `mean` alone.
+        texts: The training texts; only `mean` reads them.
 
     Raises:
         UsageError: If there is no such choice, `mean` has no texts, or the vector does not fit.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -190,8 +189,8 @@ def train(
     # Imports torch: what can be seen to fail before fails before.
     from hiersearch.alignment import train as run_training
 
-    with progress_on_stderr() as progress:
-        run = run_training(settings, output, environ=os.environ, progress=progress)
+    with progress_on_stderr() as on_progress:
+        run = run_training(settings, output, on_progress=on_progress)
     for note in run.notes:
         typer.echo(note, err=True)
     if run.left_out:
