@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from hiersearch import __version__
 from hiersearch.cli.collections.attach import attach, detach
@@ -29,17 +30,40 @@ _INTERRUPTED = 130
 _DEBUG = "--debug"
 
 
-class _Panels(TyperGroup):
-    """Lists commands by panel in plain help, with the whole first sentence of each."""
+class _Command(TyperCommand):
+    """A command with plain help: no Python types, no brackets of little meaning."""
 
-    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [re.sub(r"[{}]", "", piece) for piece in super().collect_usage_pieces(ctx)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        for title, kind in (("Arguments", "argument"), ("Options", "option")):
+            rows = [
+                (param.metavar if kind == "argument" else record[0], _plain(record[1]))
+                for param in self.get_params(ctx)
+                if param.param_type_name == kind and (record := param.get_help_record(ctx))
+            ]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+class _Panels(TyperGroup):
+    """Lists commands by panel in plain help, with the whole first paragraph of each."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         panels: dict[str, list[tuple[str, str]]] = {}
         for name, command in self.commands.items():
             summary = (command.help or "").partition("\n\n")[0]
-            panels.setdefault(command.rich_help_panel, []).append((name, summary))  # type: ignore[attr-defined]
+            panels.setdefault(getattr(command, "rich_help_panel", ""), []).append((name, summary))
         for panel, rows in panels.items():
             with formatter.section(panel):
                 formatter.write_dl(rows)
+
+
+def _plain(text: str) -> str:
+    """Typer puts a default that is told in words into parentheses: takes them out."""
+    return re.sub(r"\[default: \((.*)\)(?=;|\])", r"[default: \1", text)
 
 
 app = typer.Typer(
@@ -80,16 +104,22 @@ def _options(
         raise typer.Exit(_WRONG_USE)
 
 
-def _add(panel: str, command: Callable[..., None], name: str | None = None) -> None:
-    app.command(name, help=inspect.getdoc(command), rich_help_panel=panel)(command)
-
-
-for _command in (demo, index, query, info, concepts, copy):
-    _add("Photos", _command)
-for _command in (attach, detach):
-    _add("Qdrant collections", _command)
-_add("Research", train)
-_add("Research", evaluate_command, "eval")  # a name of Python's own
+_COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
+    "Photos": {
+        "demo": demo,
+        "index": index,
+        "query": query,
+        "info": info,
+        "concepts": concepts,
+        "copy": copy,
+    },
+    "Qdrant collections": {"attach": attach, "detach": detach},
+    "Research": {"train": train, "eval": evaluate_command},
+}
+for _panel, _commands in _COMMANDS.items():
+    for _name, _command in _commands.items():
+        _help = inspect.getdoc(_command)
+        app.command(_name, cls=_Command, help=_help, rich_help_panel=_panel)(_command)
 
 
 def main() -> None:
@@ -99,7 +129,7 @@ def main() -> None:
         stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     debug = _take_debug(sys.argv)
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="hiersearch", standalone_mode=False)
         sys.stdout.flush()
         if code == _INTERRUPTED:
             _report("interrupted", "Run the same command again to resume; what was stored is kept")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MODELS",
+    "MODEL_DEFAULT",
     "MODEL_HELP",
     "STORE_HELP",
     "VOCABULARY_HELP",
@@ -34,6 +35,10 @@ MODELS = ("mini", "mini-aligned", "clip-b", "clip-l", "hierarcaps-clip-b", "hier
 """Short names of models. Written down here because the registry is too heavy for `--help`."""
 
 MODEL_HELP = f"{', '.join(MODELS)}, a Hugging Face name, or a folder."
+MODEL_DEFAULT = (
+    "$HIERSEARCH_MODEL, else config.toml, else hierarcaps-clip-b if it is on this machine, else "
+    "mini"
+)
 STORE_HELP = (
     "A folder on this machine, or the URL of a Qdrant server such as http://localhost:6333 "
     "(API key in $QDRANT_API_KEY)."
@@ -65,7 +70,7 @@ StoreOption = Annotated[
         metavar="STORE",
         help=f"Where the index is. {STORE_HELP} On a server, add the index's name: "
         "http://localhost:6333/NAME.",
-        show_default="$HIERSEARCH_STORE, else --name in your data folder",
+        show_default="$HIERSEARCH_STORE, else config.toml, else --name in your data folder",
     ),
 ]
 NameOption = Annotated[
@@ -84,8 +89,7 @@ ModelOption = Annotated[
         "--model",
         metavar="MODEL",
         help=f"{MODEL_HELP} An index keeps the model it was made with.",
-        show_default="the index's own; for a new one $HIERSEARCH_MODEL, else hierarcaps-clip-b if "
-        "it is on this machine, else mini",
+        show_default=f"the index's own, for a new index {MODEL_DEFAULT}",
         autocompletion=complete_from(lambda: MODELS),
     ),
 ]
@@ -152,6 +156,4 @@ def require_choice(what: str, word: str, choices: Iterable[str]) -> None:
         return
     nearest = get_close_matches(word, choices, n=1)
     meant = f"Did you mean {nearest[0]}? " if nearest else ""
-    raise UsageError(
-        f"no {what} is called {word}", hint=f"{meant}Choose from {', '.join(choices)}"
-    )
+    raise UsageError(f"no {what} is called {word}", hint=f"{meant}Choose from {', '.join(choices)}")

@@ -106,9 +106,7 @@ def attach(
     ] = None,
     unverified: Annotated[
         bool,
-        typer.Option(
-            "--unverified", help="Skip the check that the model made these vectors."
-        ),
+        typer.Option("--unverified", help="Skip the check that the model made these vectors."),
     ] = False,
     recompute: Annotated[
         bool,

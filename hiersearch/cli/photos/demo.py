@@ -62,7 +62,7 @@ def demo(
     _show("query", "a hot drink", "--store", store)
     query("a hot drink", store=str(store))
     typer.echo(
-        "\nThe offline model knows things, animals and places, but hardly people, colours or counts."
+        "\nThe offline model knows things, animals and places; hardly people, colours or counts."
         "\nNow try your own photos: hiersearch index FOLDER"
     )
 
