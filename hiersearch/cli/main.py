@@ -194,5 +194,5 @@ def _stop_writing() -> NoReturn:
 
 
 def _report(message: str, hint: str) -> None:
-    line = printable(f"{message}. {hint}." if hint else message)
+    line = printable(f"{message}. {hint}." if hint else f"{message}.")
     sys.stderr.write(f"hiersearch: {line}\n")

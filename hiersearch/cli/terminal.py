@@ -15,6 +15,7 @@ from hiersearch.progress import Progress
 __all__ = ["printable", "progress_on_stderr"]
 
 _SECONDS_BETWEEN_LINES = 10.0
+_BAR_FROM = 64
 
 
 @contextmanager
@@ -42,15 +43,18 @@ def progress_on_stderr() -> Iterator[Progress]:
         def render(self, task: Task) -> Text:
             return Text(f"{task.speed:.0f}/s" if task.speed else "")
 
+    console = Console(stderr=True)
+    # On a narrow terminal the numbers matter more than the bar.
+    bar = [BarColumn(bar_width=None)] if console.width >= _BAR_FROM else []
     with Bars(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
+        *bar,
         MofNCompleteColumn(),
         Rate(),
         TimeRemainingColumn(compact=True),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
-        expand=True,
+        expand=bool(bar),
     ) as bars:
         tasks = {}
 

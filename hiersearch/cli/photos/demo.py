@@ -92,4 +92,5 @@ def copy_demo_photos(folder: Path) -> None:
 
 
 def _show(*words: str | Path) -> None:
-    typer.secho(f"\n$ {shlex.join(['hiersearch', *map(str, words)])}", bold=True)
+    typer.echo()
+    typer.secho(f"$ {shlex.join(['hiersearch', *map(str, words)])}", bold=True)
