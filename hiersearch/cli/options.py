@@ -1,22 +1,76 @@
-"""Options that several commands share."""
+"""Options that several commands share: their help, how the shell completes them, what they mean."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-__all__ = ["JsonFlag", "ModelOption", "NameOption", "StoreOption", "WhereOption"]
+if TYPE_CHECKING:
+    from hiersearch.concepts import Vocabulary
+
+__all__ = [
+    "MODELS",
+    "MODEL_DEFAULT",
+    "MODEL_HELP",
+    "STORE_HELP",
+    "VOCABULARY_HELP",
+    "JsonFlag",
+    "ModelOption",
+    "NameOption",
+    "StoreOption",
+    "WhereOption",
+    "choose_model",
+    "complete_from",
+    "read_concepts",
+    "require_choice",
+]
+
+MODELS = ("mini", "mini-aligned", "clip-b", "clip-l", "hierarcaps-clip-b", "hierarcaps-clip-l")
+"""Short names of models. Written down here because the registry is too heavy for `--help`."""
+
+MODEL_HELP = f"{', '.join(MODELS)}, a Hugging Face name, or a folder."
+MODEL_DEFAULT = (
+    "$HIERSEARCH_MODEL, else config.toml, else hierarcaps-clip-b if it is on this machine, else "
+    "mini"
+)
+STORE_HELP = (
+    "A folder on this machine, or the URL of a Qdrant server such as http://localhost:6333 "
+    "(API key in $QDRANT_API_KEY)."
+)
+VOCABULARY_HELP = (
+    "A file (text with one concept per line or lines like 'fruit > apple', CSV with the columns "
+    "concept and parent, or JSON), or 'builtin'."
+)
+
+
+def complete_from(choices: Callable[[], Iterable[str]]) -> Callable[[], list[str]]:
+    """A shell completion that offers some words; called only while the shell completes."""
+    return lambda: list(choices())
+
+
+def _index_names() -> list[str]:
+    from hiersearch.config import data_dir
+
+    folder = data_dir(os.environ) / "indexes"
+    if not folder.is_dir():
+        return []
+    return sorted(path.name for path in folder.iterdir() if path.is_dir())
+
 
 StoreOption = Annotated[
     str | None,
     typer.Option(
         "--store",
         metavar="STORE",
-        help="Folder of the index, or its place on a Qdrant server: http://localhost:6333/NAME, "
-        "with the key in $QDRANT_API_KEY. [default: $HIERSEARCH_STORE, else a folder in your data "
-        "folder]",
-        show_default=False,
+        help=f"Where the index is. {STORE_HELP} On a server, add the index's name: "
+        "http://localhost:6333/NAME.",
+        show_default="$HIERSEARCH_STORE, else config.toml, else --name in your data folder",
     ),
 ]
 NameOption = Annotated[
@@ -24,8 +78,9 @@ NameOption = Annotated[
     typer.Option(
         "--name",
         metavar="NAME",
-        help="Name of an index in your data folder. [default: photos]",
-        show_default=False,
+        help="Name of an index in your data folder, instead of --store.",
+        show_default="photos",
+        autocompletion=complete_from(_index_names),
     ),
 ]
 ModelOption = Annotated[
@@ -33,9 +88,9 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         metavar="MODEL",
-        help="mini, mini-aligned, clip-b, clip-l, hierarcaps-clip-b, hierarcaps-clip-l, a Hugging "
-        "Face name or a folder. An index keeps the model it was made with.",
-        show_default=False,
+        help=f"{MODEL_HELP} An index keeps the model it was made with.",
+        show_default=f"the index's own, for a new index {MODEL_DEFAULT}",
+        autocompletion=complete_from(lambda: MODELS),
     ),
 ]
 WhereOption = Annotated[
@@ -43,9 +98,62 @@ WhereOption = Annotated[
     typer.Option(
         "--where",
         metavar="CONDITION",
-        help="Only photos for which this holds: taken>=2020-05, folder=Holidays, width>1000, "
-        "name=cat.jpg. Repeat it to ask for more.",
+        help="Only photos that meet this condition, such as taken>=2020-05, folder=Holidays, "
+        "width>1000 or name=cat.jpg. Can be repeated; all must hold.",
         show_default=False,
     ),
 ]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def choose_model(model: str | None, *, environ: Mapping[str, str] = os.environ) -> str:
+    """The model to use where no index remembers one: flag > environment > config > default.
+
+    Suggests a better model on stderr if the default is used and there is one.
+    """
+    from hiersearch.config import read_settings
+
+    chosen = model or read_settings(environ).model
+    if chosen:
+        return chosen
+    from hiersearch.encoder import default_model
+
+    chosen, note = default_model(environ)
+    if note:
+        sys.stderr.write(f"{note}\n")
+    return chosen
+
+
+def read_concepts(concepts: Path) -> Vocabulary:
+    """The vocabulary that `--concepts` names.
+
+    Raises:
+        VocabularyError: The file breaks a rule of its format.
+        UsageError: The file cannot be read.
+    """
+    from hiersearch.concepts import builtin_vocabulary, read_vocabulary
+
+    if str(concepts) == "builtin":
+        return builtin_vocabulary()
+    return read_vocabulary(concepts.expanduser())
+
+
+def require_choice(what: str, word: str, choices: Iterable[str]) -> None:
+    """Checks that a word is one of several.
+
+    Args:
+        what: What the word names, such as "benchmark".
+        word: What was typed.
+        choices: What can be meant.
+
+    Raises:
+        UsageError: It is none of them; the hint suggests the nearest.
+    """
+    from hiersearch.errors import UsageError
+
+    choices = list(choices)
+    if word in choices:
+        return
+    nearest = get_close_matches(word, choices, n=1)
+    meant = f"Did you mean {nearest[0]}? " if nearest else ""
+    raise UsageError(f"no {what} is called {word}", hint=f"{meant}Choose from {', '.join(choices)}")

@@ -1,7 +1,4 @@
-"""Progress on stderr: a bar on a terminal, plain lines elsewhere.
-
-Names from the outside world, made safe to print.
-"""
+"""What commands print: progress on stderr, and foreign names made safe for a terminal."""
 
 from __future__ import annotations
 
@@ -15,17 +12,18 @@ from pathlib import Path
 
 from hiersearch.progress import Progress
 
-__all__ = [
-    "printable",
-    "progress_on_stderr",
-]
+__all__ = ["printable", "progress_on_stderr"]
 
 _SECONDS_BETWEEN_LINES = 10.0
+_BAR_FROM = 64
 
 
 @contextmanager
 def progress_on_stderr() -> Iterator[Progress]:
-    """A `Progress` that shows what is being done, at which rate, and the time that is left."""
+    """A `Progress` that shows the task, its rate and the time left.
+
+    A bar on a terminal; elsewhere a line now and then.
+    """
     if not sys.stderr.isatty():
         yield _Lines()
         return
@@ -45,26 +43,29 @@ def progress_on_stderr() -> Iterator[Progress]:
         def render(self, task: Task) -> Text:
             return Text(f"{task.speed:.0f}/s" if task.speed else "")
 
+    console = Console(stderr=True)
+    # On a narrow terminal the numbers matter more than the bar.
+    bar = [BarColumn(bar_width=None)] if console.width >= _BAR_FROM else []
     with Bars(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
+        *bar,
         MofNCompleteColumn(),
         Rate(),
         TimeRemainingColumn(compact=True),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
-        expand=True,
+        expand=bool(bar),
     ) as bars:
         tasks = {}
 
-        def tell(task: str, done: int, total: int) -> None:
+        def on_progress(task: str, done: int, total: int) -> None:
             if task not in tasks:
                 tasks[task] = bars.add_task(task, total=total)
             bars.update(tasks[task], completed=done, total=total)
             if done >= total:
                 bars.remove_task(tasks.pop(task))
 
-        yield tell
+        yield on_progress
 
 
 class _Lines:
@@ -72,15 +73,15 @@ class _Lines:
 
     def __init__(self) -> None:
         self._task = ""
-        self._begun = self._told = time.monotonic()
+        self._begun = self._shown = time.monotonic()
 
     def __call__(self, task: str, done: int, total: int) -> None:
         now = time.monotonic()
         if task != self._task:
-            self._task, self._begun, self._told = task, now, now
-        elif done < total and now - self._told < _SECONDS_BETWEEN_LINES:
+            self._task, self._begun, self._shown = task, now, now
+        elif done < total and now - self._shown < _SECONDS_BETWEEN_LINES:
             return
-        self._told = now
+        self._shown = now
         rate = done / (now - self._begun) if now > self._begun else 0.0
         left = (
             f", {rate:.0f}/s, {(total - done) / rate:.0f} s left" if rate and done < total else ""
@@ -88,13 +89,13 @@ class _Lines:
         sys.stderr.write(f"{task}: {done} of {total}{left}\n")
 
 
-# Control and format characters, lone surrogates, line and paragraph ends. What joins emoji stays.
+# Control and format characters, lone surrogates, line and paragraph separators; emoji joiners stay.
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _JOINERS = frozenset("\u200c\u200d")
 
 
 def printable(text: Path | str) -> str:
-    """A name without what would garble a terminal or pass for a line of its own."""
+    """A name without characters that would garble a terminal or fake a line of output."""
     read = os.fsencode(text).decode(errors="replace")
     return "".join("\N{REPLACEMENT CHARACTER}" if _is_unsafe(char) else char for char in read)
 

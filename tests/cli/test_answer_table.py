@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ ANSWER = Answer(
 
 
 def shown(answer: Answer, width: int) -> list[str]:
-    return [line.plain for line in answer_lines(answer, width, HERE)]
+    return [re.sub(r"\x1b\[\d+m", "", line) for line in answer_lines(answer, width, HERE)]
 
 
 def test_a_wide_terminal_gets_a_table():
@@ -71,8 +72,14 @@ def test_an_answer_without_levels_says_so():
     assert shown(Answer("x", (), ()), 80) == ["Nothing in the vocabulary fits."]
 
 
-def test_no_colour_codes_in_the_plain_text():
-    assert not any("\x1b" in line for line in shown(ANSWER, 80))
+def test_concepts_and_titles_stand_out_and_nothing_else():
+    styled = [line for line in answer_lines(ANSWER, 80, HERE) if "\x1b" in line]
+    assert [re.findall(r"\x1b\[[12]m(.+?)\x1b", line) for line in styled] == [
+        ["level  concept  mass  angle  photos  nearest"],
+        ["animal"],
+        ["  cat"],
+        ["Nearest of all photos"],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -229,3 +229,16 @@ def test_offline_hierarcaps_lacks_entailment_alone(run, tmp_path, demo_photos):
     (note,) = [n for n in content["run"]["notes"]["hierarcaps"] if "Entailment" in n]
     assert "hierarcaps_train.csv" in note
     assert "there is no network" in note
+
+
+def test_the_model_is_the_flags_else_the_environments_else_the_files(
+    run, data, asked, tmp_path, monkeypatch
+):
+    config = tmp_path / "config.toml"
+    config.write_text('model = "file"\n')
+    monkeypatch.setenv("HIERSEARCH_CONFIG", str(config))
+    run("hyperlex", "--data", data)
+    monkeypatch.setenv("HIERSEARCH_MODEL", "environment")
+    run("hyperlex", "--data", data)
+    run("hyperlex", "--data", data, "--model", "flag")
+    assert asked == ["file", "environment", "flag"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,8 +25,8 @@ def store(tmp_path_factory, command, demo_photos, vocabulary_file) -> Path:
 
 def test_help_names_every_command_and_is_light(run_installed):
     shown = run_installed("--help").stdout
-    for command in ("index", "query", "info", "concepts", "copy", "eval", "demo"):
-        assert command in shown
+    named = re.findall(r"^  ([a-z]+)  ", shown, re.MULTILINE)
+    assert " ".join(named) == "demo index query info concepts copy attach detach train eval"
     heavy = {"torch", "transformers", "sentence_transformers", "qdrant_client", "qdrant_edge"}
     loaded = subprocess.run(
         [sys.executable, "-c", "import sys, hiersearch, hiersearch.cli; print(*sys.modules)"],
@@ -170,8 +171,9 @@ def test_a_locked_store_is_out_of_reach(run_installed, store):
     assert str(store) in done.stderr
 
 
-def test_debug_shows_where_an_error_came_from(run_installed):
-    assert "Traceback" in run_installed("--debug", "info", "--store", "nowhere", check=1).stderr
+@pytest.mark.parametrize("words", ["--debug info --store nowhere", "info --store nowhere --debug"])
+def test_debug_shows_where_an_error_came_from(run_installed, words):
+    assert "Traceback" in run_installed(*words.split(), check=1).stderr
 
 
 @pytest.mark.parametrize("columns", ["30", "50", "72", "200"])

@@ -1,7 +1,4 @@
-"""`hiersearch attach`: makes a Qdrant collection that exists hierarchical, in place.
-
-`hiersearch detach`: takes back what `hiersearch attach` added to a Qdrant collection.
-"""
+"""`hiersearch attach` makes a Qdrant collection hierarchical, in place; `detach` undoes it."""
 
 from __future__ import annotations
 
@@ -16,69 +13,67 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hiersearch.cli.options import JsonFlag
+from hiersearch.cli.options import (
+    MODEL_HELP,
+    MODELS,
+    STORE_HELP,
+    VOCABULARY_HELP,
+    JsonFlag,
+    complete_from,
+    read_concepts,
+)
+from hiersearch.cli.terminal import progress_on_stderr
 
 if TYPE_CHECKING:
-    from hiersearch.concepts import Vocabulary
     from hiersearch.qdrant import AttachSummary, Client
 
-__all__ = [
-    "CollectionOption",
-    "PlaceOption",
-    "UrlOption",
-    "attach",
-    "detach",
-    "open_store",
-    "summary_text",
-]
+__all__ = ["attach", "detach"]
 
-UrlOption = Annotated[
+_UrlOption = Annotated[
     str | None,
     typer.Option(
         "--url",
         metavar="URL",
-        help="The Qdrant server, with the key in $QDRANT_API_KEY. [default: $QDRANT_URL]",
-        show_default=False,
+        help="URL of the Qdrant server; --store takes it too.",
+        show_default="$QDRANT_URL",
     ),
 ]
-PlaceOption = Annotated[
+_StoreOption = Annotated[
     str | None,
     typer.Option(
         "--store",
         metavar="STORE",
-        help="A folder of collections, instead of a server; or a server, as for --url.",
-        show_default=False,
+        help=f"Where the collection is. {STORE_HELP}",
+        show_default="the server of --url",
     ),
 ]
-CollectionOption = Annotated[
+_CollectionOption = Annotated[
     str,
-    typer.Option(
-        "--collection", metavar="NAME", help="The name of the collection.", show_default=False
-    ),
+    typer.Option("--collection", metavar="NAME", help="The collection.", show_default=False),
 ]
 
 
 def attach(
-    collection: CollectionOption,
+    collection: _CollectionOption,
     model: Annotated[
         str,
         typer.Option(
             "--model",
             metavar="MODEL",
-            help="The model that made the vectors: mini, mini-aligned, clip-b, clip-l, "
-            "hierarcaps-clip-b, hierarcaps-clip-l, a Hugging Face name or a folder.",
+            help=f"The model that made the vectors: {MODEL_HELP}",
             show_default=False,
+            autocompletion=complete_from(lambda: MODELS),
         ),
     ],
-    url: UrlOption = None,
-    store: PlaceOption = None,
+    url: _UrlOption = None,
+    store: _StoreOption = None,
     vector: Annotated[
         str | None,
         typer.Option(
             "--vector",
             metavar="NAME",
-            help="Which of the points' vectors is meant, if they have several.",
-            show_default=False,
+            help="Name of the vector to use, where points have several.",
+            show_default="the only one",
         ),
     ] = None,
     concepts: Annotated[
@@ -86,8 +81,8 @@ def attach(
         typer.Option(
             "--concepts",
             metavar="FILE",
-            help="Also give each point its concepts from a vocabulary, so that they can be counted "
-            "and filtered: a file as for 'hiersearch index', or 'builtin'.",
+            help="Also label each point with concepts of this vocabulary, to count and filter by. "
+            f"{VOCABULARY_HELP}",
             show_default=False,
         ),
     ] = None,
@@ -96,8 +91,8 @@ def attach(
         typer.Option(
             "--text-field",
             metavar="FIELD",
-            help="The payload field with the text that was encoded. [default: common ones]",
-            show_default=False,
+            help="Payload field that holds the encoded text.",
+            show_default="the usual names",
         ),
     ] = None,
     file_field: Annotated[
@@ -105,45 +100,43 @@ def attach(
         typer.Option(
             "--file-field",
             metavar="FIELD",
-            help="The payload field with the photo file that was encoded. [default: common ones]",
-            show_default=False,
+            help="Payload field that holds the path of the encoded photo.",
+            show_default="the usual names",
         ),
     ] = None,
     unverified: Annotated[
         bool,
-        typer.Option(
-            "--unverified", help="Take your word for the model: compare nothing with its answers."
-        ),
+        typer.Option("--unverified", help="Skip the check that the model made these vectors."),
     ] = False,
     recompute: Annotated[
         bool,
         typer.Option(
             "--recompute",
-            help="Also read points that are done, and correct them: vectors have been replaced, or "
-            "the model was another.",
+            help="Recompute attached points too, after vectors were replaced or with another "
+            "model.",
         ),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Look and count; write nothing.")
+        bool, typer.Option("--dry-run", help="Report what would be done, and write nothing.")
     ] = False,
     json_: JsonFlag = False,
 ) -> None:
-    """Make a Qdrant collection hierarchical: give each point its distance from the root.
+    """Make a Qdrant collection hierarchical, in place.
 
-    Vectors and other payload stay as they are. A run that was cut off goes on when it is run
-    again, and points added since are attached by another run. 'hiersearch detach' undoes it.
+    Gives each point its distance from the root, root_distance; vectors and other payload stay as
+    they are. An interrupted run resumes when you run the command again, which also attaches points
+    added since. 'hiersearch detach' undoes it.
 
-    The root comes from the model, which must be the one that made the vectors: up to eight points
-    whose text or photo file can be read are encoded and compared.
+    The root comes from the model, which must be the one that made the vectors. To check that, up
+    to eight points whose text or photo can be read are encoded again and compared.
     """
-    from hiersearch.cli.terminal import progress_on_stderr
     from hiersearch.config import cache_dir
     from hiersearch.qdrant import HierarchicalCollection, only_vector
 
-    vocabulary = None if concepts is None else _vocabulary(concepts)
+    vocabulary = None if concepts is None else read_concepts(concepts)
     with ExitStack() as stack:
-        client = stack.enter_context(open_store(url, store))
-        # Loading a model takes seconds: what can be seen to fail before fails before.
+        client = stack.enter_context(_open_store(url, store))
+        # Loading a model takes seconds: whatever can fail before that fails first.
         vector = only_vector(client, collection) if vector is None else vector
         from hiersearch.encoder import HierarchicalEncoder
         from hiersearch.index import ModelCheck, vocabulary_label
@@ -172,15 +165,15 @@ def attach(
         typer.echo(json.dumps({"version": 1, **asdict(summary), "compared": compared}, indent=1))
         return
     why = "" if unverified or summary.verified else ": " + _why_unverified(text_field, file_field)
-    typer.echo(summary_text(summary) + why)
+    typer.echo(_summary_text(summary) + why)
 
 
 @contextmanager
-def open_store(url: str | None, store: str | None) -> Iterator[Client]:
-    """The store that is meant, closed afterwards.
+def _open_store(url: str | None, store: str | None) -> Iterator[Client]:
+    """The store of --url or --store, closed afterwards.
 
     Raises:
-        UsageError: None is named, or two, or it is no place of a store.
+        UsageError: Neither or both are given, or it is not a store.
         StoreUnreachableError: No server answers there.
     """
     from hiersearch.qdrant import connect
@@ -190,21 +183,21 @@ def open_store(url: str | None, store: str | None) -> Iterator[Client]:
 
 
 def _place(url: str | None, store: str | None) -> str | Path:
-    """The URL or the folder that is meant."""
     from hiersearch.config import is_url, store_folder
     from hiersearch.errors import UsageError
 
     if url and store:
-        raise UsageError("two stores are named", hint="Leave out --url or --store")
+        raise UsageError("both --url and --store are given", hint="Leave out --url or --store")
     if store:
         return store if is_url(store) else store_folder(store)
     url = url or os.environ.get("QDRANT_URL")
     if not url:
         raise UsageError(
-            "no Qdrant server is named", hint="Use --url http://localhost:6333, or set QDRANT_URL"
+            "no Qdrant server is named",
+            hint="Use --url http://localhost:6333 or --store FOLDER, or set QDRANT_URL",
         )
     if not is_url(url):
-        # A password may stand before the host.
+        # Whatever is before the host may be a password.
         raise UsageError(
             f"{url.rpartition('@')[2]} is not the URL of a server",
             hint="Write it as http://localhost:6333",
@@ -212,16 +205,16 @@ def _place(url: str | None, store: str | None) -> str | Path:
     return url
 
 
-def summary_text(summary: AttachSummary) -> str:
-    """What a run did, the parts that are not nothing."""
+def _summary_text(summary: AttachSummary) -> str:
+    """What a run did, without the parts that are zero."""
     parts = [
         (summary.attached, "attached"),
         (summary.corrected, "corrected"),
         (summary.labelled, "labelled"),
         (summary.already - summary.corrected, "already right"),
-        (summary.without_vector, "without that vector"),
-        (summary.unusable, "with a vector that has no direction"),
-        (summary.missing, "added meanwhile: run it again"),
+        (summary.without_vector, "without this vector"),
+        (summary.unusable, "with a zero or non-finite vector"),
+        (summary.missing, "added meanwhile (run it again)"),
     ]
     told = ", ".join(f"{count} {what}" for count, what in parts if count > 0) or "no points"
     if summary.dry_run:
@@ -237,30 +230,21 @@ def _why_unverified(text_field: str | None, file_field: str | None) -> str:
     return "no text or photo could be read; name its field with --text-field or --file-field"
 
 
-def _vocabulary(concepts: Path) -> Vocabulary:
-    from hiersearch.concepts import builtin_vocabulary, read_vocabulary
-
-    if str(concepts) == "builtin":
-        return builtin_vocabulary()
-    return read_vocabulary(concepts.expanduser())
-
-
 def detach(
-    collection: CollectionOption,
-    url: UrlOption = None,
-    store: PlaceOption = None,
+    collection: _CollectionOption,
+    url: _UrlOption = None,
+    store: _StoreOption = None,
     json_: JsonFlag = False,
 ) -> None:
-    """Remove what 'hiersearch attach' added to a Qdrant collection, and nothing else."""
-    from hiersearch.cli.terminal import progress_on_stderr
+    """Remove what 'hiersearch attach' added, and nothing else."""
     from hiersearch.qdrant import HierarchicalCollection
 
-    with open_store(url, store) as client, progress_on_stderr() as progress:
+    with _open_store(url, store) as client, progress_on_stderr() as progress:
         theirs = HierarchicalCollection.attached(client, collection)
         summary = theirs.detach(on_progress=progress)
     if json_:
         typer.echo(json.dumps({"version": 1, **asdict(summary)}, indent=1))
         return
     noun = "point" if summary.points == 1 else "points"
-    what = ", ".join(summary.fields) or "nothing that was added"
+    what = ", ".join(summary.fields) or "nothing"
     typer.echo(f"removed {what} from {summary.points} {noun}")

@@ -1,4 +1,4 @@
-"""`hiersearch demo`: the main job on photographs that come with installed packages."""
+"""`hiersearch demo`: index and query photographs that come with installed packages."""
 
 from __future__ import annotations
 
@@ -27,19 +27,20 @@ DEMO_PHOTOS = {
     "rocket.jpg": ("skimage", "data/rocket.jpg"),
     "temple.jpg": ("sklearn", "datasets/images/china.jpg"),
 }
-"""Package and path of each photograph, by the name that it gets."""
+"""Package and path of each photograph, by its name in the demo."""
 
 
 def demo(
     folder: Annotated[
         Path | None,
         typer.Argument(
-            help="Where to put photos and index. [default: one in your data folder]",
-            show_default=False,
+            metavar="FOLDER",
+            help="Where to put the photos and the index.",
+            show_default="'demo' in your data folder",
         ),
     ] = None,
 ) -> None:
-    """Index a dozen photographs and query them: a tour of the main job, offline."""
+    """Index and query a dozen sample photos, offline."""
     from hiersearch.cli.photos.index import index
     from hiersearch.cli.photos.query import query
     from hiersearch.config import data_dir
@@ -51,7 +52,7 @@ def demo(
         copy_demo_photos(photos)
     except OSError as error:
         raise UsageError(
-            f"the photographs cannot be copied to {photos}: {error.strerror or error}",
+            f"the sample photos cannot be copied to {photos}: {error.strerror or error}",
             hint="Name another folder: 'hiersearch demo FOLDER'",
         ) from error
     _show("index", photos, "--store", store)
@@ -61,13 +62,13 @@ def demo(
     _show("query", "a hot drink", "--store", store)
     query("a hot drink", store=str(store))
     typer.echo(
-        "\nThe offline model sees things, animals and places, hardly people, colours or counts.\n"
-        "Now your own photos: hiersearch index FOLDER"
+        "\nThe offline model knows things, animals and places; hardly people, colours or counts."
+        "\nNow try your own photos: hiersearch index FOLDER"
     )
 
 
 def copy_demo_photos(folder: Path) -> None:
-    """Copies the demo's photographs out of the packages that ship them.
+    """Copies the sample photos out of the packages that ship them.
 
     Raises:
         ModelNotFoundError: The packages are not installed.
@@ -76,19 +77,20 @@ def copy_demo_photos(folder: Path) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, (package, path) in DEMO_PHOTOS.items():
-        # Found, not imported: importing them would take longer than the copying.
+        # Found, not imported: importing them would take longer than copying.
         spec = find_spec(package)
         if spec is None or spec.origin is None:
             raise ModelNotFoundError(
-                f"the demo's photographs come with {package}, which is not installed",
+                f"the sample photos come with {package}, which is not installed",
                 hint='Install them: pip install "hiersearch[mini]"',
             )
         if not (folder / name).exists():
-            # Under another name first: a copy that is cut off must not pass for the photo.
+            # Under another name first: an interrupted copy must not pass for the photo.
             part = folder / f".{name}.part"
             shutil.copyfile(Path(spec.origin).parent / path, part)
             part.replace(folder / name)
 
 
 def _show(*words: str | Path) -> None:
-    typer.secho(f"\n$ {shlex.join(['hiersearch', *map(str, words)])}", bold=True)
+    typer.echo()
+    typer.secho(f"$ {shlex.join(['hiersearch', *map(str, words)])}", bold=True)

@@ -1,22 +1,30 @@
-"""`hiersearch index`: from folders of photos to an index, and up to date again."""
+"""`hiersearch index` and `hiersearch copy`: an index from photos, or from another index."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hiersearch.cli.options import ModelOption, NameOption, StoreOption
+from hiersearch.cli.options import (
+    STORE_HELP,
+    VOCABULARY_HELP,
+    ModelOption,
+    NameOption,
+    StoreOption,
+    choose_model,
+    read_concepts,
+)
+from hiersearch.cli.terminal import printable, progress_on_stderr
 
 if TYPE_CHECKING:
     from hiersearch.index import PhotoIndex
-    from hiersearch.index.update.summary import IngestSummary
 
-__all__ = ["choose_model", "index", "summary_lines"]
+__all__ = ["copy", "index"]
 
 _SKIPS_SHOWN = 20
 
@@ -25,8 +33,8 @@ def index(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="PATH...",
-            help="Photos and folders of photos, searched to the bottom.",
+            metavar="PATH",
+            help="Photos, and folders to search for photos.",
             show_default=False,
         ),
     ] = None,
@@ -38,10 +46,8 @@ def index(
         typer.Option(
             "--concepts",
             metavar="FILE",
-            help="A vocabulary of your own: one concept per line, CSV with concept,parent, lines "
-            "like 'fruit > apple', or JSON; or 'builtin'. Photos that are indexed already are "
-            "labelled again.",
-            show_default=False,
+            help=f"The vocabulary. {VOCABULARY_HELP} A new vocabulary relabels all photos.",
+            show_default="the index's own, builtin for a new one",
         ),
     ] = None,
     follow_links: Annotated[
@@ -52,12 +58,11 @@ def index(
         typer.Option("--prune", help="Also drop photos whose folder is missing or empty."),
     ] = False,
 ) -> None:
-    """Index photos, or bring an index up to date.
+    """Index photos, or update an index.
 
-    Files that have not changed are not read again; moved ones are recognised; those that were
-    deleted below the PATHs are dropped.
+    Unchanged files are not read again, moved files are recognised, and files deleted from the
+    given folders are dropped. An interrupted run resumes when you run the command again.
     """
-    from hiersearch.cli.terminal import printable, progress_on_stderr
     from hiersearch.errors import UsageError
 
     if not paths and concepts is None:
@@ -78,27 +83,6 @@ def index(
         sys.stderr.write(f"skipped {printable(skip.path)}: {skip.reason}\n")
     if len(skipped) > _SKIPS_SHOWN:
         sys.stderr.write(f"skipped {len(skipped) - _SKIPS_SHOWN} more\n")
-    typer.echo(", ".join(summary_lines(summary)))
-    summary.raise_for_lost()
-
-
-def choose_model(model: str | None) -> str:
-    """The model for a new index; says on stderr if a better one is to be had."""
-    from hiersearch.config import read_settings
-
-    chosen = model or read_settings(os.environ).model
-    if chosen:
-        return chosen
-    from hiersearch.encoder import default_model
-
-    chosen, note = default_model(os.environ)
-    if note:
-        sys.stderr.write(f"{note}\n")
-    return chosen
-
-
-def summary_lines(summary: IngestSummary) -> list[str]:
-    """What a run did, the parts that are not nothing."""
     parts = [
         (summary.added, "added"),
         (summary.updated, "updated"),
@@ -107,9 +91,45 @@ def summary_lines(summary: IngestSummary) -> list[str]:
         (summary.removed, "removed"),
         (summary.relabelled, "labelled again"),
         (summary.unchanged, "unchanged"),
-        (len(summary.skipped), "skipped"),
+        (len(skipped), "skipped"),
     ]
-    return [f"{count} {what}" for count, what in parts if count] or ["nothing to do"]
+    typer.echo(_counted(parts) or "nothing to do")
+    summary.raise_for_lost()
+
+
+def copy(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SRC",
+            help=f"The index to copy. {STORE_HELP} On a server, add the index's name: "
+            "http://localhost:6333/NAME.",
+            show_default=False,
+        ),
+    ],
+    destination: Annotated[
+        str, typer.Argument(metavar="DST", help="Where to copy it; as SRC.", show_default=False)
+    ],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a different index at DST.")
+    ] = False,
+) -> None:
+    """Copy an index between folders and servers.
+
+    Copies vectors and concepts as they are; the photos stay where they are. An interrupted copy
+    resumes when you run the command again.
+    """
+    from hiersearch.index import copy_index
+
+    with progress_on_stderr() as progress:
+        done = copy_index(source, destination, overwrite=overwrite, on_progress=progress)
+    parts = [(done.copied, "copied"), (done.removed, "removed"), (done.unchanged, "unchanged")]
+    typer.echo(_counted(parts) or "no photos")
+
+
+def _counted(parts: Iterable[tuple[int, str]]) -> str:
+    """What a run did, without the parts that are zero."""
+    return ", ".join(f"{count} {what}" for count, what in parts if count)
 
 
 def _open_or_create(
@@ -119,7 +139,6 @@ def _open_or_create(
     concepts: Path | None,
     paths: Sequence[Path],
 ) -> PhotoIndex:
-    from hiersearch.concepts import read_vocabulary
     from hiersearch.config import index_place
     from hiersearch.errors import IndexNotFoundError
     from hiersearch.index import PhotoIndex, require_photos
@@ -131,14 +150,12 @@ def _open_or_create(
         if not paths:
             raise
     else:
-        # One without photos, from a run that was cut off, is made anew: the model may be another.
+        # An index without photos, from an interrupted run, is remade: its model may differ.
         if opened.photo_count:
             opened.require_model(model)
             return opened
         opened.close()
-    # Loading a model takes seconds: what can be seen to fail before fails before.
-    vocabulary = None
-    if concepts is not None and str(concepts) != "builtin":
-        vocabulary = read_vocabulary(concepts)
+    # Loading a model takes seconds: whatever can fail before that fails first.
+    vocabulary = None if concepts is None else read_concepts(concepts)
     require_photos(paths)
     return PhotoIndex.create(place, model=choose_model(model), concepts=vocabulary)

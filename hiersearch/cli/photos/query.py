@@ -1,6 +1,6 @@
-"""`hiersearch query`: what a text or a photo is, from general to specific, and the photos there.
+"""`hiersearch query`: what a text or a photo shows, from general to specific, with photos.
 
-An answer for people: a table where the terminal is wide enough, a list where it is not.
+People get a table where the terminal is wide enough for one, and a list where it is not.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
-from rich.text import Text
 
 from hiersearch.cli.options import JsonFlag, ModelOption, NameOption, StoreOption, WhereOption
 from hiersearch.cli.terminal import printable
@@ -25,47 +23,53 @@ from hiersearch.cli.terminal import printable
 if TYPE_CHECKING:
     from hiersearch.index.answer import Answer, Level, PhotoHit
 
-__all__ = [
-    "answer_lines",
-    "print_answer",
-    "query",
-]
+__all__ = ["answer_lines", "query"]
 
 _PHOTOS_PER_LEVEL = 3
 _PATHS = 10
 
+_TABLE_FROM = 72
+_PIPE_WIDTH = 120
+_LEAST_NAME = 16
+
 
 def query(
     text: Annotated[
-        str | None, typer.Argument(help="What to look for, in words.", show_default=False)
+        str | None,
+        typer.Argument(metavar="TEXT", help="What to look for, in words.", show_default=False),
     ] = None,
     image: Annotated[
         Path | None,
         typer.Option(
-            "--image", metavar="FILE", help="A photo to find the like of.", show_default=False
+            "--image",
+            metavar="FILE",
+            help="Find photos similar to this one, instead of TEXT.",
+            show_default=False,
         ),
     ] = None,
-    levels: Annotated[int, typer.Option("--levels", min=1, help="The most levels to show.")] = 4,
+    levels: Annotated[
+        int, typer.Option("--levels", metavar="N", min=1, help="Show at most N levels.")
+    ] = 4,
     limit: Annotated[
         int | None,
         typer.Option(
             "--limit",
+            metavar="N",
             min=0,
-            help=f"Photos per level. [default: {_PHOTOS_PER_LEVEL}; {_PATHS} with --paths]",
-            show_default=False,
+            help="Show at most N photos per level.",
+            show_default=f"{_PHOTOS_PER_LEVEL}, or {_PATHS} with --paths",
         ),
     ] = None,
     where: WhereOption = None,
     paths: Annotated[
-        bool, typer.Option("--paths", help="Print the nearest photos' paths, one per line.")
+        bool, typer.Option("--paths", help="Print only paths, one per line, nearest first.")
     ] = False,
     json_: JsonFlag = False,
     store: StoreOption = None,
     name: NameOption = None,
     model: ModelOption = None,
 ) -> None:
-    """Find photos from general to specific, by a text or by a photo."""
-    from hiersearch.cli.photos.query import print_answer
+    """Find photos by a text or a photo, from general to specific."""
     from hiersearch.config import index_place
     from hiersearch.errors import UsageError
     from hiersearch.index import PhotoIndex
@@ -83,29 +87,18 @@ def query(
         typer.echo(json.dumps(answer.to_json(), ensure_ascii=False, indent=1))
     elif paths:
         for photo in answer.photos:
-            # The bytes of the name as they are, whatever they spell.
+            # The exact bytes of the name, whether or not they are valid UTF-8.
             sys.stdout.buffer.write(os.fsencode(photo.path) + b"\n")
     else:
-        print_answer(answer)
+        width = shutil.get_terminal_size((_PIPE_WIDTH, 0)).columns
+        if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+            width = _PIPE_WIDTH
+        for line in answer_lines(answer, width, Path.cwd()):
+            typer.echo(line)  # which drops the styles where stdout is no terminal
 
 
-_TABLE_FROM = 72
-_PIPE_WIDTH = 120
-_LEAST_NAME = 16
-
-
-def print_answer(answer: Answer) -> None:
-    """Prints an answer to stdout, as wide as the terminal; into a pipe, without colour."""
-    width = shutil.get_terminal_size((_PIPE_WIDTH, 0)).columns
-    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
-        width = _PIPE_WIDTH
-    console = Console(width=width, highlight=False, soft_wrap=True)
-    for line in answer_lines(answer, width, Path.cwd()):
-        console.print(line)
-
-
-def answer_lines(answer: Answer, width: int, here: Path) -> list[Text]:
-    """The lines of an answer.
+def answer_lines(answer: Answer, width: int, here: Path) -> list[str]:
+    """The lines of an answer, styled for a terminal.
 
     Args:
         answer: What to show.
@@ -115,48 +108,48 @@ def answer_lines(answer: Answer, width: int, here: Path) -> list[Text]:
     if answer.levels:
         lines = _table(answer, width) if width >= _TABLE_FROM else _list(answer, width, here)
     else:
-        lines = [Text("Nothing in the vocabulary fits.")]
+        lines = ["Nothing in the vocabulary fits."]
     if answer.photos:
-        lines += [Text(), Text("Nearest of all photos", style="bold")]
+        lines += ["", typer.style("Nearest of all photos", bold=True)]
         lines += [_photo_line(photo, width, here) for photo in answer.photos]
     return lines
 
 
-def _table(answer: Answer, width: int) -> list[Text]:
+def _table(answer: Answer, width: int) -> list[str]:
+    # Not rich.Table, which pads lines with spaces and cannot show as many whole names as fit.
     levels = answer.levels
-    concepts = [f"{'  ' * (level.level - 1)}{level.concept}" for level in levels]
-    head = ["level", "concept", "mass", "angle", "photos", "nearest"]
-    if all(level.mass is None for level in levels):
-        head.remove("mass")
     columns = {
         "level": [str(level.level) for level in levels],
-        "concept": concepts,
+        "concept": [f"{'  ' * (level.level - 1)}{level.concept}" for level in levels],
         "mass": [_percent(level.mass) for level in levels],
         "angle": [_degrees(level.angle) for level in levels],
         "photos": [str(level.count) for level in levels],
     }
-    sizes = {
-        key: max(cell_len(key), *(cell_len(value) for value in columns[key])) for key in head[:-1]
-    }
-    room = width - sum(sizes.values()) - 2 * len(sizes)
-    rows = [head[:-1], *([columns[key][row] for key in head[:-1]] for row in range(len(levels)))]
-    nearest = ["nearest", *(_names(level.photos, room) for level in levels)]
-    lines = []
-    for row, (cells, names) in enumerate(zip(rows, nearest, strict=True)):
-        line = Text()
-        for key, cell in zip(head, cells, strict=False):
-            padding = " " * (sizes[key] - cell_len(cell))
-            style = "dim" if row == 0 else "bold" if key == "concept" else ""
-            line.append(cell + padding if key == "concept" else padding + cell, style).append("  ")
-        lines.append(line.append(names, "dim" if row == 0 else ""))
-    return lines
+    if not any(columns["mass"]):
+        del columns["mass"]
+    room = width
+    lines = [""] * (len(levels) + 1)
+    for title, cells in columns.items():
+        size = max(map(cell_len, (title, *cells)))
+        room -= size + 2
+        for row, cell in enumerate((title, *cells)):
+            padding = " " * (size - cell_len(cell))
+            if title == "concept":
+                lines[row] += (typer.style(cell, bold=True) if row else cell) + padding + "  "
+            else:
+                lines[row] += padding + cell + "  "
+    head, *rows = lines
+    return [
+        typer.style(f"{head}nearest", dim=True),
+        *(f"{row}{_names(level.photos, room)}" for row, level in zip(rows, levels, strict=True)),
+    ]
 
 
-def _list(answer: Answer, width: int, here: Path) -> list[Text]:
+def _list(answer: Answer, width: int, here: Path) -> list[str]:
     lines = []
     for level in answer.levels:
-        lines.append(Text(f"{level.level} ").append(level.concept, "bold"))
-        lines.append(Text(f"  {_facts(level)}"))
+        lines.append(f"{level.level} {typer.style(level.concept, bold=True)}")
+        lines.append(f"  {_facts(level)}")
         lines += [_photo_line(photo, width, here) for photo in level.photos]
     return lines
 
@@ -167,11 +160,11 @@ def _facts(level: Level) -> str:
     return ", ".join([*mass, f"angle {_degrees(level.angle)}", f"{level.count} {noun}"])
 
 
-def _photo_line(photo: PhotoHit, width: int, here: Path) -> Text:
+def _photo_line(photo: PhotoHit, width: int, here: Path) -> str:
     copies = f"  (+{len(photo.copies)} equal)" if photo.copies else ""
     score = f"  {photo.score:5.2f}  "
     room = max(width - len(score) - len(copies), _LEAST_NAME)
-    return Text(f"{score}{_short(_shown(photo.path, here), room)}{copies}")
+    return f"{score}{_short(_shown(photo.path, here), room)}{copies}"
 
 
 def _names(photos: Sequence[PhotoHit], room: int) -> str:

@@ -1,4 +1,4 @@
-"""`hiersearch train`: aligns an encoder with hierarchies."""
+"""`hiersearch train`: align an encoder with hierarchies."""
 
 from __future__ import annotations
 
@@ -8,14 +8,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hiersearch.cli.options import JsonFlag
+from hiersearch.cli.options import (
+    MODEL_HELP,
+    MODELS,
+    JsonFlag,
+    complete_from,
+    require_choice,
+)
+from hiersearch.cli.terminal import progress_on_stderr
 
 if TYPE_CHECKING:
     from hiersearch.alignment import TrainingRun
 
-__all__ = ["run_lines", "train"]
+__all__ = ["LOSSES", "ROOTS", "train"]
+
+LOSSES = ("radial-embedding", "entailment-cone", "rcme", "contrastive")
+ROOTS = ("learned", "first", "mean", "origin", "parameter")
 
 _OPTION = "NAME=VALUE"
+
+
+def _data_names() -> tuple[str, ...]:
+    from hiersearch.data.training_sources import NAMES
+
+    return NAMES
 
 
 def train(
@@ -25,8 +41,7 @@ def train(
             "--output",
             "-o",
             metavar="FOLDER",
-            help="Where the trained model goes. After an interruption, the same command goes on "
-            "with what it finds there.",
+            help="Where to write the trained model. The same command resumes an interrupted run.",
             show_default=False,
         ),
     ],
@@ -38,6 +53,7 @@ def train(
             help="hierarcaps, wordnet, built-in, or a file: hierarchies (CSV with a column "
             "'positive'), specimens (CSV with ranks), or a vocabulary with parents.",
             show_default=False,
+            autocompletion=complete_from(_data_names),
         ),
     ] = None,
     model: Annotated[
@@ -45,8 +61,9 @@ def train(
         typer.Option(
             "--model",
             metavar="MODEL",
-            help="What to start from, as for 'hiersearch index'. [default: mini]",
-            show_default=False,
+            help=f"The model to start from: {MODEL_HELP}",
+            show_default="mini",
+            autocompletion=complete_from(lambda: MODELS),
         ),
     ] = None,
     recipe: Annotated[
@@ -54,7 +71,7 @@ def train(
         typer.Option(
             "--recipe",
             metavar="FILE",
-            help="A file that says all this; options given here take precedence.",
+            help="TOML file with any of these settings; options on the command line win.",
             show_default=False,
         ),
     ] = None,
@@ -63,9 +80,9 @@ def train(
         typer.Option(
             "--loss",
             metavar="LOSS",
-            help="radial-embedding, entailment-cone, rcme or contrastive. "
-            "[default: radial-embedding]",
-            show_default=False,
+            help=f"The loss: {', '.join(LOSSES)}.",
+            show_default=LOSSES[0],
+            autocompletion=complete_from(lambda: LOSSES),
         ),
     ] = None,
     option: Annotated[
@@ -73,7 +90,7 @@ def train(
         typer.Option(
             "--option",
             metavar=_OPTION,
-            help="An option of the loss, such as regulariser=10. May be repeated.",
+            help="An argument of the loss, such as regulariser=10. Can be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -82,9 +99,9 @@ def train(
         typer.Option(
             "--root",
             metavar="ROOT",
-            help="What distances are measured from: learned, first, mean, origin or parameter. "
-            "[default: learned]",
-            show_default=False,
+            help=f"The point that distances are measured from: {', '.join(ROOTS)}.",
+            show_default=ROOTS[0],
+            autocompletion=complete_from(lambda: ROOTS),
         ),
     ] = None,
     layers: Annotated[
@@ -93,8 +110,8 @@ def train(
             "--layers",
             metavar="N",
             min=0,
-            help="Train the text tower's last N layers. [default: all]",
-            show_default=False,
+            help="Train only the last N layers of the text tower.",
+            show_default="all",
         ),
     ] = None,
     learning_rate: Annotated[
@@ -102,8 +119,8 @@ def train(
         typer.Option(
             "--learning-rate",
             metavar="RATE",
-            help="[default: one that suits the tower's size]",
-            show_default=False,
+            help="Learning rate of AdamW.",
+            show_default="chosen by the size of the text tower",
         ),
     ] = None,
     batch_size: Annotated[
@@ -112,8 +129,8 @@ def train(
             "--batch-size",
             metavar="N",
             min=1,
-            help="Hierarchies in a batch. [default: 32]",
-            show_default=False,
+            help="Hierarchies per batch.",
+            show_default="32",
         ),
     ] = None,
     steps: Annotated[
@@ -122,8 +139,8 @@ def train(
             "--steps",
             metavar="N",
             min=1,
-            help="How many batches. [default: once through the data]",
-            show_default=False,
+            help="Number of batches, instead of --epochs.",
+            show_default="one epoch",
         ),
     ] = None,
     epochs: Annotated[
@@ -131,8 +148,8 @@ def train(
         typer.Option(
             "--epochs",
             metavar="N",
-            help="How often to go through the data. [default: 1]",
-            show_default=False,
+            help="Passes over the data.",
+            show_default="1",
         ),
     ] = None,
     exclude: Annotated[
@@ -140,31 +157,30 @@ def train(
         typer.Option(
             "--exclude",
             metavar="FILE",
-            help="Pairs of words that must not be learned, nor what implies them: two words in "
-            "each line, as in HyperLex' files. May be repeated.",
+            help="File of word pairs, two words per line as in HyperLex, to keep out of the "
+            "training data together with whatever implies them. Can be repeated.",
             show_default=False,
         ),
     ] = None,
     photos: Annotated[
         bool | None,
-        typer.Option("--photos", help="Use the data's photos, too.", show_default=False),
+        typer.Option("--photos", help="Also train on the photos in the data.", show_default=False),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", metavar="N", min=0, help="[default: 0]", show_default=False),
+        typer.Option("--seed", metavar="N", min=0, help="Random seed.", show_default="0"),
     ] = None,
     json_: JsonFlag = False,
 ) -> None:
-    """Align an encoder with hierarchies: let it know that *animal* contains *goat*.
+    """Teach a model which concepts contain which, such as 'animal' and 'goat'.
 
-    The folder that it writes opens with SentenceTransformer, and 'hiersearch index --model FOLDER'
-    takes it.
+    Fine-tunes the text tower of an encoder on hierarchies. The result opens with
+    SentenceTransformer(FOLDER) and 'hiersearch index --model FOLDER'.
     """
     from hiersearch.alignment.settings import TrainingSettings, read_recipe
-    from hiersearch.cli.terminal import progress_on_stderr
     from hiersearch.errors import UsageError
 
-    told: dict[str, Any] = {} if recipe is None else read_recipe(recipe.expanduser())
+    chosen: dict[str, Any] = {} if recipe is None else read_recipe(recipe.expanduser())
     flags: dict[str, Any] = {
         "data": data,
         "model": model,
@@ -179,14 +195,18 @@ def train(
         "photos": photos,
         "seed": seed,
     }
-    told |= {name: value for name, value in flags.items() if value is not None}
+    chosen |= {name: value for name, value in flags.items() if value is not None}
     if epochs is not None and steps is None:
-        told.pop("steps", None)
-    told["options"] = {**told.get("options", {}), **dict(map(_option, option or ()))}
-    if "data" not in told:
-        raise UsageError("no data is named", hint="Use --data hierarcaps, or --recipe FILE")
-    settings = TrainingSettings(**told)
-    # Imports torch: what can be seen to fail before fails before.
+        chosen.pop("steps", None)
+    chosen["options"] = {**chosen.get("options", {}), **dict(map(_option, option or ()))}
+    if "data" not in chosen:
+        raise UsageError("no data is named", hint="Use --data hierarcaps or --recipe FILE")
+    if loss is not None:
+        require_choice("loss", loss, LOSSES)
+    if root is not None:
+        require_choice("root", root, ROOTS)
+    settings = TrainingSettings(**chosen)
+    # Imports torch: whatever can fail before that fails first.
     from hiersearch.alignment import train as run_training
 
     with progress_on_stderr() as on_progress:
@@ -198,10 +218,10 @@ def train(
     if json_:
         typer.echo(json.dumps(_json(run), indent=1))
         return
-    typer.echo("\n".join(run_lines(run)))
+    typer.echo("\n".join(_run_lines(run)))
 
 
-def run_lines(run: TrainingRun) -> list[str]:
+def _run_lines(run: TrainingRun) -> list[str]:
     """What a run did, for people."""
     lines = [
         f"{run.steps} steps in {run.seconds:.0f} s, {run.trained.layers} of {run.trained.of} "
@@ -240,7 +260,7 @@ def _option(text: str) -> tuple[str, float | bool | str]:
 
     name, separator, value = text.partition("=")
     if not separator or not name or not value:
-        raise UsageError(f"{text!r} is no option of a loss", hint=f"Write it as {_OPTION}")
+        raise UsageError(f"{text!r} is not an option of a loss", hint=f"Write it as {_OPTION}")
     if value in ("true", "false"):
         return name, value == "true"
     try:

@@ -1,36 +1,67 @@
-"""`hiersearch concepts`: the concepts of an index as a tree, with numbers of photos."""
+"""`hiersearch info` and `hiersearch concepts`: what an index holds."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hiersearch.cli.options import JsonFlag, NameOption, StoreOption, WhereOption
+from hiersearch.cli.terminal import printable
 
 if TYPE_CHECKING:
     from hiersearch.concepts import Vocabulary
 
-__all__ = ["concepts", "tree_lines"]
+__all__ = ["concepts", "info", "tree_lines"]
+
+
+def info(store: StoreOption = None, name: NameOption = None, json_: JsonFlag = False) -> None:
+    """Show the size, model and vocabulary of an index."""
+    from hiersearch.config import index_place
+    from hiersearch.index import PhotoIndex
+    from hiersearch.photos import path_to_text
+
+    with PhotoIndex.open(index_place(store, os.environ, name)) as index:
+        found = index.info()
+    if json_:
+        store_text = found.store if isinstance(found.store, str) else path_to_text(found.store)
+        typer.echo(json.dumps({"version": 1, **asdict(found), "store": store_text}, indent=1))
+        return
+    copies = f" in {found.files} files" if found.files != found.photos else ""
+    unnamed = found.photos - found.chained
+    rows = {
+        "store": printable(found.store),
+        "photos": f"{found.photos}{copies}",
+        "unnamed": f"{unnamed} that no concept fits" if unnamed else "",
+        "model": f"{found.model} ({found.model_id}), {found.dimension} dimensions",
+        "vocabulary": f"{found.vocabulary}, {found.concepts} concepts",
+    }
+    for key, value in rows.items():
+        if value:
+            typer.echo(f"{key:<12}{value}")
 
 
 def concepts(
     depth: Annotated[
         int | None,
-        typer.Option("--depth", min=1, help="Levels to show. [default: all]", show_default=False),
+        typer.Option("--depth", metavar="N", min=1, help="Levels to show.", show_default="all"),
     ] = None,
     at_least: Annotated[
-        int, typer.Option("--at-least", min=1, help="Only concepts with that many photos.")
+        int,
+        typer.Option(
+            "--at-least", metavar="N", min=1, help="Only concepts with at least N photos."
+        ),
     ] = 1,
     where: WhereOption = None,
     json_: JsonFlag = False,
     store: StoreOption = None,
     name: NameOption = None,
 ) -> None:
-    """Show the concepts in an index as a tree, with the number of photos under each."""
+    """Show the concepts in an index as a tree with photo counts."""
     from hiersearch.config import index_place
     from hiersearch.index import PhotoIndex
 
@@ -61,10 +92,10 @@ def tree_lines(
 ) -> Iterator[str]:
     """The concepts as indented lines, most photos first.
 
-    A concept with several parents stands below each of them.
+    A concept with several parents is listed under each of them.
 
     Args:
-        counts: Number of photos by concept id; all ancestors of a concept are there too.
+        counts: Number of photos by concept id; includes all ancestors of a concept.
         vocabulary: Where the ids come from.
         depth: The most levels; None for all.
     """

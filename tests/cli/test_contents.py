@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hiersearch.cli.photos.concepts import tree_lines
+from hiersearch.cli.photos.contents import tree_lines
 from hiersearch.concepts import Concept, Vocabulary
 
 VOCABULARY = Vocabulary(
