@@ -33,7 +33,8 @@ from hiersearch.alignment.teacher import Teacher
 from hiersearch.alignment.validation import Validation, validate
 from hiersearch.config import absolute, cache_dir
 from hiersearch.encoder import HierarchicalEncoder
-from hiersearch.encoder.model_folder import Sidecar, fingerprint, quiet, write_sidecar
+from hiersearch.encoder.loading import quiet
+from hiersearch.encoder.model_folder import Sidecar, fingerprint, write_sidecar
 from hiersearch.errors import HiersearchError, ModelError
 from hiersearch.evaluation.embedder import Embedder
 from hiersearch.progress import Progress, tell_nobody

@@ -223,9 +223,7 @@ def model_folder(name: str | Path, environ: Mapping[str, str] = os.environ) -> P
             )
         return found
     if isinstance(name, Path) or _is_path(name):
-        raise ModelNotFoundError(
-            f"there is no model folder {name}", hint=f"Choose {MODEL_CHOICES}"
-        )
+        raise ModelNotFoundError(f"there is no model folder {name}", hint=f"Choose {MODEL_CHOICES}")
     return _download(name, environ)
 
 
