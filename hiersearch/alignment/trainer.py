@@ -35,7 +35,7 @@ from hiersearch.config import absolute, cache_dir
 from hiersearch.encoder import HierarchicalEncoder
 from hiersearch.encoder.loading import quiet
 from hiersearch.encoder.model_folder import Sidecar, fingerprint, write_sidecar
-from hiersearch.errors import HiersearchError, ModelError
+from hiersearch.errors import MissingPackageError, ModelError
 from hiersearch.evaluation.embedder import Embedder
 from hiersearch.progress import Progress, tell_nobody
 
@@ -119,7 +119,8 @@ def train(
         UsageError: Settings, data or output are not as they must be.
         ModelNotFoundError: The model is neither here nor to be had.
         ModelError: It cannot be used, or training made its weights infinite.
-        HiersearchError: Packages are missing, or the output or the cache cannot be written to.
+        MissingPackageError: A package of the extra `train` is not installed.
+        HiersearchError: The output or the cache cannot be written to.
     """
     _require_packages()
     prepared = prepare_data(settings, environ=environ, progress=progress)
@@ -191,12 +192,9 @@ def train(
 
 
 def _require_packages() -> None:
-    missing = [package for package in ("accelerate", "datasets") if find_spec(package) is None]
-    if missing:
-        raise HiersearchError(
-            f"training needs {' and '.join(missing)}",
-            hint='Install them: pip install "hiersearch[train]"',
-        )
+    for package in ("accelerate", "datasets"):
+        if find_spec(package) is None:
+            raise MissingPackageError(package, extra="train", purpose="training")
 
 
 def _texts(prepared: PreparedData) -> list[str]:

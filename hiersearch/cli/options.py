@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from hiersearch.encoder import MODEL_CHOICES
+
 __all__ = ["JsonFlag", "ModelOption", "NameOption", "StoreOption", "WhereOption"]
 
 StoreOption = Annotated[
@@ -33,8 +35,7 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         metavar="MODEL",
-        help="mini, mini-aligned, clip-b, clip-l, hierarcaps-clip-b, hierarcaps-clip-l, a Hugging "
-        "Face name or a folder. An index keeps the model it was made with.",
+        help=f"{MODEL_CHOICES}. An index keeps the model it was made with.",
         show_default=False,
     ),
 ]

@@ -100,7 +100,7 @@ class HierarchicalEncoder:
 
     @cached_property
     def id(self) -> str:
-        """Identifies the model wherever it lies: the offline model's recipe, or a hash of weights."""
+        """Identifies the model wherever it lies: its recipe if built here, else a hash of weights."""
         return (self._is_as_stated and self._sidecar.id) or self._weights
 
     @property
@@ -191,7 +191,7 @@ class HierarchicalEncoder:
     def encode_photo_batches(
         self, batches: Iterable[Sequence[Photo]], *, batch_size: int | None = None
     ) -> Generator[Floats]:
-        """Embeds photos batch after batch, each while the caller uses the vectors of the one before.
+        """Embeds photos in batches, each while the caller uses the vectors of the one before.
 
         Args:
             batches: As for `encode_photos`; read one batch ahead, in the caller's thread.

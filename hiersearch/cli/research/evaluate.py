@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hiersearch.cli.options import JsonFlag
+from hiersearch.encoder import MODEL_CHOICES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,8 +57,7 @@ def evaluate_command(
         typer.Option(
             "--model",
             metavar="MODEL",
-            help="What to measure: mini, mini-aligned, clip-b, clip-l, hierarcaps-clip-b, "
-            "hierarcaps-clip-l, a Hugging Face name or a folder. [default: as for a new index]",
+            help=f"What to measure: {MODEL_CHOICES}. [default: as for a new index]",
             show_default=False,
         ),
     ] = None,

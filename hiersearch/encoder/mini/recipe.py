@@ -102,8 +102,8 @@ MINI_TEMPERATURE = 0.044
 the built-in vocabulary; see hiersearch.descent. A folder with another value is built again."""
 
 SOFTENING = 2.0
-"""Divides the classifier's logits before the softmax. Lower values take photos unlike ImageNet's for
-one wrong class; higher ones make all photos alike."""
+"""Divides the classifier's logits before the softmax. Lower values take photos unlike ImageNet's
+for one wrong class; higher ones make all photos alike."""
 
 SHIFT = 20.0
 """Moves the logits so far below 0 that a sigmoid is an exponential: see `head`."""
