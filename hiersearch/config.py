@@ -83,7 +83,7 @@ class ServerPlace:
         if not _SERVER_NAME.fullmatch(name) or name.endswith(_TAKEN_ENDINGS):
             raise UsageError(
                 f"{name!r} cannot name an index on a server",
-                hint="Use letters, digits, '-', '_' and '.', and do not end it in -concepts or -index",
+                hint="Use letters, digits, '-', '_' and '.', and no -concepts or -index at the end",
             )
         return cls(server, name)
 

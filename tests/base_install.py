@@ -106,7 +106,7 @@ def check_collections() -> None:
     root, vectors = made_vectors()
     for client in (QdrantClient(":memory:"), hiersearch.EdgeClient(Path("edge"))):
         fill(client, "theirs", vectors)
-        collection = hiersearch.HierarchicalCollection(client, "theirs", root=root)
+        collection = hiersearch.HierarchicalCollection(client, "theirs", root=root, vector_name="")
         assert collection.attach().attached == len(vectors)
         assert collection.radial_path(vectors[-1])
         assert collection.descendants_of(vectors[0], limit=5)
@@ -139,21 +139,29 @@ def check_attach_command() -> None:
 def check_index_commands() -> None:
     """An index that a machine with a model made is read and copied here."""
     import hiersearch
+    from hiersearch.index.manifest import Manifest
     from hiersearch.index.storage import IndexStore
 
-    root, _ = made_vectors()
+    root, vectors = made_vectors()
     vocabulary = hiersearch.read_vocabulary(Path("words.txt"))
-    made = IndexStore.create(Path("photos"), **index_parts(root, vocabulary))
+    manifest = Manifest(
+        model="elsewhere",
+        model_id="elsewhere-1",
+        root=root,
+        vocabulary_id=vocabulary.id,
+        photo_size=224,
+        labelled=True,
+    )
+    made = IndexStore.create(Path("photos").absolute(), manifest, vocabulary)
+    made.photos.create()
+    ids = [f"00000000-0000-0000-0000-{number:012}" for number in range(len(vectors))]
+    made.photos.upsert(
+        ids, vectors, [{"path": [f"/{number}.png"], "chain": []} for number in range(20)]
+    )
     made.close()
-    assert "0" in run("info", "--store", "photos")
-    run("copy", "photos", "copied")
-    run("info", "--store", "copied")
-
-
-def index_parts(root, vocabulary) -> dict[str, object]:
-    from hiersearch.index.manifest import Manifest
-
-    return {"manifest": Manifest, "root": root, "vocabulary": vocabulary}
+    assert "20" in run("info", "--store", "photos")
+    assert "20 copied" in run("copy", "photos", "copied")
+    assert "20" in run("info", "--store", "copied")
 
 
 def check_missing_packages() -> None:
@@ -164,9 +172,10 @@ def check_missing_packages() -> None:
         try:
             getattr(hiersearch, name)
         except ImportError as error:
-            assert f'pip install "hiersearch[{extra}]"' in str(error), error
+            told = str(error)
         else:
             raise AssertionError(f"{name} is there without its packages")
+        assert f'pip install "hiersearch[{extra}]"' in told, told
     Path("album").mkdir()
     Path("album/photo.png").write_bytes(PNG)
     assert 'pip install "hiersearch[mini]"' in run("index", "album", code=1)

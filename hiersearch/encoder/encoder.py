@@ -100,7 +100,7 @@ class HierarchicalEncoder:
 
     @cached_property
     def id(self) -> str:
-        """Identifies the model wherever it lies: its recipe if built here, else a hash of weights."""
+        """Identifies the model, wherever it lies: by its recipe, or by a hash of its weights."""
         return (self._is_as_stated and self._sidecar.id) or self._weights
 
     @property

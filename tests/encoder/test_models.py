@@ -70,7 +70,7 @@ class TestData:
 
     def test_a_new_entry_is_all_that_a_model_needs(self, environ, tmp_path, monkeypatch):
         built = make_model(tmp_path / "built")
-        mine = hiersearch.encoder.registry.Model("mine", lambda cache: built, 8, "MIT", "All.")
+        mine = hiersearch.encoder.registry.Model("mine", lambda _: built, 8, "MIT", "All.")
         monkeypatch.setitem(hiersearch.encoder.registry.MODELS, "mine", mine)
 
         assert model_folder("mine", environ) == built

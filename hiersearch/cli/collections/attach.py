@@ -194,11 +194,10 @@ def attach(
         }
         typer.echo(json.dumps({"version": 1, **asdict(summary), "compared": compared}, indent=1))
         return
-    compares = not unverified and given is None
-    why = (
-        ": " + _why_unverified(text_field, file_field) if compares and not summary.verified else ""
-    )
-    typer.echo(summary_text(summary) + why)
+    text = summary_text(summary)
+    if not (unverified or summary.verified or given is not None):
+        text += f": {_why_unverified(text_field, file_field)}"
+    typer.echo(text)
 
 
 def _require_source(
