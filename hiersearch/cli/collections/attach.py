@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -170,7 +170,8 @@ def attach(
 
             encoder = HierarchicalEncoder(model)
             check = ModelCheck(encoder, text_field=text_field, file_field=file_field)
-        chosen = given if given is not None or encoder is None else encoder.root
+        # There is a model or a root: `_require_source` has checked that.
+        chosen = cast("Floats", given if encoder is None or given is not None else encoder.root)
         theirs = HierarchicalCollection(client, collection, root=chosen, vector_name=vector)
         progress = stack.enter_context(progress_on_stderr())
         if vocabulary is not None and encoder is not None and check is not None:
