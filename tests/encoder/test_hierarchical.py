@@ -19,7 +19,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from hiersearch.encoder import HierarchicalEncoder
+from hiersearch.encoder import MODELS, HierarchicalEncoder
 from hiersearch.encoder.mini.recipe import MINI_ID, MINI_TEMPERATURE, TEXT_WEIGHTS
 from hiersearch.encoder.model_folder import SIDECAR_NAME, Sidecar, read_sidecar, write_sidecar
 from hiersearch.errors import (
@@ -324,6 +324,7 @@ class TestIdentity:
         assert mini.id == MINI_ID
         assert mini.temperature == MINI_TEMPERATURE
         assert mini.name == "mini"
+        assert mini.dimension == MODELS["mini"].dimension
 
     def test_other_models_are_known_by_their_weights(self, clip, clip_folder):
         loaded = SentenceTransformer(str(clip_folder), device="cpu")

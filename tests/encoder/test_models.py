@@ -75,9 +75,6 @@ class TestData:
 
         assert model_folder("mine", environ) == built
 
-    def test_vectors_have_the_stated_dimension(self, mini):
-        assert mini.dimension == MODELS["mini"].dimension
-
 
 @pytest.mark.usefixtures("no_hub")
 class TestDefault:
