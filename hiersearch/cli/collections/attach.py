@@ -80,8 +80,8 @@ def attach(
         typer.Option(
             "--root",
             metavar="FILE.npy",
-            help="The root, a vector of length 1 saved by NumPy, instead of that of a model. "
-            "Nothing is compared with the model's answers, and --model is optional.",
+            help="The root, a vector of length 1 saved by numpy.save, instead of the model's. Then "
+            "--model is optional and nothing is verified.",
             show_default=False,
         ),
     ] = None,
