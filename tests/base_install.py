@@ -180,6 +180,8 @@ def check_missing_packages() -> None:
     Path("album/photo.png").write_bytes(PNG)
     assert 'pip install "hiersearch[mini]"' in run("index", "album", code=1)
     assert 'pip install "hiersearch[mini]"' in run("demo", "tour", code=1)
+    trained = run("train", "--data", "words.txt", "--output", "trained", code=1)
+    assert 'pip install "hiersearch[train]"' in trained, trained
 
 
 # One black pixel.
