@@ -1,6 +1,8 @@
 """Search photos from general to specific.
 
 Importing the package imports neither torch nor Qdrant; the names below are loaded when first used.
+Some need an extra: `pip install "hiersearch[models]"` brings what encodes photos and texts,
+`"hiersearch[train]"` the losses and training, `"hiersearch[eval]"` the benchmarks.
 """
 
 from __future__ import annotations
@@ -8,17 +10,42 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from hiersearch.errors import require
+
 if TYPE_CHECKING:
+    from hiersearch.alignment import TrainingSettings, train
+    from hiersearch.alignment.losses import (
+        ContrastiveLoss,
+        EntailmentConeLoss,
+        RadialCrossModalLoss,
+        RadialEmbeddingLoss,
+    )
     from hiersearch.concepts import Concept, Vocabulary, builtin_vocabulary, read_vocabulary
     from hiersearch.encoder import HierarchicalEncoder
-    from hiersearch.errors import HiersearchError
-    from hiersearch.index import CopySummary, IndexInfo, IngestSummary, PhotoIndex, copy_index
+    from hiersearch.errors import HiersearchError, MissingPackageError
+    from hiersearch.evaluation import evaluate
+    from hiersearch.index import (
+        CopySummary,
+        IndexInfo,
+        IngestSummary,
+        ModelCheck,
+        PhotoIndex,
+        copy_index,
+    )
     from hiersearch.index.answer import Answer, Level, PhotoHit
     from hiersearch.qdrant import (
         AsyncHierarchicalCollection,
+        AttachSummary,
         CollectionOptions,
         EdgeClient,
+        Filter,
         HierarchicalCollection,
+        Hit,
+        all_of,
+        any_of,
+        between,
+        equals,
+        none_of,
     )
 
 __version__ = "0.1.0"
@@ -26,42 +53,91 @@ __version__ = "0.1.0"
 __all__ = [
     "Answer",
     "AsyncHierarchicalCollection",
+    "AttachSummary",
     "CollectionOptions",
     "Concept",
+    "ContrastiveLoss",
     "CopySummary",
     "EdgeClient",
+    "EntailmentConeLoss",
+    "Filter",
     "HierarchicalCollection",
     "HierarchicalEncoder",
     "HiersearchError",
+    "Hit",
     "IndexInfo",
     "IngestSummary",
     "Level",
+    "MissingPackageError",
+    "ModelCheck",
     "PhotoHit",
     "PhotoIndex",
+    "RadialCrossModalLoss",
+    "RadialEmbeddingLoss",
+    "TrainingSettings",
     "Vocabulary",
+    "all_of",
+    "any_of",
+    "between",
     "builtin_vocabulary",
     "copy_index",
+    "equals",
+    "evaluate",
+    "none_of",
     "read_vocabulary",
+    "train",
 ]
 
 _MODULES = {
+    "hiersearch.alignment": ("TrainingSettings", "train"),
+    "hiersearch.alignment.losses": (
+        "ContrastiveLoss",
+        "EntailmentConeLoss",
+        "RadialCrossModalLoss",
+        "RadialEmbeddingLoss",
+    ),
     "hiersearch.concepts": ("Concept", "Vocabulary", "builtin_vocabulary", "read_vocabulary"),
     "hiersearch.encoder": ("HierarchicalEncoder",),
-    "hiersearch.errors": ("HiersearchError",),
-    "hiersearch.index": ("CopySummary", "IndexInfo", "IngestSummary", "PhotoIndex", "copy_index"),
-    "hiersearch.qdrant": (
-        "AsyncHierarchicalCollection",
-        "CollectionOptions",
-        "EdgeClient",
-        "HierarchicalCollection",
+    "hiersearch.errors": ("HiersearchError", "MissingPackageError"),
+    "hiersearch.evaluation": ("evaluate",),
+    "hiersearch.index": (
+        "CopySummary",
+        "IndexInfo",
+        "IngestSummary",
+        "ModelCheck",
+        "PhotoIndex",
+        "copy_index",
     ),
     "hiersearch.index.answer": ("Answer", "Level", "PhotoHit"),
+    "hiersearch.qdrant": (
+        "AsyncHierarchicalCollection",
+        "AttachSummary",
+        "CollectionOptions",
+        "EdgeClient",
+        "Filter",
+        "HierarchicalCollection",
+        "Hit",
+        "all_of",
+        "any_of",
+        "between",
+        "equals",
+        "none_of",
+    ),
 }
+
+_NEEDS = {
+    **dict.fromkeys(("train", *_MODULES["hiersearch.alignment.losses"]), "train"),
+    "HierarchicalEncoder": "models",
+    "evaluate": "eval",
+}
+"""The extra that brings the model libraries for a name, where the base install is not enough."""
 
 
 def __getattr__(name: str) -> object:
     for module, names in _MODULES.items():
         if name in names:
+            if name in _NEEDS:
+                require("sentence_transformers", extra=_NEEDS[name], purpose=name)
             return getattr(import_module(module), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

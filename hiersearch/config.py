@@ -1,7 +1,9 @@
-"""Where hiersearch keeps its things, and what it is told: flag > environment > file > default.
+"""Settings and folders: flag > environment > file > default.
 
-The environment has `HIERSEARCH_MODEL` and `HIERSEARCH_STORE`; the file, `config.toml` in
-the user's configuration folder, may set `model` and `store`. Flags are the callers' arguments.
+The environment variables are `HIERSEARCH_MODEL` and `HIERSEARCH_STORE` for settings, and
+`HIERSEARCH_HOME`, `HIERSEARCH_CACHE`, `HIERSEARCH_DATA` and `HIERSEARCH_CONFIG` for places. The
+file, `config.toml` in the user's configuration folder, may set `model` and `store`. Flags are the
+callers' arguments.
 """
 
 from __future__ import annotations
@@ -10,14 +12,18 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from platformdirs import user_cache_path, user_config_path, user_data_path
 
 from hiersearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 __all__ = [
     "DEFAULT_NAME",
@@ -28,6 +34,7 @@ __all__ = [
     "bare_url",
     "cache_dir",
     "data_dir",
+    "datasets_dir",
     "index_place",
     "is_url",
     "read_settings",
@@ -35,10 +42,10 @@ __all__ = [
 ]
 
 DEFAULT_NAME = "photos"
-"""Name of the index that is meant when none is named."""
+"""Name of the index that is used if none is named."""
 
 _SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-# What belongs to an index beside its photos is called after it: these are not free.
+# An index's other collections are named after it, so these endings are reserved.
 _TAKEN_ENDINGS = ("-concepts", "-index")
 
 
@@ -59,14 +66,14 @@ class ServerPlace:
 
     @classmethod
     def read(cls, url: str) -> Self:
-        """From `http://host:6333/NAME`; what stands between host and name belongs to the server.
+        """Reads `http://host:6333/NAME`; a path between host and name belongs to the server.
 
         Args:
-            url: Where no name stands behind the host, `DEFAULT_NAME` is meant. User, password,
-                query and fragment are left out.
+            url: Without a name after the host, `DEFAULT_NAME` is used. User, password, query and
+                fragment are left out.
 
         Raises:
-            UsageError: The URL cannot be read, or no index can have that name.
+            UsageError: The URL cannot be read, or is not a valid name for an index.
         """
         server = bare_url(url)
         if not urlsplit(server).path:
@@ -76,8 +83,7 @@ class ServerPlace:
         if not _SERVER_NAME.fullmatch(name) or name.endswith(_TAKEN_ENDINGS):
             raise UsageError(
                 f"{name!r} cannot name an index on a server",
-                hint="Use letters, digits, '-', '_' and '.', and neither -concepts nor -index at "
-                "its end",
+                hint="Use letters, digits, '-', '_' and '.', and no -concepts or -index at the end",
             )
         return cls(server, name)
 
@@ -88,51 +94,71 @@ IndexPlace: TypeAlias = Path | ServerPlace
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment or the configuration file says.
+    """The settings of the environment and the configuration file.
 
     Attributes:
-        model: The model for new indexes; None if nothing is said.
-        store: The folder or the URL of the index; None if nothing is said.
+        model: The model for new indexes; None if it is not set.
+        store: The folder or the URL of the index; None if it is not set.
     """
 
     model: str | None = None
     store: str | None = None
 
 
-def read_settings(environ: Mapping[str, str]) -> Settings:
+def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Reads the settings.
 
     Args:
         environ: The environment; `HIERSEARCH_CONFIG` names another configuration file.
 
     Raises:
-        UsageError: The configuration file cannot be read, or holds what is not a setting.
+        UsageError: The configuration file cannot be read, or has an unknown or unusable setting.
     """
     named = environ.get("HIERSEARCH_CONFIG")
     path = Path(named or user_config_path("hiersearch", appauthor=False) / "config.toml")
     try:
-        stored = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = _parse(path, tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         if named:
             raise UsageError(
-                f"HIERSEARCH_CONFIG names {path}, which is not there", hint="Make it or unset it"
+                f"HIERSEARCH_CONFIG names {path}, which does not exist",
+                hint="Create the file, or unset the variable",
             ) from None
-        stored = {}
+        settings = Settings()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"cannot read {path}: {error}", hint="Mend or remove it") from error
-    for key, value in stored.items():
-        if key not in Settings.__dataclass_fields__ or not isinstance(value, str):
-            raise UsageError(
-                f"{path} sets {key!r} to {value!r}", hint="It may set model and store, to texts"
-            )
+        raise UsageError(f"cannot read {path}: {error}", hint="Fix or remove it") from error
     return Settings(
-        model=environ.get("HIERSEARCH_MODEL") or stored.get("model"),
-        store=environ.get("HIERSEARCH_STORE") or stored.get("store"),
+        model=environ.get("HIERSEARCH_MODEL") or settings.model,
+        store=environ.get("HIERSEARCH_STORE") or settings.store,
     )
 
 
-def cache_dir(environ: Mapping[str, str]) -> Path:
-    """The folder of what can be made again: the offline model, embedded vocabularies.
+@cache
+def _schema() -> type[BaseModel]:
+    """What the file may say; made when there is a file, for pydantic takes time to load."""
+    from pydantic import ConfigDict, create_model
+
+    settings = {field.name: (str | None, None) for field in fields(Settings)}
+    return create_model(  # type: ignore[call-overload, no-any-return]
+        "File", __config__=ConfigDict(strict=True, extra="forbid"), **settings
+    )
+
+
+def _parse(path: Path, content: Mapping[str, object]) -> Settings:
+    from pydantic import ValidationError
+
+    try:
+        return Settings(**_schema().model_validate(content).model_dump())
+    except ValidationError as error:
+        (key, *_) = error.errors()[0]["loc"]
+        raise UsageError(
+            f"{path} sets {key!r} to {content[str(key)]!r}",
+            hint="Only model and store can be set, and both are text",
+        ) from None
+
+
+def cache_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder of what can be made again: built models, computed vectors, downloaded data.
 
     Args:
         environ: The environment; `HIERSEARCH_CACHE` overrides the system's cache folder.
@@ -143,8 +169,8 @@ def cache_dir(environ: Mapping[str, str]) -> Path:
     return _folder(environ.get("HIERSEARCH_CACHE"), user_cache_path("hiersearch", appauthor=False))
 
 
-def data_dir(environ: Mapping[str, str]) -> Path:
-    """The folder of what cannot be made again without work: the indexes.
+def data_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder of what takes work to make again: the indexes.
 
     Args:
         environ: The environment; `HIERSEARCH_HOME` overrides the system's data folder.
@@ -155,14 +181,29 @@ def data_dir(environ: Mapping[str, str]) -> Path:
     return _folder(environ.get("HIERSEARCH_HOME"), user_data_path("hiersearch", appauthor=False))
 
 
+def datasets_dir(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The folder of the user's own data sets, for evaluation and training.
+
+    Args:
+        environ: The environment; `HIERSEARCH_DATA` names the folder.
+
+    Returns:
+        An absolute path, which need not exist; None if the variable is not set.
+    """
+    named = environ.get("HIERSEARCH_DATA")
+    return absolute(named) if named else None
+
+
 def index_place(
-    store: str | IndexPlace | None, environ: Mapping[str, str], name: str | None = None
+    store: str | IndexPlace | None,
+    environ: Mapping[str, str] = os.environ,
+    name: str | None = None,
 ) -> IndexPlace:
     """Where an index lies.
 
     Args:
-        store: Its folder, or a server and a name as `ServerPlace.read` takes them, where one is
-            named; `~` is the home folder.
+        store: Its folder, or a server and a name as `ServerPlace.read` takes them; `~` is the home
+            folder. None: as the settings say.
         environ: The environment.
         name: Name of an index in the user's data folder.
 
@@ -170,7 +211,7 @@ def index_place(
         A server, or the absolute path of a folder, which need not exist.
 
     Raises:
-        UsageError: Both are given, or the name is no plain file name, or the URL cannot be read.
+        UsageError: Both are given, the name is not a plain file name, or the URL cannot be read.
     """
     if name is not None:
         if store is not None:
@@ -189,10 +230,10 @@ def index_place(
 
 
 def store_folder(store: str | Path) -> Path:
-    """The absolute path of a store that is no server.
+    """The absolute path of a store that is not a server.
 
     Raises:
-        UsageError: It begins as a URL does.
+        UsageError: It begins like a URL.
     """
     scheme, separator, _ = str(store).partition("://")
     if separator:
@@ -229,7 +270,7 @@ def bare_url(url: str) -> str:
 
 
 def absolute(path: str | Path) -> Path:
-    """The absolute path by the name that was given; `~` is the home folder."""
+    """The absolute path, without resolving links; `~` is the home folder."""
     # Not resolve(): a link that the user named is the name that messages should show.
     return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100
 

@@ -4,23 +4,26 @@ HiersearchError                  exit code 1
 ├── UsageError                   exit code 2: the request cannot be carried out as written
 │   ├── VocabularyError          a vocabulary file breaks a rule; names the line
 │   ├── FilterError              a `--where` expression that cannot be read
-│   ├── PhotosNotFoundError      a path that is not there, or holds no photo
-│   └── ModelMismatchError       an index was made by another model
+│   ├── PhotosNotFoundError      a path does not exist, or holds no photo
+│   └── ModelMismatchError       the index was made by a different model
+├── MissingPackageError          an optional package is not installed; names the extra
 ├── ModelNotFoundError           the model is not on this machine
-├── ModelError                   the model is there, but cannot be used
-├── MissingDataError             data of a benchmark is not on this machine
+├── ModelError                   the model was found, but cannot be used
+├── MissingDataError             a benchmark's data is not on this machine
 ├── UnreadablePhotoError         one photo cannot be decoded
-├── MissingPhotosError           a folder of the index is gone or empty; nothing was dropped
+├── MissingPhotosError           an indexed folder is gone or empty; nothing was dropped
 └── StoreError                   the store answers, but not as it should
-    ├── IndexNotFoundError       no index lies there yet
-    ├── CollectionError          a collection is missing, or not made for this
-    ├── VectorError              vectors of a wrong shape, or not finite
+    ├── IndexNotFoundError       there is no index at that place
+    ├── CollectionError          a collection is missing, or unsuitable
+    ├── VectorError              vectors have the wrong shape, or are not finite
     └── StoreUnreachableError    exit code 3: the store cannot be opened
         └── StoreLockedError     another process has it open
 """
 
 from __future__ import annotations
 
+from importlib import import_module
+from types import ModuleType
 from typing import ClassVar
 
 __all__ = [
@@ -29,6 +32,7 @@ __all__ = [
     "HiersearchError",
     "IndexNotFoundError",
     "MissingDataError",
+    "MissingPackageError",
     "MissingPhotosError",
     "ModelError",
     "ModelMismatchError",
@@ -41,6 +45,7 @@ __all__ = [
     "UsageError",
     "VectorError",
     "VocabularyError",
+    "require",
 ]
 
 
@@ -48,8 +53,8 @@ class HiersearchError(Exception):
     """Base of every error that hiersearch raises on purpose.
 
     Args:
-        message: What happened, and to which thing. No full stop at its end.
-        hint: What to do next, as an imperative sentence without a full stop.
+        message: What happened, and to what. Without a full stop.
+        hint: What to do next, in the imperative. Without a full stop.
     """
 
     exit_code: ClassVar[int] = 1
@@ -74,7 +79,7 @@ class VocabularyError(UsageError):
 
     Args:
         message: What is wrong.
-        line: The line of the file it was found on, counted from 1, where there is one.
+        line: The line of the file, counted from 1, if there is one.
         hint: What to do next.
     """
 
@@ -88,11 +93,29 @@ class FilterError(UsageError):
 
 
 class PhotosNotFoundError(UsageError):
-    """A path is not there, or holds no photo."""
+    """A path does not exist, or holds no photo."""
 
 
 class ModelMismatchError(UsageError):
-    """An index was made by another model than the one asked for."""
+    """The index was made by a different model from the one asked for."""
+
+
+class MissingPackageError(HiersearchError, ImportError):
+    """A package that an extra of hiersearch installs is missing; an `ImportError` too.
+
+    Args:
+        package: The package's name, as pip knows it.
+        extra: The extra that installs it, such as "models".
+        purpose: What needs it, for the message.
+    """
+
+    def __init__(self, package: str, *, extra: str, purpose: str = "this") -> None:
+        super().__init__(
+            f"{purpose} needs the package {package}, which is not installed",
+            hint=f'Install it: pip install "hiersearch[{extra}]"',
+        )
+        self.package = package
+        self.extra = extra
 
 
 class ModelNotFoundError(HiersearchError):
@@ -100,11 +123,11 @@ class ModelNotFoundError(HiersearchError):
 
 
 class ModelError(HiersearchError):
-    """The model is there, but cannot be used: damaged, or without a tower that is needed."""
+    """The model was found but cannot be used: it is damaged, or lacks a tower that is needed."""
 
 
 class MissingDataError(HiersearchError):
-    """Data of a benchmark is not on this machine; says what, and where it comes from."""
+    """A benchmark's data is not on this machine; says what is missing and where to get it."""
 
 
 class UnreadablePhotoError(HiersearchError):
@@ -112,7 +135,7 @@ class UnreadablePhotoError(HiersearchError):
 
 
 class MissingPhotosError(HiersearchError):
-    """A folder of the index is gone or suddenly empty; nothing below it was dropped."""
+    """An indexed folder is gone or suddenly empty; no photo below it was dropped."""
 
 
 class StoreError(HiersearchError):
@@ -120,15 +143,15 @@ class StoreError(HiersearchError):
 
 
 class IndexNotFoundError(StoreError):
-    """No index lies at that place yet."""
+    """There is no index at that place."""
 
 
 class CollectionError(StoreError):
-    """A collection is missing, or was not made for what is asked of it."""
+    """A collection is missing, or does not support what is asked of it."""
 
 
 class VectorError(StoreError):
-    """Vectors have a wrong shape, or are not finite, or have no length."""
+    """Vectors have the wrong shape, are not finite, or have no length."""
 
 
 class StoreUnreachableError(StoreError):
@@ -139,3 +162,23 @@ class StoreUnreachableError(StoreError):
 
 class StoreLockedError(StoreUnreachableError):
     """Another process has the store open."""
+
+
+def require(module: str, *, extra: str, purpose: str = "this") -> ModuleType:
+    """Imports a module of an optional package.
+
+    Args:
+        module: The module, such as "matplotlib.figure".
+        extra: The extra of hiersearch that installs its package.
+        purpose: What needs it, for the message.
+
+    Raises:
+        MissingPackageError: The package is not installed.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        top = module.partition(".")[0]
+        if (error.name or "").partition(".")[0] != top:
+            raise  # one of the package's own requirements
+        raise MissingPackageError(top.replace("_", "-"), extra=extra, purpose=purpose) from None

@@ -1,7 +1,7 @@
 """The geometry of a hierarchy in one embedding space.
 
-Every text and photo is a unit vector. One more unit vector, the *root* r (the embedding of the
-empty text), stands for the most general thing that can be said. For a parent t and a child v:
+Every text and photo is a unit vector. The hierarchy has a *root* r, a unit vector too: the
+embedding of the empty text, which is more general than any other. For a parent t and a child v:
 
 * root_distance:   d_x = ‖x − r‖, in [0, 2]; small is general, large is specific
 * exterior angle:  Ξ(t, v) = ∠(t − r, v − t), in [0, π]; small means that v entails t
@@ -10,10 +10,10 @@ empty text), stands for the most general thing that can be said. For a parent t 
 Sources: Ganea et al. 2018 (entailment cones); Desai et al. 2023, eq. 6-7 (MERU);
 Alper & Averbuch-Elor 2024, section 3 (the Euclidean form with a root, used here).
 
-NumPy arrays and torch tensors take the same path (array API). Leading axes broadcast, the last axis
-is the embedding dimension. Two coinciding points have no direction between them, so it is defined
-that the root contains everything and that everything contains itself: cosine 1, angle 0. Nothing
-here returns NaN for finite input.
+NumPy arrays and torch tensors share one implementation (array API); torch is not needed. Leading
+axes broadcast, the last axis is the embedding dimension. Two coinciding points have no direction
+between them, so by definition the root contains everything, and everything contains itself:
+cosine 1, angle 0. Nothing here returns NaN for finite input.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def root_distance(vectors: Array, root: Array) -> Array:
 def radial_direction(parent: Array, root: Array) -> Array:
     """Unit vector that points from the root to the parent: u = (t − r) / d_t.
 
-    Scores against u rank the children of t far better than scores against t do.
+    Scores against u rank the children of t far better than scores against t.
 
     Args:
         parent: (..., dim).

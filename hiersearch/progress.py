@@ -1,4 +1,4 @@
-"""How work that takes time tells what it is doing."""
+"""Callbacks that report the progress of work that takes time: `on_progress` everywhere."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TypeAlias
 __all__ = ["Progress", "tell_nobody"]
 
 Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with what is being done, how many of it are done and kept, and how many there are."""
+"""Called with the name of a task, how many of its items are done and kept, and their total."""
 
 
 def tell_nobody(task: str, done: int, total: int) -> None:
-    """A `Progress` for those who do not want to know."""
+    """The default `Progress`: does nothing."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from hiersearch.config import (
     Settings,
     cache_dir,
     data_dir,
+    datasets_dir,
     index_place,
     read_settings,
 )
@@ -37,6 +40,12 @@ class TestFolders:
         assert not folder({variable: str(tmp_path / "here")}).exists()
 
 
+def test_the_folder_of_data_sets_is_named_by_the_environment_alone(tmp_path):
+    assert datasets_dir({}) is None
+    assert datasets_dir({"HIERSEARCH_DATA": ""}) is None
+    assert datasets_dir({"HIERSEARCH_DATA": str(tmp_path)}) == tmp_path
+
+
 class TestSettings:
     @pytest.fixture
     def config(self, tmp_path) -> Path:
@@ -58,6 +67,21 @@ class TestSettings:
     def test_a_named_file_must_be_there(self, config):
         with pytest.raises(UsageError, match="HIERSEARCH_CONFIG"):
             read_settings({"HIERSEARCH_CONFIG": str(config)})
+
+    def test_an_unknown_setting_is_named(self, config):
+        config.write_text('modle = "mini"')
+
+        with pytest.raises(UsageError, match="sets 'modle' to 'mini'") as caught:
+            read_settings({"HIERSEARCH_CONFIG": str(config)})
+
+        assert caught.value.hint == "Only model and store can be set, and both are text"
+
+    def test_without_a_file_pydantic_is_not_loaded(self):
+        code = (
+            "import sys; from hiersearch.config import read_settings; read_settings({}); "
+            "assert 'pydantic' not in sys.modules"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True)
 
     @pytest.mark.parametrize("text", ["model =", 'modle = "mini"', "model = 3", "\xff"])
     def test_a_wrong_file_is_named(self, config, text):

@@ -15,7 +15,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 from sentence_transformers import SentenceTransformer
 
-import hiersearch.encoder
+import hiersearch.encoder.mini
 from hiersearch.config import cache_dir
 from hiersearch.encoder.mini.aligned import DIFFERENCES, differences
 from hiersearch.encoder.mini.recipe import mini_folder
@@ -27,7 +27,7 @@ def main() -> None:
     options = parser.parse_args()
     base = SentenceTransformer(str(mini_folder(cache_dir(os.environ))), device="cpu")
     moved = differences(SentenceTransformer(str(options.trained), device="cpu"), base)
-    path = Path(hiersearch.encoder.__file__).parent / DIFFERENCES
+    path = Path(hiersearch.encoder.mini.__file__).parent / DIFFERENCES
     save_file(moved, path)
     weights = sum(value.numel() for value in moved.values())
     print(f"{path}: {weights} weights of {len(moved)} tensors, {path.stat().st_size} bytes")

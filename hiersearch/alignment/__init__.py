@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hiersearch.alignment.settings import TrainingSettings, read_recipe
+from hiersearch.errors import require
 
 if TYPE_CHECKING:
     from hiersearch.alignment.training import TrainingRun, train
@@ -17,6 +18,7 @@ __all__ = ["TrainingRun", "TrainingSettings", "read_recipe", "train"]
 
 def __getattr__(name: str) -> object:
     if name in ("TrainingRun", "train"):
+        require("sentence_transformers", extra="train", purpose="training")
         from hiersearch.alignment import training
 
         return getattr(training, name)

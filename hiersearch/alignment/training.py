@@ -32,8 +32,9 @@ from hiersearch.alignment.settings import TrainingSettings
 from hiersearch.alignment.validation import Validation, validate
 from hiersearch.config import absolute, cache_dir
 from hiersearch.encoder import HierarchicalEncoder
-from hiersearch.encoder.model_folder import Sidecar, fingerprint, quiet, write_sidecar
-from hiersearch.errors import HiersearchError, ModelError
+from hiersearch.encoder.loading import quiet
+from hiersearch.encoder.model_folder import Sidecar, fingerprint, write_sidecar
+from hiersearch.errors import MissingPackageError, ModelError
 from hiersearch.evaluation.embedder import Embedder
 from hiersearch.progress import Progress, tell_nobody
 
@@ -219,12 +220,9 @@ class Teacher:
 
 
 def _require_packages() -> None:
-    missing = [package for package in ("accelerate", "datasets") if find_spec(package) is None]
-    if missing:
-        raise HiersearchError(
-            f"training needs {' and '.join(missing)}",
-            hint='Install them: pip install "hiersearch[train]"',
-        )
+    for package in ("accelerate", "datasets"):
+        if find_spec(package) is None:
+            raise MissingPackageError(package, extra="train", purpose="training")
 
 
 def _validation_texts(prepared: PreparedData) -> list[str]:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hiersearch.encoder import MODEL_CHOICES, MODEL_NAMES
+
 if TYPE_CHECKING:
     from hiersearch.concepts import Vocabulary
 
 __all__ = [
-    "MODELS",
     "MODEL_DEFAULT",
     "MODEL_HELP",
     "STORE_HELP",
@@ -31,10 +32,7 @@ __all__ = [
     "require_choice",
 ]
 
-MODELS = ("mini", "mini-aligned", "clip-b", "clip-l", "hierarcaps-clip-b", "hierarcaps-clip-l")
-"""Short names of models. Written down here because the registry is too heavy for `--help`."""
-
-MODEL_HELP = f"{', '.join(MODELS)}, a Hugging Face name, or a folder."
+MODEL_HELP = f"{MODEL_CHOICES}."
 MODEL_DEFAULT = (
     "$HIERSEARCH_MODEL, else config.toml, else hierarcaps-clip-b if it is on this machine, else "
     "mini"
@@ -90,7 +88,7 @@ ModelOption = Annotated[
         metavar="MODEL",
         help=f"{MODEL_HELP} An index keeps the model it was made with.",
         show_default=f"the index's own, for a new index {MODEL_DEFAULT}",
-        autocompletion=complete_from(lambda: MODELS),
+        autocompletion=complete_from(lambda: MODEL_NAMES),
     ),
 ]
 WhereOption = Annotated[

@@ -1,4 +1,4 @@
-"""Dual encoders with an entailment root: looking them up, loading them, building the offline one.
+"""Dual encoders with an entailment root: the models, where they lie, and how they are loaded.
 
 Importing the package imports no torch; `HierarchicalEncoder` does when it is first used.
 """
@@ -7,16 +7,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hiersearch.encoder.registry import IN_MEMORY, MODEL_NAMES, default_model
+from hiersearch.encoder.registry import (
+    IN_MEMORY,
+    MODEL_CHOICES,
+    MODEL_NAMES,
+    MODELS,
+    Model,
+    default_model,
+)
+from hiersearch.errors import require
 
 if TYPE_CHECKING:
     from hiersearch.encoder.encoder import HierarchicalEncoder
 
-__all__ = ["IN_MEMORY", "MODEL_NAMES", "HierarchicalEncoder", "default_model"]
+__all__ = [
+    "IN_MEMORY",
+    "MODELS",
+    "MODEL_CHOICES",
+    "MODEL_NAMES",
+    "HierarchicalEncoder",
+    "Model",
+    "default_model",
+]
 
 
 def __getattr__(name: str) -> object:
     if name == "HierarchicalEncoder":
+        require("sentence_transformers", extra="models", purpose="encoding")
         from hiersearch.encoder.encoder import HierarchicalEncoder
 
         return HierarchicalEncoder

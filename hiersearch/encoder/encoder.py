@@ -17,22 +17,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import batch_to_device
 
-from hiersearch.config import cache_dir
 from hiersearch.encoder.fusing import fuse_photos
-from hiersearch.encoder.mini.aligned import mini_aligned_folder
-from hiersearch.encoder.mini.recipe import mini_folder
-from hiersearch.encoder.model_folder import Sidecar, fingerprint, quiet, read_sidecar, write_sidecar
-from hiersearch.encoder.registry import IN_MEMORY, MINI, MINI_ALIGNED, model_folder
+from hiersearch.encoder.loading import load_model, quiet
+from hiersearch.encoder.model_folder import Sidecar, fingerprint, read_sidecar, write_sidecar
+from hiersearch.encoder.registry import IN_MEMORY, MINI, model_folder
 from hiersearch.encoder.threads import spread, spread_ahead
 from hiersearch.errors import ModelError, UsageError
 from hiersearch.photos.pixels import upright
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -45,54 +42,44 @@ __all__ = ["HierarchicalEncoder"]
 Item = TypeVar("Item")
 
 FEW_TEXTS = 8
-"""So many texts are not worth a second thread."""
+"""Up to this many texts are not worth a second thread."""
 
 PHOTO_BATCH = 16
 """Photos in a part of a batch."""
 
 FUSED_BATCH = 4
-"""The same for the fused tower: the fewer, the more of their activations the caches hold."""
-
-BUILT = {MINI: mini_folder, MINI_ALIGNED: mini_aligned_folder}
-"""Models that are built here, and how."""
-
-LOAD_ERRORS = (
-    OSError,
-    ValueError,
-    RuntimeError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ImportError,
-    SafetensorError,
-)
-"""What the model libraries raise on a folder that they cannot read."""
+"""The same for the fused tower: a smaller part keeps its activations in the processor's caches."""
 
 
 class HierarchicalEncoder:
     """A dual encoder and its root.
 
-    It is a view of the model as it is now: after training the model further, make a new one.
+    It reflects the model as it is now: after training the model further, make a new one.
 
     Args:
-        model: `mini` or `mini-aligned` (the offline models), `clip-b`, `clip-l`,
-            `hierarcaps-clip-b`, `hierarcaps-clip-l`, a Hugging Face name, a folder, or a loaded
-            model. What is not on this machine is downloaded.
+        model: A short name from `hiersearch.encoder.MODELS`, a Hugging Face name, a folder, or a
+            loaded model. Models that are not on this machine are downloaded.
         device: Where to compute, as torch names it; by default the fastest there is.
+        environ: The environment, for the cache folders.
 
     Attributes:
-        name: What was asked for; of a folder, its absolute path.
+        name: The name that was asked for; for a folder, its absolute path.
         model: The stock model. Its own `encode` gives the same vectors.
         root: (dim,) float32, of length 1.
         dimension: Length of a vector.
 
     Raises:
-        ModelNotFoundError: If the model is neither here nor to be had.
-        ModelError: If it is there, but cannot be used.
+        ModelNotFoundError: The model was not found on this machine and could not be downloaded.
+        ModelError: It was found, but cannot be used.
+        MissingPackageError: The offline model's packages are not installed.
     """
 
     def __init__(
-        self, model: str | Path | SentenceTransformer, *, device: str | None = None
+        self,
+        model: str | Path | SentenceTransformer,
+        *,
+        device: str | None = None,
+        environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._preparing = Lock()  # tokenizers are not safe to share among threads
         self._sidecar = Sidecar()
@@ -100,11 +87,10 @@ class HierarchicalEncoder:
             self.name = IN_MEMORY
             self.model = model if device is None else model.to(device)
         else:
-            build = BUILT.get(model) if isinstance(model, str) else None
-            folder = build(cache_dir(os.environ)) if build else model_folder(model, os.environ)
+            folder = model_folder(model, environ)
             is_folder = Path(model).expanduser() == folder
             self.name = str(folder.absolute()) if is_folder else str(model)
-            self.model = _load(folder, device)
+            self.model = load_model(folder, device)
             self._sidecar = read_sidecar(folder)
         self.model.eval()
         self._fused = fuse_photos(self.model)
@@ -114,20 +100,20 @@ class HierarchicalEncoder:
 
     @cached_property
     def id(self) -> str:
-        """What the model is, wherever it lies: the offline model's recipe, or a hash of weights."""
+        """Identifies the model, wherever it lies: by its recipe, or by a hash of its weights."""
         return (self._is_as_stated and self._sidecar.id) or self._weights
 
     @property
     def temperature(self) -> float | None:
-        """T of the posterior descent for photos, where it was measured for these weights."""
+        """T of the posterior descent for photos, if it was measured for these weights."""
         return self._sidecar.temperature if self._is_as_stated else None
 
     @cached_property
     def photo_size(self) -> int:
-        """Pixels of a photo's shortest edge that are read; more bring nothing.
+        """Pixels of a photo's shortest edge that the model uses; more make no difference.
 
         Raises:
-            ModelError: If the model has no image tower.
+            ModelError: The model has no image tower.
         """
         self._require_photos()
         for module in self.model.modules():
@@ -140,18 +126,18 @@ class HierarchicalEncoder:
         return 512
 
     def encode_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> Floats:
-        """Embed texts.
+        """Embeds texts.
 
         Args:
-            texts: Any texts; one that names a file or a web address is a text all the same.
-            batch_size: How many are computed at once, at least 1.
+            texts: Any texts; a text that names a file or a web address is still a text.
+            batch_size: The most texts computed at once, at least 1.
 
         Returns:
             (n, dim) float32 rows of length 1.
 
         Raises:
-            UsageError: If these are not texts.
-            ModelError: If the model gives something that is no vector.
+            UsageError: These are not texts.
+            ModelError: The model returned something that is no vector.
         """
         _require_list(texts, "texts")
         for position, text in enumerate(texts):
@@ -174,23 +160,23 @@ class HierarchicalEncoder:
         return _unit_rows(vectors)
 
     def encode_photos(self, photos: Sequence[Photo], *, batch_size: int | None = None) -> Floats:
-        """Embed photos.
+        """Embeds photos.
 
-        On a CPU, torch's threads are spent on parts of the batch rather than inside each
-        operation: that is faster, and does not collapse when the cores are shared.
+        On a CPU, torch's threads work on parts of the batch rather than inside each operation: that
+        is faster, and does not collapse when the cores are shared.
 
         Args:
             photos: Images, or paths of image files; turned upright and made RGB.
-            batch_size: The most that are computed at once, at least 1; by default what is fastest.
+            batch_size: The most photos computed at once, at least 1; by default what is fastest.
 
         Returns:
             (n, dim) float32 rows of length 1.
 
         Raises:
-            UsageError: If these are neither images nor paths.
-            PhotosNotFoundError: If a path is not there.
-            UnreadablePhotoError: If a file cannot be decoded.
-            ModelError: If the model has no image tower, or gives something that is no vector.
+            UsageError: These are neither images nor paths.
+            PhotosNotFoundError: A path does not exist.
+            UnreadablePhotoError: A file cannot be decoded.
+            ModelError: The model has no image tower, or returned something that is no vector.
         """
         parts = self._photo_parts(photos, batch_size)
         if not parts:
@@ -205,7 +191,7 @@ class HierarchicalEncoder:
     def encode_photo_batches(
         self, batches: Iterable[Sequence[Photo]], *, batch_size: int | None = None
     ) -> Generator[Floats]:
-        """Embed photos batch after batch, each while the caller works with the vectors before.
+        """Embeds photos in batches, each while the caller uses the vectors of the one before.
 
         Args:
             batches: As for `encode_photos`; read one batch ahead, in the caller's thread.
@@ -215,10 +201,10 @@ class HierarchicalEncoder:
             (n, dim) float32 rows of length 1 for each batch.
 
         Raises:
-            UsageError: As `encode_photos`.
-            PhotosNotFoundError: As `encode_photos`.
-            UnreadablePhotoError: As `encode_photos`.
-            ModelError: As `encode_photos`.
+            UsageError: As for `encode_photos`.
+            PhotosNotFoundError: As for `encode_photos`.
+            UnreadablePhotoError: As for `encode_photos`.
+            ModelError: As for `encode_photos`.
         """
         parts = (self._photo_parts(photos, batch_size) for photos in batches)
         found = spread_ahead(self._embed_photos, parts, workers=self._budget(), threads=1)
@@ -227,13 +213,13 @@ class HierarchicalEncoder:
                 yield _unit_rows(np.concatenate(vectors)) if vectors else self._nothing()
 
     def save(self, path: str | Path) -> None:
-        """Write a folder that plain `SentenceTransformer(path)` opens, and this class.
+        """Writes a folder that plain `SentenceTransformer(path)` opens, and so does this class.
 
         Args:
-            path: The folder; made if it is not there.
+            path: The folder; created if missing.
 
         Raises:
-            ModelError: If it cannot be written.
+            ModelError: It cannot be written.
         """
         folder = Path(path)
         stated = self._is_as_stated
@@ -261,7 +247,7 @@ class HierarchicalEncoder:
     def _photo_parts(
         self, photos: Sequence[Photo], batch_size: int | None
     ) -> list[Sequence[Photo]]:
-        """Check photos, and cut them into parts that are worth computing side by side."""
+        """Checks photos, and cuts them into parts that are worth computing side by side."""
         _require_list(photos, "photos")
         for position, photo in enumerate(photos):
             if not isinstance(photo, Image.Image | str | Path):
@@ -277,7 +263,7 @@ class HierarchicalEncoder:
 
     @torch.inference_mode()
     def _embed(self, inputs: Sequence[Any]) -> NDArray[Any]:
-        """What `SentenceTransformer.encode` does with one batch, and no more."""
+        """What `SentenceTransformer.encode` does with one batch, without the rest."""
         prompt = self.model.prompts.get(self.model.default_prompt_name or "")
         with self._preparing:
             features = self.model.preprocess(list(inputs), prompt=prompt)
@@ -295,14 +281,14 @@ class HierarchicalEncoder:
 
     @cached_property
     def _is_as_stated(self) -> bool:
-        """Whether the sidecar speaks of these weights, and not of those they were made from."""
+        """Whether the sidecar is about these weights, not about those they were trained from."""
         return self._sidecar.weights is not None and self._sidecar.weights == self._weights
 
     def _fixed_root(self) -> Floats:
         root = np.asarray(self._sidecar.root, dtype=np.float32)
         if root.shape != (self.dimension,) or abs(np.linalg.norm(root) - 1.0) > 1e-3:
             raise ModelError(
-                f"the root that {self.name} fixes is not a vector of length 1 "
+                f"the root that {self.name} states is not a vector of length 1 "
                 f"and dimension {self.dimension}",
                 hint="Save the model again",
             )
@@ -312,26 +298,11 @@ class HierarchicalEncoder:
         if not self.model.supports("image"):
             raise ModelError(
                 f"the model {self.name} reads texts only",
-                hint=f"Choose one that reads photos, too, such as {MINI} or clip-b",
+                hint=f"Choose one that reads photos as well, such as {MINI} or clip-b",
             )
 
     def _nothing(self) -> Floats:
         return np.empty((0, self.dimension), dtype=np.float32)
-
-
-def _load(folder: Path, device: str | None) -> SentenceTransformer:
-    try:
-        # Weights that the folder leaves out, such as a pooler that is not used, are made at random.
-        with quiet(), torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(0)
-            # Half-precision weights are slow on a CPU, and mini's head needs float32.
-            return SentenceTransformer(str(folder), device=device, local_files_only=True).float()
-    except LOAD_ERRORS as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise ModelError(
-            f"the model in {folder} cannot be loaded: {reason[0]}",
-            hint="Delete this folder if it was downloaded or built, and run the command again",
-        ) from error
 
 
 def _require_list(items: object, name: str) -> None:
@@ -350,7 +321,7 @@ def _parts(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
 
 
 def _unit_rows(vectors: NDArray[Any]) -> Floats:
-    """Check what a model gave, and make its rows of length 1."""
+    """Checks a model's output, and scales its rows to length 1."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     if not np.all(np.isfinite(lengths) & (lengths > 0)):
         raise ModelError(

@@ -25,7 +25,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from transformers import EfficientNetImageProcessorPil, EfficientNetModel
 
-from hiersearch.encoder.model_folder import quiet
+from hiersearch.encoder.loading import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,11 +39,11 @@ SATURATED = 30.0
 """Above this, a sigmoid is exactly 1 in float32."""
 
 MANY = 64
-"""So many photos are worth the second that tracing the tower takes."""
+"""After this many photos, the second that tracing the tower takes pays off."""
 
 
 class FusedPhotos:
-    """From photos to the output of a SentenceTransformer, on the CPU; may be called in threads.
+    """From photos to the output of a SentenceTransformer, on the CPU; safe to call in threads.
 
     Args:
         processor: Prepares photos as the stock route does.
@@ -63,7 +63,7 @@ class FusedPhotos:
 
     @torch.inference_mode()
     def __call__(self, photos: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """Encode a batch of RGB photos; (n, dim)."""
+        """Encodes a batch of RGB photos; (n, dim)."""
         self._count(len(photos))
         pixels = prepare(self._processor, photos).to(memory_format=torch.channels_last)
         features: dict[str, Any] = {"sentence_embedding": self._pooled(pixels)}
@@ -76,12 +76,12 @@ class FusedPhotos:
         """Traces the tower, in one thread, once there have been enough photos."""
         self._photos += photos
         if self._photos > MANY and self._tracing.acquire(blocking=False):
-            # Never released: once is enough, and the other threads go on meanwhile.
+            # Never released: once is enough, and the other threads continue meanwhile.
             self._pooled = trace_tower(self._tower)
 
 
 class _Pooled(nn.Module):
-    """A tower's pooled features alone: a trace cannot give objects."""
+    """A tower's pooled features alone: a trace cannot return objects."""
 
     def __init__(self, tower: nn.Module) -> None:
         super().__init__()
@@ -93,13 +93,13 @@ class _Pooled(nn.Module):
 
 
 def fuse_photos(model: SentenceTransformer) -> FusedPhotos | None:
-    """Make the faster image route of a model.
+    """Makes the faster image route of a model.
 
     Args:
         model: Any model; it is left as it is.
 
     Returns:
-        None where the model has no such image route, or does not lie on the CPU in float32.
+        None if the model has no such image route, or is not on the CPU in float32.
     """
     route = _image_route(model)
     if route is None or model.truncate_dim is not None:
@@ -135,27 +135,27 @@ def fuse_tower(tower: nn.Module) -> nn.Module:
         if _is_open(block.squeeze_excite):
             block.squeeze_excite = nn.Identity()
     for module in fused.modules():
-        if isinstance(module, nn.Hardtanh):  # of which ReLU6 is one
+        if isinstance(module, nn.Hardtanh):  # ReLU6 is one
             module.inplace = True
     folded: nn.Module = fused.float().to(memory_format=torch.channels_last)
     return folded
 
 
 def trace_tower(tower: Any) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Make a tower run without Python between its operations: to the bit the same output.
+    """Makes a tower run without Python between its operations, with bit-identical output.
 
     That takes a tenth less time, and leaves the interpreter's lock to the threads that read and
-    store photos. `torch.compile`, which torch would rather see used, needs a C++ compiler.
+    store photos. `torch.compile`, which torch recommends instead, needs a C++ compiler.
 
     Args:
-        tower: What `fuse_tower` gives.
+        tower: As returned by `fuse_tower`.
 
     Returns:
         From pixels (n, 3, height, width), any n, to pooled features (n, width).
     """
     size: int = tower.config.image_size
     example = torch.zeros(1, 3, size, size).to(memory_format=torch.channels_last)
-    # Tracing looks at everything that a model has, which transformers comments on.
+    # Tracing reads every attribute of a model, which transformers warns about.
     with quiet(), torch.inference_mode(False), torch.no_grad():
         jit: Any = torch.jit  # has no types
         traced = jit.trace(_Pooled(tower).eval(), example, check_trace=False)
@@ -164,7 +164,7 @@ def trace_tower(tower: Any) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def prepare(processor: Any, photos: Sequence[Image.Image]) -> torch.Tensor:
-    """Prepare RGB photos exactly as the processor does, faster where its settings are known.
+    """Prepares RGB photos exactly as the processor does, faster where its settings are known.
 
     Returns:
         Pixels (n, 3, height, width), float32.
@@ -203,7 +203,7 @@ def _resized(size: tuple[int, int], edge: int) -> tuple[int, int]:
 
 
 def _image_route(model: SentenceTransformer) -> list[Any] | None:
-    """The modules that a photo passes, where the first is a plain EfficientNet."""
+    """The modules that a photo passes through, if the first is a plain EfficientNet."""
     modules = list(model.children())
     router: Any = modules[0]
     if not isinstance(router, Router) or router.route_mappings or "image" not in router.sub_modules:
@@ -225,12 +225,12 @@ def _image_route(model: SentenceTransformer) -> list[Any] | None:
 
 
 def _fold(parent: nn.Module, convolution: str, normalisation: str) -> None:
-    """Fold a batch normalisation into the convolution before it."""
+    """Folds a batch normalisation into the convolution before it."""
     folded = fuse_conv_bn_eval(getattr(parent, convolution), getattr(parent, normalisation))
     setattr(parent, convolution, folded)
     setattr(parent, normalisation, nn.Identity())
 
 
 def _is_open(gate: Any) -> bool:
-    """Whether a squeeze-and-excitation gate is 1 whatever it is given."""
+    """Whether a squeeze-and-excitation gate is 1 for any input."""
     return not gate.expand.weight.any() and bool((gate.expand.bias > SATURATED).all())

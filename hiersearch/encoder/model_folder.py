@@ -1,66 +1,73 @@
-"""What a model folder says about itself beyond what SentenceTransformer reads: `hiersearch.json`.
+"""The folder of a model: what it says about itself, and how one is built once.
+
+Beside what `SentenceTransformer` saves, a folder may hold a sidecar, `hiersearch.json`:
 
     {"version": 1, "root": [...], "temperature": 0.04, "id": "...", "weights": "..."}
 
-Every entry but the version may be missing. `id` and `temperature` are facts about one set of
-weights. `weights` is the fingerprint of that set, so that a folder whose weights were trained
-further no longer passes for the model that it was made from.
-
-Models that are built once, into folders of the cache.
-
-Keeps the model libraries from writing progress bars and notices to stderr.
+Every entry but the version is optional. `id` and `temperature` are facts about one set of weights,
+and `weights` is the fingerprint of that set: a folder whose weights were trained further no longer
+passes for the model that it was made from. `files` lists what was written, so that a folder in the
+cache that has lost a file is built again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import math
 import shutil
 import tempfile
 import time
-import warnings
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import torch
-from transformers.utils import logging as transformers_logging
+from typing import TYPE_CHECKING, Annotated, Any
 
 from hiersearch.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     import torch
+    from pydantic import BaseModel
 
 __all__ = [
     "SIDECAR_NAME",
     "Sidecar",
     "built_folder",
     "fingerprint",
-    "quiet",
     "read_sidecar",
     "sidecar_of",
     "write_sidecar",
 ]
 
 SIDECAR_NAME = "hiersearch.json"
+
 VERSION = 1
+"""The newest version of the sidecar that is understood."""
+
+STALE_SECONDS = 3600.0
+"""Age after which an unfinished build is taken for one that was killed."""
+
+_MEANING = {
+    "root": "a list of finite numbers",
+    "temperature": "a number above 0",
+    "id": "text",
+    "weights": "text",
+    "files": "sizes by file",
+}
+"""What each entry of a sidecar must be, for messages."""
 
 
 @dataclass(frozen=True)
 class Sidecar:
-    """The contents of a sidecar file.
+    """The contents of a sidecar.
 
     Attributes:
-        root: The entailment root (dim,), where it is not the embedding of the empty text.
+        root: The entailment root (dim,), if it is not the embedding of the empty text.
         temperature: T of the posterior descent for photos, above 0.
-        id: What the model is, where that is known better than by its weights.
-        weights: Fingerprint of the weights that `id` and `temperature` are true of.
-        files: Sizes in bytes of the folder's files by relative path; empty where not recorded.
+        id: What the model is, if that is known better than by its weights.
+        weights: Fingerprint of the weights that `id` and `temperature` are about.
+        files: Sizes in bytes of the folder's files by relative path, if they were recorded.
     """
 
     root: tuple[float, ...] | None = None
@@ -71,7 +78,7 @@ class Sidecar:
 
 
 def fingerprint(state: Mapping[str, torch.Tensor]) -> str:
-    """Hash a state dict: names, shapes and values, whatever their device or floating-point type.
+    """Hashes a state dict: names, shapes and values, whatever their device or precision.
 
     Args:
         state: Tensors by name, as `module.state_dict()` gives them.
@@ -92,16 +99,16 @@ def fingerprint(state: Mapping[str, torch.Tensor]) -> str:
 
 
 def read_sidecar(folder: Path) -> Sidecar:
-    """Read a model folder's sidecar file.
+    """Reads the sidecar of a model's folder.
 
     Args:
-        folder: The model folder.
+        folder: The model's folder.
 
     Returns:
-        What the file says; an empty sidecar where there is no file.
+        What the file says; an empty sidecar if there is no file.
 
     Raises:
-        ModelError: If the file cannot be read, or says what it cannot say.
+        ModelError: The file cannot be read, or an entry has the wrong type.
     """
     path = folder / SIDECAR_NAME
     try:
@@ -121,70 +128,38 @@ def read_sidecar(folder: Path) -> Sidecar:
 
 
 def write_sidecar(folder: Path, sidecar: Sidecar) -> None:
-    """Write a model folder's sidecar file, leaving out what is unknown."""
-    entries: dict[str, Any] = {
-        "root": None if sidecar.root is None else list(sidecar.root),
-        "temperature": sidecar.temperature,
-        "id": sidecar.id,
-        "weights": sidecar.weights,
-        "files": None if sidecar.files is None else dict(sidecar.files),
-    }
-    known = {name: value for name, value in entries.items() if value is not None}
+    """Writes the sidecar of a model's folder, leaving out what is unknown."""
+    known = {name: value for name, value in asdict(sidecar).items() if value is not None}
     text = json.dumps({"version": VERSION, **known}, indent=1)
     (folder / SIDECAR_NAME).write_text(text + "\n", encoding="utf-8")
 
 
-def _parse(path: Path, content: Mapping[str, Any]) -> Sidecar:
-    root, temperature = content.get("root"), content.get("temperature")
-    if root is not None:
-        if not isinstance(root, list) or not root or not all(_is_finite(x) for x in root):
-            raise _damaged(path, "its root is not a list of finite numbers")
-        root = tuple(float(x) for x in root)
-    if temperature is not None and not (_is_finite(temperature) and temperature > 0):
-        raise _damaged(path, "its temperature is not a number above 0")
-    files = content.get("files")
-    if files is not None and not isinstance(files, dict):
-        raise _damaged(path, "its list of files is not one")
-    for name in ("id", "weights"):
-        if not isinstance(content.get(name), str | None):
-            raise _damaged(path, f"its {name} is not a text")
-    return Sidecar(
-        root=root,
-        temperature=temperature,
-        id=content.get("id"),
-        weights=content.get("weights"),
-        files=files,
-    )
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _damaged(path: Path, reason: str) -> ModelError:
-    return ModelError(
-        f"{path} cannot be used: {reason}", hint="Mend or delete this file, or save the model again"
-    )
-
-
-STALE_SECONDS = 3600.0
-"""Age after which an unfinished build is taken for one that was killed."""
+def sidecar_of(
+    folder: Path, state: Mapping[str, torch.Tensor], *, model_id: str, temperature: float | None
+) -> Sidecar:
+    """The sidecar of a folder that was just built, with the sizes of its files."""
+    files = {
+        path.relative_to(folder).as_posix(): path.stat().st_size
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    return Sidecar(temperature=temperature, id=model_id, weights=fingerprint(state), files=files)
 
 
 def built_folder(
     folder: Path, *, model_id: str, temperature: float | None, build: Callable[[Path], None]
 ) -> Path:
-    """A model's folder, built if it is not there yet.
+    """The folder of a model in the cache, built if it is missing or incomplete.
 
     Several processes may call this at once: each builds in a folder of its own, and the first to
     finish wins. What a killed build left behind is removed by a later one.
 
     Args:
-        folder: Where the model lies.
-        model_id: What its sidecar must say that it is; otherwise it is built again.
-        temperature: The same.
-        build: Makes the model in a folder that does not exist yet, with the sidecar of
-            `sidecar_of` as its last file.
+        folder: Where the model belongs.
+        model_id: The `id` that its sidecar must state; otherwise it is built again.
+        temperature: The `temperature`, likewise.
+        build: Makes the model in a folder that does not exist yet, and writes the sidecar of
+            `sidecar_of` last.
 
     Returns:
         The folder.
@@ -218,16 +193,39 @@ def built_folder(
     return folder
 
 
-def sidecar_of(
-    folder: Path, state: Mapping[str, torch.Tensor], *, model_id: str, temperature: float | None
-) -> Sidecar:
-    """The sidecar of a folder that was just built, with the sizes of its files."""
-    files = {
-        path.relative_to(folder).as_posix(): path.stat().st_size
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-    return Sidecar(temperature=temperature, id=model_id, weights=fingerprint(state), files=files)
+@cache
+def _schema() -> type[BaseModel]:
+    """What a sidecar may say; made when the first one is read, for pydantic takes time to load."""
+    from pydantic import BaseModel, ConfigDict, Field
+
+    class Entries(BaseModel):
+        model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+        root: Annotated[list[float], Field(min_length=1)] | None = None
+        temperature: Annotated[float, Field(gt=0)] | None = None
+        id: str | None = None
+        weights: str | None = None
+        files: dict[str, int] | None = None
+
+    return Entries
+
+
+def _parse(path: Path, content: Mapping[str, Any]) -> Sidecar:
+    from pydantic import ValidationError
+
+    try:
+        entries = _schema().model_validate(content).model_dump()
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        raise _damaged(path, f"its {name} is not {_MEANING[name]}") from error
+    root = entries.pop("root")
+    return Sidecar(root=None if root is None else tuple(root), **entries)
+
+
+def _damaged(path: Path, reason: str) -> ModelError:
+    return ModelError(
+        f"{path} cannot be used: {reason}", hint="Fix or delete this file, or save the model again"
+    )
 
 
 def _is_whole(folder: Path, model_id: str, temperature: float | None) -> bool:
@@ -252,25 +250,3 @@ def _remove_stale(models: Path) -> None:
             continue
         if stale:
             shutil.rmtree(scratch, ignore_errors=True)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence transformers' progress bars, its notices below errors, and Python warnings.
-
-    What was set before is set again afterwards.
-    """
-    bars = transformers_logging.is_progress_bar_enabled()
-    verbosity = transformers_logging.get_verbosity()
-    disable_bars: Callable[[], None] = transformers_logging.disable_progress_bar
-    enable_bars: Callable[[], None] = transformers_logging.enable_progress_bar
-    disable_bars()
-    transformers_logging.set_verbosity(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        if bars:
-            enable_bars()

@@ -1,105 +1,194 @@
-"""What models are called, and where they lie on this machine.
+"""The models that have a name, as data, and where models lie on this machine.
 
-A model is looked for locally before any network. Imports no torch.
+To add a model, add an entry to `MODELS`: the command line, the default and the errors follow.
+A model is looked for on this machine before the network is asked. Imports no model libraries.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, TypeAlias
 
-from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import (  # type: ignore[attr-defined]
-    GatedRepoError,
-    HFValidationError,
-    HTTPError,  # of whichever HTTP library the hub's client uses
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-)
-
-from hiersearch.errors import ModelError, ModelNotFoundError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from hiersearch.config import cache_dir
+from hiersearch.errors import MissingPackageError, ModelError, ModelNotFoundError, require
 
 __all__ = [
     "IN_MEMORY",
     "MINI",
-    "MINI_ALIGNED",
+    "MODELS",
+    "MODEL_CHOICES",
     "MODEL_NAMES",
+    "Builder",
+    "Model",
     "default_model",
     "find_model",
     "model_folder",
 ]
 
-MINI = "mini"
-"""The name of the offline model, which is built and not looked for."""
-
-MINI_ALIGNED = "mini-aligned"
-"""The name of the offline model after alignment, which is built, too."""
-
 IN_MEMORY = "a model in memory"
-"""What a model is called that was handed over, and so has neither name nor folder."""
-
-PREFERRED = "hierarcaps-clip-b"
-
-MODEL_NAMES = {
-    "clip-b": "openai/clip-vit-base-patch32",
-    "clip-l": "openai/clip-vit-large-patch14",
-    "hierarcaps-clip-b": "malper/hierarcaps-clip-b",
-    "hierarcaps-clip-l": "malper/hierarcaps-clip-l",
-}
-"""Short names, and the Hugging Face repositories that they stand for."""
+"""The name of a model that was passed as an object, and so has neither name nor folder."""
 
 HUB_TIMEOUT = 5.0
 """Seconds to wait for the model hub's first answer."""
 
 OTHER_FORMATS = ["*.h5", "*.msgpack", "*.onnx", "*.ot", "*.tflite", "onnx/*", "openvino/*"]
-"""Weights in forms that are not read here."""
+"""Weights in formats that are not read here."""
+
+Builder: TypeAlias = Callable[[Path], Path]
+"""From the cache folder to the folder of a model, which is built there on first use."""
 
 
-def default_model(environ: Mapping[str, str]) -> tuple[str, str | None]:
-    """The model to use where none was named, and none is remembered by an index.
+@dataclass(frozen=True)
+class Model:
+    """A model with a short name.
+
+    Attributes:
+        name: What users call it.
+        source: Its Hugging Face repository, or what builds it on this machine.
+        dimension: Length of its vectors.
+        licence: The licence of its weights, as an SPDX identifier where there is one.
+        sees: What it is good at, in one sentence.
+    """
+
+    name: str
+    source: str | Builder
+    dimension: int
+    licence: str
+    sees: str
+
+
+def _mini(cache: Path) -> Path:
+    from hiersearch.encoder.mini.recipe import mini_folder
+
+    return mini_folder(cache)
+
+
+def _mini_aligned(cache: Path) -> Path:
+    from hiersearch.encoder.mini.aligned import mini_aligned_folder
+
+    return mini_aligned_folder(cache)
+
+
+MODELS: Mapping[str, Model] = {
+    model.name: model
+    for model in (
+        Model(
+            "mini",
+            _mini,
+            384,
+            "Apache-2.0",
+            "Things, animals, food and places; hardly people, and no colours or counts.",
+        ),
+        Model(
+            "mini-aligned",
+            _mini_aligned,
+            384,
+            "Apache-2.0",
+            "The photos of mini, with texts moved so that general ones lie near the root.",
+        ),
+        Model(
+            "clip-b",
+            "openai/clip-vit-base-patch32",
+            512,
+            "MIT",
+            "Everyday photos, people and colours included; not trained on hierarchies.",
+        ),
+        Model(
+            "clip-l",
+            "openai/clip-vit-large-patch14",
+            768,
+            "MIT",
+            "The same as clip-b in more detail, at several times the cost.",
+        ),
+        Model(
+            "hierarcaps-clip-b",
+            "malper/hierarcaps-clip-b",
+            512,
+            "see its page on Hugging Face",
+            "Everyday photos, people and colours included; aligned with HierarCaps' hierarchies.",
+        ),
+        Model(
+            "hierarcaps-clip-l",
+            "malper/hierarcaps-clip-l",
+            768,
+            "see its page on Hugging Face",
+            "The same as hierarcaps-clip-b in more detail, at several times the cost.",
+        ),
+    )
+}
+"""The models that have a short name, by that name."""
+
+MODEL_NAMES = tuple(MODELS)
+"""The short names."""
+
+MODEL_CHOICES = f"{', '.join(MODEL_NAMES)}, a Hugging Face name or a folder"
+"""What `--model` and its like accept, for help texts."""
+
+MINI = "mini"
+"""The default where the preferred model is not on this machine: it needs no network."""
+
+PREFERRED = "hierarcaps-clip-b"
+"""The default where it is on this machine."""
+
+
+def default_model(environ: Mapping[str, str] = os.environ) -> tuple[str, str | None]:
+    """The model to use if none was named and no index remembers one.
 
     Args:
         environ: The environment; `HIERSEARCH_MODEL` names the default.
 
     Returns:
-        The model's name, and one line to show the user where a better model is to be had.
+        The model's name, and one line for the user if a better model could be downloaded.
+
+    Raises:
+        MissingPackageError: No model can be used, for the model libraries are not installed.
     """
     if chosen := environ.get("HIERSEARCH_MODEL"):
         return chosen, None
+    if find_spec("sentence_transformers") is None:
+        # Named here, where it is known that the extra `mini` will be needed, too.
+        raise MissingPackageError("sentence-transformers", extra=MINI, purpose="encoding photos")
     if find_model(PREFERRED, environ) is not None:
         return PREFERRED, None
     return MINI, (
-        "Using the small offline model, which cannot see people, colours or counts; "
+        f"Using the small offline model, which cannot see people, colours or counts; "
         f"--model {PREFERRED} sees far more, and is downloaded once"
     )
 
 
-def find_model(name: str | Path, environ: Mapping[str, str]) -> Path | None:
-    """Look for a model on this machine: a folder, or a repository in the hub's cache.
+def find_model(name: str | Path, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Looks for a model on this machine: a folder, or a repository in the hub's cache.
 
     Args:
         name: A short name, a Hugging Face name, or a folder.
         environ: The environment, for the place of the hub's cache.
 
     Returns:
-        The model's folder; None where it is not on this machine.
+        The model's folder; None if it is not on this machine, or still has to be built.
+
+    Raises:
+        MissingPackageError: The Hugging Face client is not installed.
     """
     folder = Path(name).expanduser()
     if isinstance(name, Path) or _is_path(name):
         return folder if folder.is_dir() else None
-    if name not in MODEL_NAMES and _holds_model(folder):
+    if name not in MODELS and _holds_model(folder):
         return folder
+    repository = _repository(name)
+    if repository is None:
+        return None
+    hub = _hub()
     for cache in _hub_caches(environ):
         cached: str | None
         try:
-            cached = snapshot_download(_repository(name), cache_dir=cache, local_files_only=True)
-        except HFValidationError:
+            cached = hub.snapshot_download(repository, cache_dir=cache, local_files_only=True)
+        except hub.errors.HFValidationError:
             return None
-        except LocalEntryNotFoundError as error:
+        except hub.errors.LocalEntryNotFoundError as error:
             # Also raised where only files of other formats are missing.
             cached = getattr(error, "snapshot_path", None)
         if cached is not None and _holds_model(Path(cached)):
@@ -107,20 +196,24 @@ def find_model(name: str | Path, environ: Mapping[str, str]) -> Path | None:
     return None
 
 
-def model_folder(name: str | Path, environ: Mapping[str, str]) -> Path:
-    """The folder of a model that was named, downloaded if it is not on this machine.
+def model_folder(name: str | Path, environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder of a model, which is built or downloaded if it is not on this machine.
 
     Args:
         name: A short name, a Hugging Face name, or a folder.
-        environ: The environment, for the place of the hub's cache.
+        environ: The environment, for the cache folders.
 
     Returns:
         A folder that holds a model.
 
     Raises:
-        ModelNotFoundError: If the model is neither here nor to be had.
-        ModelError: If there is such a folder, but no model in it.
+        ModelNotFoundError: The model was not found on this machine and could not be downloaded.
+        ModelError: There is such a folder, but no model in it; or the model cannot be built.
+        MissingPackageError: A package that is needed to build or to download it is missing.
     """
+    known = MODELS.get(name) if isinstance(name, str) else None
+    if known is not None and not isinstance(known.source, str):
+        return known.source(cache_dir(environ))
     found = find_model(name, environ)
     if found is not None:
         if not _holds_model(found):
@@ -130,44 +223,51 @@ def model_folder(name: str | Path, environ: Mapping[str, str]) -> Path:
             )
         return found
     if isinstance(name, Path) or _is_path(name):
-        raise ModelNotFoundError(f"there is no model folder {name}", hint=_choices())
+        raise ModelNotFoundError(f"there is no model folder {name}", hint=f"Choose {MODEL_CHOICES}")
     return _download(name, environ)
 
 
 def _download(name: str, environ: Mapping[str, str]) -> Path:
+    hub = _hub()
     repository = _repository(name)
     try:
-        files = HfApi().model_info(repository, timeout=HUB_TIMEOUT).siblings or []
+        files = hub.HfApi().model_info(repository, timeout=HUB_TIMEOUT).siblings or []
         ignored = list(OTHER_FORMATS)
         if any(file.rfilename.endswith(".safetensors") for file in files):
             ignored.append("*.bin")
-        folder = snapshot_download(
+        folder = hub.snapshot_download(
             repository, cache_dir=_hub_caches(environ)[0], ignore_patterns=ignored
         )
-    except (HFValidationError, RepositoryNotFoundError) as error:
+    except (hub.errors.HFValidationError, hub.errors.RepositoryNotFoundError) as error:
         # A gated repository is a RepositoryNotFoundError, too.
-        if isinstance(error, GatedRepoError):
+        if isinstance(error, hub.errors.GatedRepoError):
             raise ModelNotFoundError(
-                f"the model {repository} is given only to users who asked for it",
-                hint=f"Ask for it at https://huggingface.co/{repository}, then run: hf auth login",
+                f"access to the model {repository} has to be requested",
+                hint=f"Request it at https://huggingface.co/{repository}, then run: hf auth login",
             ) from error
-        raise ModelNotFoundError(f"no model is called {name}", hint=_choices()) from error
-    except (HTTPError, OSError) as error:
         raise ModelNotFoundError(
-            f"the model {name} is not on this machine, and cannot be downloaded: {error}",
+            f"no model is called {name}", hint=f"Choose {MODEL_CHOICES}"
+        ) from error
+    # HTTPError is that of whichever HTTP library the hub's client uses.
+    except (hub.errors.HTTPError, OSError) as error:
+        raise ModelNotFoundError(
+            f"the model {name} was not found on this machine and could not be downloaded: {error}",
             hint=f"Check the name, go online once, or use the offline model, {MINI}",
         ) from error
     return Path(folder)
 
 
-def _choices() -> str:
-    names = ", ".join([MINI, MINI_ALIGNED, *MODEL_NAMES])
-    return f"Choose {names}, a Hugging Face name, or a model's folder"
+def _hub() -> Any:
+    """Hugging Face's client, with its `errors`."""
+    require("huggingface_hub.errors", extra="models", purpose="finding a model")
+    return require("huggingface_hub", extra="models", purpose="finding a model")
 
 
-def _repository(name: str) -> str:
-    """The full Hugging Face name."""
-    name = MODEL_NAMES.get(name, name)
+def _repository(name: str) -> str | None:
+    """The full Hugging Face name; None for a model that is built here."""
+    if name in MODELS:
+        source = MODELS[name].source
+        return source if isinstance(source, str) else None
     return name if "/" in name else f"sentence-transformers/{name}"
 
 
@@ -188,7 +288,7 @@ def _holds_model(folder: Path) -> bool:
 
 
 def _hub_caches(environ: Mapping[str, str]) -> Sequence[Path]:
-    """Where Hugging Face's libraries keep what they have downloaded; the first is written to."""
+    """Where Hugging Face's libraries keep their downloads; the first is written to."""
     places = []
     if own := environ.get("SENTENCE_TRANSFORMERS_HOME"):
         places.append(Path(own).expanduser())

@@ -1,8 +1,8 @@
-"""Spends the processor's cores on purpose.
+"""Shares whole parts of a batch among threads, instead of single operations.
 
-torch shares out every single operation among its threads, which wait for each other after each.
-With small operations, or when another program takes one of the cores, that can be many times
-slower than one thread. Here whole parts of a batch are shared out instead.
+torch splits every operation among its threads, which wait for each other after each one. With small
+operations, or when another program uses one of the cores, that can be many times slower than one
+thread.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Let this thread's torch operations use so many threads, and what was set before afterwards.
+    """Lets this thread's torch operations use a number of threads, and restores it afterwards.
 
     Args:
         count: At least 1.
@@ -44,10 +44,10 @@ def spread(
     workers: int,
     threads: int,
 ) -> list[Result]:
-    """Compute parts side by side.
+    """Computes parts side by side.
 
     Args:
-        compute: What to do with a part; must be safe to run in several threads.
+        compute: Computes a part; must be safe to run in several threads.
         parts: At least one.
         workers: How many parts are computed at once, at least 1.
         threads: How many threads each may use inside torch's operations, at least 1.
@@ -65,13 +65,13 @@ def spread_ahead(
     workers: int,
     threads: int,
 ) -> Generator[list[Result]]:
-    """Compute batches of parts, each while the caller works on the results of the one before.
+    """Computes batches of parts, each while the caller uses the results of the one before.
 
-    The parts of two batches stand in one queue, so that no worker waits for another's last part.
-    Closing the iterator drops what was not begun.
+    The parts of two batches share one queue, so that no worker waits for another's last part.
+    Closing the iterator drops the parts that have not started.
 
     Args:
-        compute: What to do with a part; must be safe to run in several threads.
+        compute: Computes a part; must be safe to run in several threads.
         batches: The parts of each batch; read one batch ahead, in the caller's thread.
         workers: How many parts are computed at once, at least 1.
         threads: How many threads each may use inside torch's operations, at least 1.
@@ -83,8 +83,8 @@ def spread_ahead(
         workers, "hiersearch", initializer=torch.set_num_threads, initargs=(threads,)
     )
     before: list[Future[Result]] | None = None
-    # What a pool's thread sets for itself also becomes the default of threads that start later:
-    # leaving torch_threads puts that right.
+    # What a pool's thread sets for itself also becomes the default of threads that start later;
+    # leaving torch_threads undoes that.
     with torch_threads(torch.get_num_threads()):
         try:
             for parts in batches:

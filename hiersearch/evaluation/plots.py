@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from hiersearch.errors import HiersearchError, UsageError
+from hiersearch.errors import MissingPackageError, UsageError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,13 +46,10 @@ def require_matplotlib() -> None:
     """Make sure that matplotlib is there.
 
     Raises:
-        HiersearchError: It is not installed; names the extra.
+        MissingPackageError: It is not installed.
     """
     if find_spec("matplotlib") is None:
-        raise HiersearchError(
-            "plots need matplotlib, which is not installed",
-            hint='Install it: pip install "hiersearch[eval]"',
-        )
+        raise MissingPackageError("matplotlib", extra="eval", purpose="plotting")
 
 
 def write_plots(report: Report, folder: Path) -> list[Path]:
@@ -66,7 +63,7 @@ def write_plots(report: Report, folder: Path) -> list[Path]:
         The files, in a fixed order; none where no result has anything to draw.
 
     Raises:
-        HiersearchError: matplotlib is not installed.
+        MissingPackageError: matplotlib is not installed.
         UsageError: The folder cannot be written to.
     """
     require_matplotlib()

@@ -33,7 +33,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from hiersearch.errors import UnreadablePhotoError
+from hiersearch.errors import MissingPackageError, UnreadablePhotoError, require
 from hiersearch.photos.pixels import shrink, to_rgb, turn_upright
 
 if TYPE_CHECKING:
@@ -200,13 +200,10 @@ def _format_of(data: bytes) -> str | None:
 
 def _open_heic(file: IO[bytes]) -> ImageFile:
     try:
-        from pillow_heif import HeifImageFile
-    except ImportError as error:
-        raise UnreadablePhotoError(
-            "HEIC needs the package pillow-heif",
-            hint='Install it: pip install "hiersearch[heic]"',
-        ) from error
-    image: ImageFile = HeifImageFile(file)  # type: ignore[no-untyped-call]
+        heif = require("pillow_heif", extra="heic", purpose="HEIC")
+    except MissingPackageError as error:
+        raise UnreadablePhotoError(error.message, hint=error.hint) from error
+    image: ImageFile = heif.HeifImageFile(file)
     return image
 
 

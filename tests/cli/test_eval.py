@@ -179,7 +179,7 @@ def test_plots_without_matplotlib_fail_before_anything_runs(
     run, data, tmp_path, monkeypatch, asked
 ):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(Exception, match="plots need matplotlib"):
+    with pytest.raises(Exception, match="plotting needs the package matplotlib"):
         run("hierarcaps", "--data", data, "--model", "made", "--plot", tmp_path)
     assert asked == []
 

@@ -142,6 +142,65 @@ def test_another_models_vectors_are_refused_and_nothing_is_written(run, home, mi
     assert done.stdout == f"10 already right; model not verified: {why}\n"
 
 
+def test_a_root_from_a_file_needs_no_model(run, home, mini):
+    with EdgeClient(home / "vectors") as client:
+        fill(client, mini.encode_texts(CAPTIONS), [{"text": caption} for caption in CAPTIONS])
+    np.save(home / "root.npy", mini.root)
+    words = ("attach", "--store", "vectors", "--collection", "theirs", "--root", "root.npy")
+    looked = json.loads(run(*words, "--dry-run", "--json").stdout)
+    assert looked["compared"] == {"field": None, "similarity": None}
+    assert run(*words).stdout == "10 attached; model not verified\n"
+    with EdgeClient(home / "vectors") as client:
+        distances = [payload["root_distance"] for payload in payloads(client)]
+    expected = np.linalg.norm(mini.encode_texts(CAPTIONS) - mini.root, axis=1)
+    np.testing.assert_allclose(distances, expected, atol=1e-6)
+    # It is the model's root, so the model can verify it now.
+    done = run("attach", "--store", "vectors", "--collection", "theirs", "--model", "mini")
+    assert done.stdout == "10 already right; model verified\n"
+
+
+def test_a_root_from_a_file_with_concepts_of_a_model(run, home, mini, vocabulary_file):
+    with EdgeClient(home / "vectors") as client:
+        fill(client, mini.encode_texts(CAPTIONS), [{"text": caption} for caption in CAPTIONS])
+    np.save(home / "root.npy", mini.root)
+    words = ("attach", "--store", "vectors", "--collection", "theirs", "--root", "root.npy")
+    refused = run(*words, "--concepts", vocabulary_file, check=2)
+    assert "--concepts needs the model" in refused.stderr
+    done = run(*words, "--concepts", vocabulary_file, "--model", "mini")
+    assert done.stdout == "10 attached, 10 labelled; model not verified\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "No such file"),
+        (b"", "is not a .npy file"),
+        (b"0.6 0.8", "is not a .npy file"),
+        (np.array([{}]), "is not a .npy file"),
+        (np.eye(3), "of shape (3, 3), not one vector"),
+        (np.array([1, 0]), "holds int64 of shape (2,)"),
+        (np.array([0.6, 0.6]), "has the length 0.848528, not 1"),
+        (np.array([np.nan, 1.0]), "has the length nan"),
+        (np.array([]), "has the length 0"),
+    ],
+)
+def test_a_file_that_is_no_root(run, home, content, reason):
+    file = home / "root.npy"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content is not None:
+        np.save(file, content, allow_pickle=True)
+    words = ("attach", "--store", "vectors", "--collection", "theirs")
+    assert reason in run(*words, "--root", file, check=2).stderr
+
+
+def test_what_a_root_leaves_nothing_to_do_for_is_refused(run, home):
+    words = ("attach", "--store", "vectors", "--collection", "theirs")
+    assert "neither a model nor a root" in run(*words, check=2).stderr
+    refused = run(*words, "--root", "root.npy", "--text-field", "text", check=2)
+    assert "--root compares nothing" in refused.stderr
+
+
 def test_why_a_model_is_not_verified_is_said(run, home, mini):
     with EdgeClient(home / "vectors") as client:
         fill(client, mini.encode_texts(CAPTIONS), [{"words": caption} for caption in CAPTIONS])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
@@ -18,8 +19,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-import hiersearch.encoder.registry
-from hiersearch.encoder import HierarchicalEncoder
+from hiersearch.encoder import MODELS, HierarchicalEncoder
 from hiersearch.encoder.mini.recipe import MINI_ID, MINI_TEMPERATURE, TEXT_WEIGHTS
 from hiersearch.encoder.model_folder import SIDECAR_NAME, Sidecar, read_sidecar, write_sidecar
 from hiersearch.errors import (
@@ -324,6 +324,7 @@ class TestIdentity:
         assert mini.id == MINI_ID
         assert mini.temperature == MINI_TEMPERATURE
         assert mini.name == "mini"
+        assert mini.dimension == MODELS["mini"].dimension
 
     def test_other_models_are_known_by_their_weights(self, clip, clip_folder):
         loaded = SentenceTransformer(str(clip_folder), device="cpu")
@@ -400,10 +401,9 @@ class TestClip:
         (stored / "refs").mkdir(parents=True)
         (stored / "refs" / "main").write_text("b" * 40)
         shutil.copytree(clip_folder, stored / "snapshots" / ("b" * 40))
-        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-        monkeypatch.setattr(hiersearch.encoder.registry, "HfApi", None)
+        monkeypatch.setattr(huggingface_hub, "HfApi", None)
 
-        found = HierarchicalEncoder("clip-b")
+        found = HierarchicalEncoder("clip-b", environ={"HF_HUB_CACHE": str(tmp_path)})
 
         assert found.name == "clip-b"
         assert found.id == clip.id

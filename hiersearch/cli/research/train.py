@@ -10,12 +10,12 @@ import typer
 
 from hiersearch.cli.options import (
     MODEL_HELP,
-    MODELS,
     JsonFlag,
     complete_from,
     require_choice,
 )
 from hiersearch.cli.terminal import progress_on_stderr
+from hiersearch.encoder import MODEL_NAMES
 
 if TYPE_CHECKING:
     from hiersearch.alignment import TrainingRun
@@ -63,7 +63,7 @@ def train(
             metavar="MODEL",
             help=f"The model to start from: {MODEL_HELP}",
             show_default="mini",
-            autocompletion=complete_from(lambda: MODELS),
+            autocompletion=complete_from(lambda: MODEL_NAMES),
         ),
     ] = None,
     recipe: Annotated[

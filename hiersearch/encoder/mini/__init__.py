@@ -1,3 +1,3 @@
-"""The offline model, built from installed packages."""
+"""The offline models, built on first use from installed packages."""
 
 __all__: list[str] = []

