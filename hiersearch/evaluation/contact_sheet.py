@@ -96,7 +96,7 @@ def retrieve_chains(
     texts: Sequence[str],
     *,
     protocol: Protocol = "official",
-    progress: Progress = tell_nobody,
+    on_progress: Progress = tell_nobody,
 ) -> tuple[PhotoChain, ...]:
     """Retrieve a chain of texts for each photo.
 
@@ -105,7 +105,7 @@ def retrieve_chains(
         photos: Image files, any.
         texts: The candidates, at least one.
         protocol: See `hiersearch.evaluation.protocols`.
-        progress: Told of photos and texts that are encoded.
+        on_progress: Told of photos and texts that are encoded.
 
     Raises:
         UsageError: If there is no candidate.
@@ -114,10 +114,10 @@ def retrieve_chains(
     """
     if not photos:
         return ()
-    vectors = embedder.photos(photos, progress)
-    progress("encoding texts", 0, len(texts))
+    vectors = embedder.photos(photos, on_progress)
+    on_progress("encoding texts", 0, len(texts))
     given = candidates(vectors, embedder.texts(texts), embedder.root, texts)
-    progress("encoding texts", len(texts), len(texts))
+    on_progress("encoding texts", len(texts), len(texts))
     chains = official_chains(given) if protocol == "official" else paper_chains(given)
     # Of a text that stands there twice the nearer to the root is what is met first.
     column_of = {name: column for column, name in reversed(list(enumerate(given.names)))}

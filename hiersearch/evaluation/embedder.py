@@ -85,14 +85,14 @@ class Embedder:
         """
         return self._rows(self._vectors.vectors(texts, self._encoder.encode_texts))
 
-    def photos(self, paths: Sequence[Path], progress: Progress = tell_nobody) -> Floats:
+    def photos(self, paths: Sequence[Path], on_progress: Progress = tell_nobody) -> Floats:
         """Vectors of photos, computed where they are not kept.
 
         A photo is known by its file's content, wherever it lies.
 
         Args:
             paths: Image files; repeats cost nothing.
-            progress: Told after each batch of those that are computed.
+            on_progress: Told after each batch of those that are computed.
 
         Returns:
             (n, dim) float32 rows of length 1.
@@ -115,7 +115,7 @@ class Embedder:
             ):
                 found.append(vectors)
                 done += len(vectors)
-                progress("encoding photos", done, max(done, len(path_of)))
+                on_progress("encoding photos", done, max(done, len(path_of)))
             return np.concatenate(found)
 
         keys = [key_of[path] for path in paths]

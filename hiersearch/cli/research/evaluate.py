@@ -36,9 +36,6 @@ __all__ = [
     "show_chains",
 ]
 
-_COMPARES = "preservation"
-"""Measures the model and its baseline together."""
-
 _PIPE_WIDTH = 100
 
 
@@ -176,7 +173,7 @@ def _run(
     """
     from hiersearch.data.releases import find_or_fetch
     from hiersearch.errors import HiersearchError
-    from hiersearch.evaluation.benchmark import evaluate, open_embedder
+    from hiersearch.evaluation.benchmark import benchmark_named, evaluate, open_embedder
     from hiersearch.evaluation.report import ModelLabel, Report
 
     if len(names) == 1:  # what is missing is said before a model is loaded
@@ -187,24 +184,24 @@ def _run(
     before_results: dict[str, Result] = {}
     failed: dict[str, str] = {}
 
-    def run(name: str, embedder: Embedder, *, compared: bool) -> Result:
+    def run(name: str, embedder: Embedder) -> Result:
         return evaluate(
             name,
             embedder,
             data=data,
-            baseline=before if compared else None,
+            baseline=before,
             seed=seed,
-            progress=progress,
+            on_progress=progress,
             **options.get(name, {}),
         )
 
     for name in names:
         what = name
         try:
-            results.append(run(name, measured, compared=name == _COMPARES))
-            if before is not None and name != _COMPARES:
+            results.append(run(name, measured))
+            if before is not None and not benchmark_named(name).compares_with_baseline:
                 what = f"{name} of the baseline"
-                before_results[name] = run(name, before, compared=False)
+                before_results[name] = run(name, before)
         except HiersearchError as error:
             if len(names) == 1 and not results:
                 raise
@@ -299,7 +296,7 @@ def chains_of(
             raise PhotosNotFoundError(f"there is no photo {photo}", hint="Name image files")
     found = find_or_fetch(_BENCHMARK, data, environ=os.environ, progress=progress)
     texts = expanded_candidates(found)
-    return retrieve_chains(open_embedder(model), photos, texts, progress=progress)
+    return retrieve_chains(open_embedder(model), photos, texts, on_progress=progress)
 
 
 def show_chains(chains: tuple[PhotoChain, ...], plot: Path | None, json_: bool) -> None:
@@ -322,52 +319,61 @@ def show_chains(chains: tuple[PhotoChain, ...], plot: Path | None, json_: bool) 
 
 
 _ALL = "all"
-_NEEDS_BASELINE = "preservation"
 
 
 def benchmark_names(words: Sequence[str], *, has_baseline: bool) -> list[str]:
     """The benchmarks that are meant, each once.
 
     Raises:
-        UsageError: There is no such benchmark, or it needs what was not given.
+        UsageError: There is no such benchmark, or it needs a baseline and none was given.
     """
     from hiersearch.errors import UsageError
-    from hiersearch.evaluation.benchmark import BENCHMARKS, benchmark_module
+    from hiersearch.evaluation.benchmark import BENCHMARKS, benchmark_named
 
-    for word in words:
-        if word != _ALL:
-            benchmark_module(word)
-    if _NEEDS_BASELINE in words and not has_baseline:
+    named = [word for word in dict.fromkeys(words) if word != _ALL]
+    compare = [name for name in named if benchmark_named(name).compares_with_baseline]
+    if compare and not has_baseline:
         raise UsageError(
-            "preservation compares a model with the one it was made of, which was not given",
-            hint="Give it, too: --baseline MODEL",
+            f"{compare[0]} compares a model with the one it was made from, which was not given",
+            hint="Name that model: --baseline MODEL",
         )
-    if _ALL in words:
-        if not has_baseline:
-            typer.echo(f"{_NEEDS_BASELINE} is left out: it needs --baseline MODEL", err=True)
-        return [name for name in BENCHMARKS if has_baseline or name != _NEEDS_BASELINE]
-    return list(dict.fromkeys(words))
+    if _ALL not in words:
+        return named
+    left_out = [
+        name
+        for name in BENCHMARKS
+        if not has_baseline and benchmark_named(name).compares_with_baseline
+    ]
+    for name in left_out:
+        typer.echo(f"{name} is left out: it needs --baseline MODEL", err=True)
+    return [name for name in BENCHMARKS if name not in left_out]
 
 
 def benchmark_options(
     names: Sequence[str], *, single_prompts: bool, sets: Sequence[str] | None
 ) -> dict[str, dict[str, Any]]:
-    """What benchmarks are told beside the usual, by their names.
+    """The extra options of each benchmark that is run, by its name.
 
     Raises:
-        UsageError: An option goes with a benchmark that is not run.
+        UsageError: No benchmark that is run takes an option that was given.
     """
     from hiersearch.errors import UsageError
+    from hiersearch.evaluation.benchmark import benchmarks_with_option
     from hiersearch.evaluation.embedder import PAIR_PROMPTS
 
-    found: dict[str, dict[str, Any]] = {}
+    given: list[tuple[str, str, Any]] = []
     if single_prompts:
-        found["breeds"] = {"baselines": PAIR_PROMPTS}
+        given.append(("--single-prompts", "baselines", PAIR_PROMPTS))
     if sets:
-        found["classify"] = {"sets": list(dict.fromkeys(sets))}
-    for name, option in (("breeds", "--single-prompts"), ("classify", "--set")):
-        if name in found and name not in names:
-            raise UsageError(f"{option} goes with {name}", hint=f"Name {name}, or leave it out")
+        given.append(("--set", "sets", list(dict.fromkeys(sets))))
+    found: dict[str, dict[str, Any]] = {}
+    for flag, option, value in given:
+        takers = benchmarks_with_option(option)
+        if not set(takers) & set(names):
+            fitting = " or ".join(takers)
+            raise UsageError(f"{flag} goes with {fitting}", hint=f"Name {fitting}, or leave it out")
+        for name in set(takers) & set(names):
+            found.setdefault(name, {})[option] = value
     return found
 
 

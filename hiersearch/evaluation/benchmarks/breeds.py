@@ -37,12 +37,12 @@ from hiersearch.evaluation.metrics import recall_at
 from hiersearch.progress import Progress, tell_nobody
 
 if TYPE_CHECKING:
-    from hiersearch.evaluation.benchmark import Scores
+    from hiersearch.evaluation.benchmark import Benchmark, Inputs, Scores
     from hiersearch.evaluation.embedder import Embedder
     from hiersearch.types import Floats
 
 
-__all__ = ["KS", "breeds_chance", "breeds_scores", "evaluate"]
+__all__ = ["BENCHMARK", "KS", "Breeds", "breeds_chance", "breeds_scores", "evaluate"]
 
 KS = (1, 5)
 
@@ -105,7 +105,7 @@ def evaluate(
     data: Path | None,
     *,
     seed: int = 0,
-    progress: Progress = tell_nobody,
+    on_progress: Progress = tell_nobody,
     photos: Path | None = None,
     subsets: Sequence[str] = SUBSETS,
     prompts: str | Sequence[str] = "imagenet",
@@ -119,7 +119,7 @@ def evaluate(
         embedder: The model.
         data: The folder of all benchmarks' data, or of this one's.
         seed: Deals the photos into halves.
-        progress: Told of photos and texts as they are encoded.
+        on_progress: Told of photos and texts as they are encoded.
         photos: A folder with one for each ImageNet class, called by WordNet id or by name; None
             for the usual places in `data`.
         subsets: Names out of `SUBSETS`.
@@ -179,11 +179,11 @@ def evaluate(
         paths = [path for each in present for path in by_class[each]]
         used |= dict.fromkeys(paths)
         truth = [subset.truth[each] for each in present for _ in by_class[each]]
-        vectors = embedder.photos(paths, progress)
+        vectors = embedder.photos(paths, on_progress)
         labels = prompt_vectors(embedder.texts, subset.labels, chosen_prompts)
         scores[name] = {
             **breeds_scores(vectors, labels, embedder.root, truth, seed=seed, constants=constants),
-            **_baselines(vectors, embedder, subset, truth, baselines, progress),
+            **_baselines(vectors, embedder, subset, truth, baselines, on_progress),
             "n": len(paths),
             "n_classes": len(present),
             "n_labels": len(subset.labels),
@@ -203,6 +203,36 @@ def evaluate(
         files={path.name: checksum(path) for path in files}
         | ({"photos": photos_checksum(used, taken)} if used else {}),
     )
+
+
+class Breeds:
+    """This benchmark for the registry; see `evaluate`."""
+
+    name = "breeds"
+    measures = "Whether a photo's coarse and fine ImageNet labels are found, in this order."
+    needs = "Photos of ImageNet classes; the labels are downloaded."
+    options: Mapping[str, str] = {
+        "photos": "A folder with a folder of photos for each class.",
+        "subsets": "The subsets to run.",
+        "prompts": "The prompts of a label: an ensemble's name, a prompt, or several.",
+        "baselines": 'Prompts with "{coarse}" and "{fine}" to compare with; slow.',
+        "constants": "The values of c that are tried.",
+    }
+    compares_with_baseline = False
+
+    def run(self, embedder: Embedder, inputs: Inputs, **options: Any) -> Result:
+        """See `Benchmark.run`."""
+        return evaluate(
+            embedder,
+            inputs.data,
+            seed=inputs.seed,
+            fetch=inputs.fetch,
+            on_progress=inputs.on_progress,
+            **options,
+        )
+
+
+BENCHMARK: Benchmark = Breeds()
 
 
 def _require(subsets: Sequence[str], baselines: Sequence[str], constants: Sequence[float]) -> None:
@@ -227,7 +257,7 @@ def _baselines(
     subset: Subset,
     truth: Sequence[tuple[int, int]],
     prompts: Sequence[str],
-    progress: Progress,
+    on_progress: Progress,
 ) -> dict[str, Scores]:
     if not prompts:
         return {}
@@ -236,7 +266,7 @@ def _baselines(
             prompt: {f"recall_at_{k}": recall_at(ranks, k) for k in KS}
             for prompt in prompts
             for ranks in (
-                prompt_ranks(photos, embedder.texts, subset.labels, truth, prompt, progress),
+                prompt_ranks(photos, embedder.texts, subset.labels, truth, prompt, on_progress),
             )
         }
     }

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,12 +35,12 @@ from hiersearch.evaluation.metrics import best_ranks, chance_recall, recall_at
 from hiersearch.progress import Progress, tell_nobody
 
 if TYPE_CHECKING:
-    from hiersearch.evaluation.benchmark import Scores
+    from hiersearch.evaluation.benchmark import Benchmark, Inputs, Scores
     from hiersearch.evaluation.embedder import Embedder
     from hiersearch.types import Floats
 
 
-__all__ = ["class_chance", "class_scores", "evaluate"]
+__all__ = ["BENCHMARK", "Classify", "class_chance", "class_scores", "evaluate"]
 
 TOP = 5
 
@@ -78,8 +78,7 @@ def evaluate(
     embedder: Embedder,
     data: Path | None,
     *,
-    seed: int = 0,  # noqa: ARG001 - nothing is drawn
-    progress: Progress = tell_nobody,
+    on_progress: Progress = tell_nobody,
     prompts: Mapping[str, str | Sequence[str]] | None = None,
     sets: Sequence[str] | None = None,
     fetch: Callable[[str], Path] | None = None,
@@ -92,8 +91,7 @@ def evaluate(
         embedder: The model.
         data: The folder of all benchmarks' data, or of this one's; or a folder of classes, or a CSV
             file.
-        seed: Not used: nothing is drawn.
-        progress: Told of photos as they are encoded.
+        on_progress: Told of photos as they are encoded.
         prompts: For each row of scores the name of an ensemble (`ENSEMBLES`), a prompt, or several;
             None for "single" and "ensemble".
         sets: The data sets that are meant, such as "cifar10"; None for those that are there.
@@ -127,7 +125,7 @@ def evaluate(
                 left_out.append(error)
                 notes.append(f"{name}: left out: {error.message}")
                 continue
-            scores[name], chance[name] = _run(embedder, found, chosen, progress)
+            scores[name], chance[name] = _run(embedder, found, chosen, on_progress)
         files |= of_set
         few = [label for label in range(len(found.classes)) if found.labels.count(label) == 1]
         if few:
@@ -143,6 +141,35 @@ def evaluate(
     return Result(
         benchmark="classify", scores=scores, chance=chance, notes=tuple(notes), files=files
     )
+
+
+class Classify:
+    """This benchmark for the registry; see `evaluate`."""
+
+    name = "classify"
+    measures = "Whether a photo is nearest to the name of its class."
+    needs = (
+        "Data sets with a folder of photos for each class, or a CSV file; CIFAR is downloaded on "
+        "request."
+    )
+    options: Mapping[str, str] = {
+        "prompts": "The prompts of each row of scores.",
+        "sets": "The data sets to run, such as cifar10.",
+    }
+    compares_with_baseline = False
+
+    def run(self, embedder: Embedder, inputs: Inputs, **options: Any) -> Result:
+        """See `Benchmark.run`."""
+        return evaluate(
+            embedder,
+            inputs.data,
+            fetch=inputs.fetch,
+            on_progress=inputs.on_progress,
+            **options,
+        )
+
+
+BENCHMARK: Benchmark = Classify()
 
 
 def _read(name: str, path: Path, stack: ExitStack) -> tuple[ClassPhotos, dict[str, str]]:
@@ -171,9 +198,9 @@ def _run(
     embedder: Embedder,
     found: ClassPhotos,
     prompts: Mapping[str, str | Sequence[str]],
-    progress: Progress,
+    on_progress: Progress,
 ) -> tuple[Scores, Scores]:
-    photos = embedder.photos(found.photos, progress)
+    photos = embedder.photos(found.photos, on_progress)
     names = [class_name(folder) for folder in found.classes]
     scores: dict[str, Scores | int] = {}
     for row, chosen in prompts.items():

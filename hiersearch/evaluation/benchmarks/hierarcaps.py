@@ -20,7 +20,6 @@ import numpy as np
 
 from hiersearch.data.benchmark_files import checksum, photos_checksum
 from hiersearch.data.hierarcaps_files import (
-    BENCHMARK,
     SOURCE,
     TRAIN_PART,
     Item,
@@ -43,10 +42,12 @@ from hiersearch.geometry import root_distance
 from hiersearch.progress import Progress, tell_nobody
 
 if TYPE_CHECKING:
-    from hiersearch.evaluation.benchmark import Scores
+    from hiersearch.evaluation.benchmark import Benchmark, Inputs, Scores
     from hiersearch.evaluation.embedder import Embedder
 
 __all__ = [
+    "BENCHMARK",
+    "HierarCaps",
     "control_chance",
     "control_scores",
     "control_subsets",
@@ -65,7 +66,7 @@ def evaluate(
     data: Path | None,
     *,
     seed: int = 0,
-    progress: Progress = tell_nobody,
+    on_progress: Progress = tell_nobody,
     entailment_items: int = 1000,
     fetch: Callable[[str], Path] | None = None,
 ) -> Result:
@@ -78,7 +79,7 @@ def evaluate(
         embedder: The model.
         data: The folder of all benchmarks' data, or this one's, or its CSV file.
         seed: Draws the hierarchies for entailment.
-        progress: Told of photos as they are encoded.
+        on_progress: Told of photos as they are encoded.
         entailment_items: The most hierarchies of the pairs file that are looked at.
         fetch: Finds or fetches that file where it does not lie beside the test file, such as
             `hiersearch.data.releases.fetch_part`; None to do without it.
@@ -91,16 +92,16 @@ def evaluate(
     path = find_test_file(data)
     items = read_items(path)
     names = list(dict.fromkeys(text for item in items for text in item.texts))
-    progress("encoding texts", 0, len(names))
+    on_progress("encoding texts", 0, len(names))
     texts = embedder.texts(names)
-    progress("encoding texts", len(names), len(names))
+    on_progress("encoding texts", len(names), len(names))
     scored, notes = _with_photos(items, path, embedder.has_photos)
     truth = [item.texts for item in scored]
     distances = dict(zip(names, root_distance(texts, embedder.root).tolist(), strict=True))
     chains: dict[str, list[tuple[str, ...]]] = {}
     series: dict[str, Any] = {"root_distance_by_tier": _by_tier(items, distances)}
     if embedder.has_photos:
-        photos = embedder.photos([item.photo for item in scored if item.photo], progress)
+        photos = embedder.photos([item.photo for item in scored if item.photo], on_progress)
         given = candidates(photos, texts, embedder.root, names)
         chains = {"official": official_chains(given), "paper": paper_chains(given)}
         series["recall_by_radius"] = recall_by_radius(given, truth)
@@ -131,13 +132,39 @@ def evaluate(
     if embedder.has_photos:
         files["photos"] = photos_checksum([i.photo for i in scored if i.photo], path.parent)
     return Result(
-        benchmark=BENCHMARK,
+        benchmark="hierarcaps",
         scores=scores,
         chance=chance,
         notes=(*notes, *entailment.notes, *control_notes),
         files=files,
         series=series,
     )
+
+
+class HierarCaps:
+    """This benchmark for the registry; see `evaluate`."""
+
+    name = "hierarcaps"
+    measures = "Whether a photo's texts are found, from general to specific, and are in order."
+    needs = "HierarCaps' test file, its photos, and for entailment its train file; all downloaded."
+    options: Mapping[str, str] = {
+        "entailment_items": "The most hierarchies that entailment is measured on.",
+    }
+    compares_with_baseline = False
+
+    def run(self, embedder: Embedder, inputs: Inputs, **options: Any) -> Result:
+        """See `Benchmark.run`."""
+        return evaluate(
+            embedder,
+            inputs.data,
+            seed=inputs.seed,
+            fetch=inputs.fetch,
+            on_progress=inputs.on_progress,
+            **options,
+        )
+
+
+BENCHMARK: Benchmark = HierarCaps()
 
 
 def recall_by_radius(given: Candidates, truth: Sequence[Sequence[str]]) -> dict[str, list[float]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,12 +24,20 @@ from hiersearch.geometry import exterior_angle
 from hiersearch.progress import Progress, tell_nobody
 
 if TYPE_CHECKING:
-    from hiersearch.evaluation.benchmark import Scores
+    from hiersearch.evaluation.benchmark import Benchmark, Inputs, Scores
     from hiersearch.evaluation.embedder import Embedder
     from hiersearch.types import Floats
 
 
-__all__ = ["ALL_PAIRS", "PROMPTS", "evaluate", "hyperlex_scores", "pair_vectors"]
+__all__ = [
+    "ALL_PAIRS",
+    "BENCHMARK",
+    "PROMPTS",
+    "HyperLex",
+    "evaluate",
+    "hyperlex_scores",
+    "pair_vectors",
+]
 
 PROMPTS: Mapping[str, str] = {"word": "{}", "picture": "a picture of a {}"}
 """The word alone, and the paper's prompt (supplement, 0.B.6)."""
@@ -99,8 +107,7 @@ def evaluate(
     embedder: Embedder,
     data: Path | None,
     *,
-    seed: int = 0,  # noqa: ARG001 - nothing is drawn
-    progress: Progress = tell_nobody,
+    on_progress: Progress = tell_nobody,
     prompts: Mapping[str, str] = PROMPTS,
 ) -> Result:
     """Run HyperLex.
@@ -108,8 +115,7 @@ def evaluate(
     Args:
         embedder: The model.
         data: The folder of all benchmarks' data, or this one's.
-        seed: Not used: nothing is drawn.
-        progress: Told of each prompt.
+        on_progress: Told of each prompt.
         prompts: Names and texts with "{}" in the word's place.
 
     Raises:
@@ -125,12 +131,12 @@ def evaluate(
     scores: dict[str, Scores | int] = {}
     chance: dict[str, Scores] = {}
     for done, (name, prompt) in enumerate(prompts.items()):
-        progress("HyperLex", done, len(prompts))
+        on_progress("HyperLex", done, len(prompts))
         children, parents = pair_vectors(embedder.texts, pairs, prompt)
         found = hyperlex_scores(children, parents, embedder.root, pairs)
         scores[name] = {"prompt": prompt, **found}
         chance[name] = _zeros(found)
-    progress("HyperLex", len(prompts), len(prompts))
+    on_progress("HyperLex", len(prompts), len(prompts))
     parts = Counter(pair.part_of_speech for pair in pairs)
     scores["n"] = len(pairs)
     scores["n_nouns"], scores["n_verbs"] = parts["N"], parts["V"]
@@ -142,6 +148,30 @@ def evaluate(
         notes=_notes(paths, pairs),
         files={path.name: checksum(path) for path in paths},
     )
+
+
+class HyperLex:
+    """This benchmark for the registry; see `evaluate`."""
+
+    name = "hyperlex"
+    measures = 'Whether angles between words agree with people\'s ratings of "X is a kind of Y".'
+    needs = "HyperLex's rated pairs of words, which are downloaded."
+    options: Mapping[str, str] = {
+        "prompts": 'Names and prompts, with "{}" for the word.',
+    }
+    compares_with_baseline = False
+
+    def run(self, embedder: Embedder, inputs: Inputs, **options: Any) -> Result:
+        """See `Benchmark.run`."""
+        return evaluate(
+            embedder,
+            inputs.data,
+            on_progress=inputs.on_progress,
+            **options,
+        )
+
+
+BENCHMARK: Benchmark = HyperLex()
 
 
 def _zeros(found: Scores) -> Scores:

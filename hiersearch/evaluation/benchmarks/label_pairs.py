@@ -142,7 +142,7 @@ def prompt_ranks(
     labels: Sequence[str],
     truth: Sequence[tuple[int, int]],
     prompt: str,
-    progress: Progress = tell_nobody,
+    on_progress: Progress = tell_nobody,
 ) -> Integers:
     """The rank of each photo's true pair where a pair's score is that of one text with both labels.
 
@@ -154,7 +154,7 @@ def prompt_ranks(
         labels: m of them.
         truth: For each photo the positions of its coarse and its fine label.
         prompt: With "{coarse}" and "{fine}".
-        progress: Told of the texts.
+        on_progress: Told of the texts.
 
     Returns:
         (n,) from 1, ties counting against the photo.
@@ -170,7 +170,7 @@ def prompt_ranks(
     true = np.sum(photos * vectors(truth), axis=1, keepdims=True)
     ranks = np.ones(len(photos), dtype=np.int64)
     for start in range(0, len(pairs), TEXTS_AT_ONCE):
-        progress(prompt, start, len(pairs))
+        on_progress(prompt, start, len(pairs))
         some = pairs[start : start + TEXTS_AT_ONCE]
         column = {pair: at for at, pair in enumerate(some)}
         ahead = photos @ vectors(some).T >= true
@@ -178,5 +178,5 @@ def prompt_ranks(
             if pair in column:
                 ahead[row, column[pair]] = False
         ranks += np.count_nonzero(ahead, axis=1)
-    progress(prompt, len(pairs), len(pairs))
+    on_progress(prompt, len(pairs), len(pairs))
     return ranks

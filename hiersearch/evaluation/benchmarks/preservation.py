@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -26,12 +26,20 @@ from hiersearch.progress import Progress, tell_nobody
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hiersearch.evaluation.benchmark import Scores
+    from hiersearch.evaluation.benchmark import Benchmark, Inputs, Scores
     from hiersearch.evaluation.embedder import Embedder
     from hiersearch.types import Floats
 
 
-__all__ = ["differences", "evaluate", "moved", "moved_by_chance", "pairwise_cosines"]
+__all__ = [
+    "BENCHMARK",
+    "Preservation",
+    "differences",
+    "evaluate",
+    "moved",
+    "moved_by_chance",
+    "pairwise_cosines",
+]
 
 Item = TypeVar("Item")
 
@@ -109,7 +117,7 @@ def evaluate(
     *,
     base: Embedder | None = None,
     seed: int = 0,
-    progress: Progress = tell_nobody,
+    on_progress: Progress = tell_nobody,
     sample: int = SAMPLE,
 ) -> Result:
     """Compare an encoder with the one it was made of.
@@ -120,7 +128,7 @@ def evaluate(
             the built-in vocabulary alone.
         base: The model before it was tuned.
         seed: Draws the texts and photos.
-        progress: Told of photos as they are encoded.
+        on_progress: Told of photos as they are encoded.
         sample: How many texts, and how many photos, are compared at most.
 
     Raises:
@@ -129,8 +137,8 @@ def evaluate(
     """
     if base is None:
         raise UsageError(
-            "preservation compares a model with the one it was made of, which was not given",
-            hint="Give it, too: --baseline MODEL",
+            "preservation compares a model with the one it was made from, which was not given",
+            hint="Name that model: --baseline MODEL",
         )
     notes: list[str] = []
     texts, photos, files = _things(embedder, base, data, seed, sample, notes)
@@ -141,7 +149,7 @@ def evaluate(
     chance["texts"] = moved_by_chance(ours, theirs, seed=seed)
     scores["photos"] = None
     if photos:
-        ours, theirs = embedder.photos(photos, progress), base.photos(photos, progress)
+        ours, theirs = embedder.photos(photos, on_progress), base.photos(photos, on_progress)
         scores["photos"] = moved(ours, theirs) | {"n": len(photos)}
         chance["photos"] = moved_by_chance(ours, theirs, seed=seed)
     same = embedder.root.shape == base.root.shape
@@ -153,8 +161,8 @@ def evaluate(
         )
     scores["retrieval"] = None
     if photos:
-        after = retrieval.evaluate(embedder, data, seed=seed, progress=progress)
-        before = retrieval.evaluate(base, data, seed=seed, progress=progress)
+        after = retrieval.evaluate(embedder, data, on_progress=on_progress)
+        before = retrieval.evaluate(base, data, on_progress=on_progress)
         delta = differences(after.scores, before.scores)
         scores["retrieval"], chance["retrieval"] = delta, differences(delta, delta)
         notes += [note for note in after.notes if note not in notes]
@@ -162,6 +170,32 @@ def evaluate(
     return Result(
         benchmark="preservation", scores=scores, chance=chance, notes=tuple(notes), files=files
     )
+
+
+class Preservation:
+    """This benchmark for the registry; see `evaluate`."""
+
+    name = "preservation"
+    measures = "How far a tuned model has moved from the one it was made from."
+    needs = "The data of retrieval; names of the built-in vocabulary if there is none."
+    options: Mapping[str, str] = {
+        "sample": "The most texts, and the most photos, to compare.",
+    }
+    compares_with_baseline = True
+
+    def run(self, embedder: Embedder, inputs: Inputs, **options: Any) -> Result:
+        """See `Benchmark.run`."""
+        return evaluate(
+            embedder,
+            inputs.data,
+            base=inputs.baseline,
+            seed=inputs.seed,
+            on_progress=inputs.on_progress,
+            **options,
+        )
+
+
+BENCHMARK: Benchmark = Preservation()
 
 
 def _things(

@@ -8,9 +8,9 @@ photos, so it also measures a text tower alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,13 +22,15 @@ from hiersearch.evaluation.metrics import best_ranks, chance_recall, recall_at
 from hiersearch.progress import Progress, tell_nobody
 
 if TYPE_CHECKING:
-    from hiersearch.evaluation.benchmark import Scores
+    from hiersearch.evaluation.benchmark import Benchmark, Inputs, Scores
     from hiersearch.evaluation.embedder import Embedder
     from hiersearch.types import Floats, Integers
 
 
 __all__ = [
+    "BENCHMARK",
     "KS",
+    "Retrieval",
     "evaluate",
     "group_ranks",
     "retrieval_chance",
@@ -130,8 +132,7 @@ def evaluate(
     embedder: Embedder,
     data: Path | None,
     *,
-    seed: int = 0,  # noqa: ARG001 - nothing is drawn
-    progress: Progress = tell_nobody,
+    on_progress: Progress = tell_nobody,
     per_photo: int | None = 5,
 ) -> Result:
     """Run retrieval on the sets that are there; one without its photos is left out, with a note.
@@ -139,8 +140,7 @@ def evaluate(
     Args:
         embedder: The model. One without an image tower is asked for siblings only.
         data: The folder of all benchmarks' data, or of this one's; or a captions file.
-        seed: Not used: nothing is drawn.
-        progress: Told of photos as they are encoded.
+        on_progress: Told of photos as they are encoded.
         per_photo: How many captions of a photo count, the first ones; None for all.
 
     Raises:
@@ -161,7 +161,7 @@ def evaluate(
             left_out.append(error)
             notes.append(f"{name}: left out: {error.message}")
             continue
-        scores[name], chance[name] = _run(embedder, found, progress)
+        scores[name], chance[name] = _run(embedder, found, on_progress)
         files[path.name] = checksum(path)
         if embedder.has_photos:
             files[f"{name}/photos"] = photos_checksum(found.photos, found.folder)
@@ -174,12 +174,36 @@ def evaluate(
     )
 
 
-def _run(embedder: Embedder, found: CaptionSet, progress: Progress) -> tuple[Scores, Scores]:
+class Retrieval:
+    """This benchmark for the registry; see `evaluate`."""
+
+    name = "retrieval"
+    measures = "Whether captions find their photos, photos their captions, and captions each other."
+    needs = "Captions of COCO or Flickr30K, and their photos."
+    options: Mapping[str, str] = {
+        "per_photo": "How many captions of a photo count; None for all.",
+    }
+    compares_with_baseline = False
+
+    def run(self, embedder: Embedder, inputs: Inputs, **options: Any) -> Result:
+        """See `Benchmark.run`."""
+        return evaluate(
+            embedder,
+            inputs.data,
+            on_progress=inputs.on_progress,
+            **options,
+        )
+
+
+BENCHMARK: Benchmark = Retrieval()
+
+
+def _run(embedder: Embedder, found: CaptionSet, on_progress: Progress) -> tuple[Scores, Scores]:
     captions = embedder.texts(found.captions)
     chance = retrieval_chance(len(found.photos), found.photo_of)
     scores: dict[str, Scores | int | None] = {"text_to_image": None, "image_to_text": None}
     if embedder.has_photos:
-        photos = embedder.photos(found.photos, progress)
+        photos = embedder.photos(found.photos, on_progress)
         scores |= retrieval_scores(photos, captions, found.photo_of)
     scores["siblings"] = sibling_scores(captions, found.photo_of)
     scores["n_photos"], scores["n_captions"] = len(found.photos), len(found.captions)

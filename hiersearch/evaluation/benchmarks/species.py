@@ -15,7 +15,7 @@ After Sastry et al. 2025 (arXiv 2506.21476):
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -34,14 +34,22 @@ from hiersearch.evaluation.protocols import official
 from hiersearch.progress import Progress, tell_nobody
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from hiersearch.evaluation.benchmark import Scores
+    from hiersearch.evaluation.benchmark import Benchmark, Inputs, Scores
     from hiersearch.evaluation.embedder import Embedder
     from hiersearch.types import Floats
 
 
-__all__ = ["evaluate", "rank_accuracy", "retrieval_over_ranks", "tree_chance", "tree_scores"]
+__all__ = [
+    "BENCHMARK",
+    "Species",
+    "evaluate",
+    "rank_accuracy",
+    "retrieval_over_ranks",
+    "tree_chance",
+    "tree_scores",
+]
 
 
 def rank_accuracy(photos: Floats, texts: Floats, own: Sequence[int]) -> float:
@@ -115,7 +123,7 @@ def evaluate(
     data: Path | None,
     *,
     seed: int = 0,
-    progress: Progress = tell_nobody,
+    on_progress: Progress = tell_nobody,
     texts: Texts = "path",
 ) -> Result:
     """Run the species tests.
@@ -124,7 +132,7 @@ def evaluate(
         embedder: The model.
         data: The folder of all benchmarks' data, or of this one's; or the CSV file.
         seed: Draws the guesses that the chance level of retrieval is measured with.
-        progress: Told of photos as they are encoded.
+        on_progress: Told of photos as they are encoded.
         texts: How a rank is put into words: "path" or "name".
 
     Raises:
@@ -137,7 +145,7 @@ def evaluate(
         raise UsageError(f"{texts!r} is no way to word a rank", hint="Say path or name")
     path = find_taxonomy(data_folder(data, "species"))
     given = read_taxonomy(path)
-    photos = embedder.photos(given.photos, progress)
+    photos = embedder.photos(given.photos, on_progress)
     worded = given.texts(texts)
     distinct = list(dict.fromkeys(text for row in worded for text in row))
     vectors = embedder.texts(distinct)
@@ -187,6 +195,31 @@ def evaluate(
             }
         },
     )
+
+
+class Species:
+    """This benchmark for the registry; see `evaluate`."""
+
+    name = "species"
+    measures = "How well photos of living things are placed in their taxonomy."
+    needs = "A taxonomy.csv with a file and a name at each rank, and the photos."
+    options: Mapping[str, str] = {
+        "texts": 'How a rank is written: "path" or "name".',
+    }
+    compares_with_baseline = False
+
+    def run(self, embedder: Embedder, inputs: Inputs, **options: Any) -> Result:
+        """See `Benchmark.run`."""
+        return evaluate(
+            embedder,
+            inputs.data,
+            seed=inputs.seed,
+            on_progress=inputs.on_progress,
+            **options,
+        )
+
+
+BENCHMARK: Benchmark = Species()
 
 
 def _tree(shared: float, ranks: int) -> dict[str, float]:
