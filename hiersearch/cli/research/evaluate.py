@@ -219,7 +219,7 @@ def _run(
 def _show(report: Report, plot: Path | None, markdown: Path | None, json_: bool) -> None:
     from hiersearch.cli.terminal import printable
     from hiersearch.evaluation.plots import write_plots
-    from hiersearch.evaluation.tables import as_lines, as_markdown
+    from hiersearch.evaluation.report import as_lines, as_markdown
 
     if json_:
         typer.echo(json.dumps(report.to_json(), ensure_ascii=False, indent=1, allow_nan=False))
