@@ -183,7 +183,8 @@ def as_lines(report: Report, width: int = 100) -> list[str]:
         parts.append(Text(f"baseline: {report.baseline.name}"))
     for result in report.results:
         parts += ["", Text(result.benchmark), _table(report.score_lines(result), width)]
-        parts.append(_bullets(_notes(report, result)))
+        if notes := _notes(report, result):
+            parts.append(_bullets(notes))
     for name, reason in report.failed.items():
         parts += ["", Text(f"{name}: not measured. {reason}")]
     return _rendered(parts, width)
@@ -236,6 +237,7 @@ def package_versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
 
 def _table(scores: Sequence[ScoreLine], width: int) -> RenderableType:
     """Names on the left and numbers beside them, or below them if the terminal is too narrow."""
+    from rich.columns import Columns
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
@@ -256,8 +258,8 @@ def _table(scores: Sequence[ScoreLine], width: int) -> RenderableType:
         table.add_row(indented, *(cells if beside else []))
         if cells and not beside:
             named = zip(columns, cells, strict=True)
-            text = "  ".join(f"{column} {cell}" for column, cell in named if cell)
-            table.add_row(Padding(Text(text), (0, 0, 0, 2 * depth + 2)))
+            numbers_below = [Text(f"{column} {cell}") for column, cell in named if cell]
+            table.add_row(Padding(Columns(numbers_below, (0, 2)), (0, 0, 0, 2 * depth + 2)))
     return table
 
 

@@ -127,16 +127,26 @@ class TestLines:
     def test_words_and_long_names_wrap_below_themselves(self):
         prompt = "a picture of a {fine}, which is a type of {coarse}, in a field"
         scores = {"group": {"prompt": prompt, f"recall of {prompt}": 0.5}}
-        lines = as_lines(report(results=[Result("breeds", scores)]), 40)[3:]
-        assert lines == [
-            "                              measured",
+        assert as_lines(report(results=[Result("breeds", scores)]), 40)[3:] == [
+            "                                measured",
             "  group",
             "    prompt: a picture of a",
-            "    {fine}, which is a type",
-            "    of {coarse}, in a field",
-            "    recall of a picture of a     0.500",
-            "    {fine}, which is a type",
-            "    of {coarse}, in a field",
+            "    {fine}, which is a type of",
+            "    {coarse}, in a field",
+            "    recall of a picture of a       0.500",
+            "    {fine}, which is a type of",
+            "    {coarse}, in a field",
+        ]
+
+    def test_numbers_go_below_names_where_there_is_no_room_beside_them(self):
+        lines = as_lines(report("clip-b", baseline=True), 30)
+        at = lines.index("    precision")
+        assert [" ".join(line.split()) for line in lines[at + 1 : at + 6]] == [
+            "measured 0.250",
+            "baseline 0.200",
+            "change +0.050",
+            "chance 0.0024",
+            "paper 0.14",
         ]
 
     def test_undefined_values_are_dashes(self):
