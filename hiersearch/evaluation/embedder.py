@@ -42,6 +42,10 @@ __all__ = [
     "prompt_vectors",
 ]
 
+SLOT = "{}"
+
+DEFAULT_PROMPT = "a photo of a {}."
+
 PHOTOS_AT_ONCE = 32
 """The most decoded photos in memory."""
 
@@ -133,26 +137,6 @@ class Embedder:
 
     def _rows(self, vectors: Floats) -> Floats:
         return vectors if len(vectors) else np.empty((0, len(self.root)), dtype=np.float32)
-
-
-def _content_hash(path: Path) -> str:
-    try:
-        return content_hash(path)
-    except UnreadablePhotoError as error:
-        raise _named(error, path) from error
-
-
-def _named(error: UnreadablePhotoError, path: Path) -> UnreadablePhotoError:
-    """The same error, with the photo's path."""
-    return UnreadablePhotoError(
-        f"the photo {path} cannot be read: {error.message}",
-        hint=error.hint or "Replace it, or leave it out of the data",
-    )
-
-
-SLOT = "{}"
-
-DEFAULT_PROMPT = "a photo of a {}."
 
 
 def _with_articles(patterns: Sequence[str]) -> tuple[str, ...]:
@@ -290,3 +274,18 @@ def prompt_vectors(
     lost = length <= np.finfo(np.float32).eps
     unit = np.where(lost, vectors[:, 0], mean / np.where(lost, 1.0, length))
     return unit.astype(np.float32)
+
+
+def _content_hash(path: Path) -> str:
+    try:
+        return content_hash(path)
+    except UnreadablePhotoError as error:
+        raise _named(error, path) from error
+
+
+def _named(error: UnreadablePhotoError, path: Path) -> UnreadablePhotoError:
+    """The same error, with the photo's path."""
+    return UnreadablePhotoError(
+        f"the photo {path} cannot be read: {error.message}",
+        hint=error.hint or "Replace it, or leave it out of the data",
+    )

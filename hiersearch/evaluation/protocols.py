@@ -185,41 +185,6 @@ def paper_chains(given: Candidates) -> list[tuple[str, ...]]:
     return _without_first(_chains(given, paper_steps(given))).as_names(given.texts)
 
 
-def _score(chains: TextLists, given: Candidates, truth: Sequence[Sequence[str]]) -> ProtocolScores:
-    true = text_lists(truth, given.number_of)
-    return score_lists(chains, true, given.texts, given.text_distances)
-
-
-def _chains(given: Candidates, steps: Turns) -> TextLists:
-    """The texts that are taken, without consecutive repeats."""
-    texts = given.listed[steps.rows]
-    if len(given.number_of) < len(given.texts):
-        texts = np.array([given.number_of[given.texts[text]] for text in texts.tolist()])
-    new = (np.diff(steps.columns, prepend=-1) != 0) | (np.diff(texts, prepend=-1) != 0)
-    return TextLists(steps.columns[new], texts[new], given.scores.shape[1])
-
-
-def _without_first(chains: TextLists) -> TextLists:
-    later = chains.places > 0
-    return TextLists(chains.photos[later], chains.texts[later], chains.n)
-
-
-def _is_first_of_equals(texts: Reals, distances: Reals, order: Integers) -> NDArray[np.bool_]:
-    """Whether each text, in an order by distance, is the first with its vector.
-
-    A matrix product may differ in the last bit between equal rows, which would break their tie.
-    """
-    is_first = np.ones(len(order), dtype=np.bool_)
-    ranked = distances[order]
-    seen: set[bytes] = set()
-    for at in np.flatnonzero(ranked[1:] == ranked[:-1]).tolist():
-        seen.add(texts[order[at]].tobytes())
-        vector = texts[order[at + 1]].tobytes()
-        is_first[at + 1] = vector not in seen
-        seen.add(vector)
-    return is_first
-
-
 class Turns(NamedTuple):
     """The changes of the best row as counts grow, column by column.
 
@@ -272,7 +237,7 @@ def prefix_bests(scores: Reals, listed: Integers) -> PrefixBests:
 
     Args:
         scores: (m, n) finite numbers, at least one.
-        listed: (m,) distinct numbers from 0; of equal scores the one with the lowest number is best.
+        listed: (m,) distinct numbers from 0; of equal scores, the lowest number is best.
     """
     height, end = len(scores), int(listed.max()) + 1
     cells = _not_below_earlier_blocks(scores)
@@ -318,3 +283,38 @@ def _running_maximum(values: Reals, groups: Integers) -> Reals:
     table[groups, places] = values
     highest: Reals = np.maximum.accumulate(table, axis=1)[groups, places]
     return highest
+
+
+def _score(chains: TextLists, given: Candidates, truth: Sequence[Sequence[str]]) -> ProtocolScores:
+    true = text_lists(truth, given.number_of)
+    return score_lists(chains, true, given.texts, given.text_distances)
+
+
+def _chains(given: Candidates, steps: Turns) -> TextLists:
+    """The texts that are taken, without consecutive repeats."""
+    texts = given.listed[steps.rows]
+    if len(given.number_of) < len(given.texts):
+        texts = np.array([given.number_of[given.texts[text]] for text in texts.tolist()])
+    new = (np.diff(steps.columns, prepend=-1) != 0) | (np.diff(texts, prepend=-1) != 0)
+    return TextLists(steps.columns[new], texts[new], given.scores.shape[1])
+
+
+def _without_first(chains: TextLists) -> TextLists:
+    later = chains.places > 0
+    return TextLists(chains.photos[later], chains.texts[later], chains.n)
+
+
+def _is_first_of_equals(texts: Reals, distances: Reals, order: Integers) -> NDArray[np.bool_]:
+    """Whether each text, in an order by distance, is the first with its vector.
+
+    A matrix product may differ in the last bit between equal rows, which would break their tie.
+    """
+    is_first = np.ones(len(order), dtype=np.bool_)
+    ranked = distances[order]
+    seen: set[bytes] = set()
+    for at in np.flatnonzero(ranked[1:] == ranked[:-1]).tolist():
+        seen.add(texts[order[at]].tobytes())
+        vector = texts[order[at + 1]].tobytes()
+        is_first[at + 1] = vector not in seen
+        seen.add(vector)
+    return is_first

@@ -276,7 +276,7 @@ def _bullets(notes: Sequence[str]) -> RenderableType:
 def _rendered(parts: Sequence[RenderableType], width: int) -> list[str]:
     from rich.console import Console, Group
 
-    # The same on every terminal: neither colours nor anything else is looked for.
+    # Plain text of this width, whatever the terminal can do.
     console = Console(
         file=io.StringIO(),
         width=width,

@@ -1,9 +1,9 @@
-"""HyperLex: how far people's word that X is a kind of Y agrees with the model's angles.
+"""HyperLex: do the model's angles agree with people's ratings of "X is a kind of Y"?
 
-2616 pairs of words rated by people (Vulić et al. 2017). The model's word for "X is a kind of Y" is
-−Ξ(parent = Y, child = X), and the measure is Spearman's correlation of the two, over all pairs and
-over the nouns, as in Alper & Averbuch-Elor 2024, section 6.1 and table 6; here also over the verbs
-and for each relation that WordNet says the two words are in.
+2616 pairs of words rated by people (Vulić et al. 2017). The model's score of "X is a kind of Y" is
+−Ξ(parent = Y, child = X), and the measure is Spearman's correlation of scores and ratings, over all
+pairs and over the nouns, as in Alper & Averbuch-Elor 2024, section 6.1 and table 6; here also over
+the verbs and over each WordNet relation between the two words.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ PROMPTS: Mapping[str, str] = {"word": "{}", "picture": "a picture of a {}"}
 """The word alone, and the paper's prompt (supplement, 0.B.6)."""
 
 ALL_PAIRS = 2616
-"""Pairs in the whole release; scores over fewer are of a part of it."""
+"""Pairs in the whole release."""
 
 LEAST = 2
+"""The fewest pairs that have a correlation."""
 
 
 def pair_vectors(
@@ -54,12 +55,12 @@ def pair_vectors(
     """Embed the two words of each pair.
 
     Args:
-        texts: From n texts to (n, dim) rows of length 1.
+        texts: Maps n texts to (n, dim) rows of length 1.
         pairs: At least one.
-        prompt: What the words are put into, at "{}".
+        prompt: A text with "{}" for the word.
 
     Returns:
-        (n, dim) of the children, (n, dim) of the parents.
+        (n, dim) vectors of the children, and (n, dim) of the parents.
     """
     words = list(dict.fromkeys(word for pair in pairs for word in (pair.word, pair.broader)))
     vectors = texts([prompt.replace("{}", word) for word in words])
@@ -82,8 +83,8 @@ def hyperlex_scores(
         pairs: n pairs.
 
     Returns:
-        "all", "nouns", "verbs" and, by their names, "relations": each from −1 to 1, 0 where the
-        angles or the ratings are all the same, None where there are fewer than two pairs.
+        "all", "nouns", "verbs" and, by their names, "relations": each from −1 to 1; 0 if all
+        angles or all ratings are equal, None if there are fewer than two pairs.
     """
     scores = -np.asarray(exterior_angle(parents, children, root), dtype=np.float64)
     ratings = np.array([pair.rating for pair in pairs], dtype=np.float64)
@@ -114,13 +115,13 @@ def evaluate(
 
     Args:
         embedder: The model.
-        data: The folder of all benchmarks' data, or this one's.
-        on_progress: Told of each prompt.
-        prompts: Names and texts with "{}" in the word's place.
+        data: The folder of all benchmarks' data, or this benchmark's.
+        on_progress: Called for each prompt.
+        prompts: Prompts by name, with "{}" for the word.
 
     Raises:
-        MissingDataError: The data is not there.
-        UsageError: A file is not what it should be.
+        MissingDataError: The data is missing.
+        UsageError: A file is invalid.
     """
     paths = hyperlex_files(data_folder(data, "hyperlex"))
     pairs = tuple(dict.fromkeys(pair for path in paths for pair in read_hyperlex(path)))
@@ -175,7 +176,7 @@ BENCHMARK: Benchmark = HyperLex()
 
 
 def _zeros(found: Scores) -> Scores:
-    """What unrelated scores come to on average: no correlation."""
+    """What unrelated scores get on average: no correlation."""
     return {
         name: _zeros(value) if isinstance(value, Mapping) else 0.0
         for name, value in found.items()

@@ -53,7 +53,7 @@ __all__ = [
 
 
 def rank_accuracy(photos: Floats, texts: Floats, own: Sequence[int]) -> float:
-    """How often a photo is nearest to its own text; a tie counts against it.
+    """How often a photo is nearest to its own text; ties count against it.
 
     Args:
         photos: (n, dim) rows of length 1, at least one.
@@ -78,15 +78,15 @@ def tree_scores(
         kinds: Names at r ranks each.
 
     Returns:
-        "path_precision" from 0 to 1, which is recall and F1, too; "lca_distance" from 0 to r, in
-        ranks, r where not even the first is shared; "tree_induced_error" from 0 to 2r, in edges.
+        "path_precision" from 0 to 1, which equals recall and F1; "lca_distance" from 0 to r, in
+        ranks, r if not even the first is shared; "tree_induced_error" from 0 to 2r, in edges.
     """
     shared = shared_ranks(kinds)[np.asarray(predicted), np.asarray(true)]
     return _tree(float(shared.mean()), len(kinds[0]))
 
 
 def tree_chance(true: Sequence[int], kinds: Sequence[Sequence[str]]) -> dict[str, float]:
-    """What `tree_scores` come to on average where the kind is guessed blindly."""
+    """Expected `tree_scores` if the kind is guessed at random."""
     return _tree(float(shared_ranks(kinds)[:, np.asarray(true)].mean()), len(kinds[0]))
 
 
@@ -104,7 +104,7 @@ def retrieval_over_ranks(
         vectors: (m, dim) rows of length 1, of the texts.
         root: (dim,).
         texts: m distinct texts.
-        truth: For each photo its texts, general to specific.
+        truth: The texts of each photo, general to specific.
 
     Returns:
         "tau" from −1 to 1, "precision", "recall" and "f1" from 0 to 1.
@@ -130,19 +130,19 @@ def evaluate(
 
     Args:
         embedder: The model.
-        data: The folder of all benchmarks' data, or of this one's; or the CSV file.
-        seed: Draws the guesses that the chance level of retrieval is measured with.
-        on_progress: Told of photos as they are encoded.
-        texts: How a rank is put into words: "path" or "name".
+        data: The folder of all benchmarks' data, or of this benchmark's; or the CSV file.
+        seed: Random seed of the guesses behind the chance level of retrieval.
+        on_progress: Called while photos are encoded.
+        texts: How a rank is written: "path" or "name".
 
     Raises:
-        MissingDataError: The CSV file, or all of its photos, are not there.
-        UsageError: A file is not what it should be.
+        MissingDataError: The CSV file, or all of its photos, are missing.
+        UsageError: A file is invalid.
         UnreadablePhotoError: A photo cannot be decoded.
         ModelError: The model has no image tower.
     """
     if texts not in get_args(Texts):
-        raise UsageError(f"{texts!r} is no way to word a rank", hint="Say path or name")
+        raise UsageError(f"{texts!r} is not a way to write a rank", hint="Use path or name")
     path = find_taxonomy(data_folder(data, "species"))
     given = read_taxonomy(path)
     photos = embedder.photos(given.photos, on_progress)
@@ -223,7 +223,7 @@ BENCHMARK: Benchmark = Species()
 
 
 def _tree(shared: float, ranks: int) -> dict[str, float]:
-    # Every kind lies at the same depth, so both ways down from the common ancestor are as long.
+    # Every kind is at the same depth, so both ways down from the common ancestor are equally long.
     return {
         "path_precision": shared / ranks,
         "lca_distance": ranks - shared,
