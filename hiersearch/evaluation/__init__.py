@@ -1,6 +1,6 @@
-"""The benchmarks of the papers.
+"""The papers' benchmarks: run them, report their scores, plot them.
 
-Importing the package imports no torch; the names below are loaded when first used.
+Importing the package does not import torch; the names below are loaded when first used.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hiersearch.evaluation.benchmark import BENCHMARKS, Result, evaluate
+    from hiersearch.evaluation.benchmark import BENCHMARKS, Benchmark, Result, evaluate
     from hiersearch.evaluation.embedder import Embedder
     from hiersearch.evaluation.report import Report
 
-__all__ = ["BENCHMARKS", "Embedder", "Report", "Result", "evaluate"]
+__all__ = ["BENCHMARKS", "Benchmark", "Embedder", "Report", "Result", "evaluate"]
 
 _MODULES = {
     "hiersearch.evaluation.embedder": ("Embedder",),
     "hiersearch.evaluation.report": ("Report",),
-    "hiersearch.evaluation.benchmark": ("BENCHMARKS", "Result", "evaluate"),
+    "hiersearch.evaluation.benchmark": ("BENCHMARKS", "Benchmark", "Result", "evaluate"),
 }
 
 

@@ -1,7 +1,7 @@
-"""What is retrieved for photos, to be looked at: as text, as JSON, and as a contact sheet.
+"""The texts that are retrieved for photos, to look at: as text, as JSON, and as a contact sheet.
 
-As the paper does for its pictures, from an expanded set of candidates: the test's texts and, where
-the file of pairs is there, all of its positive ones.
+As for the paper's figures, they are retrieved from an expanded set of candidates: the texts of the
+test file and, if the file of pairs is there, all of its positive texts.
 """
 
 from __future__ import annotations
@@ -50,20 +50,20 @@ MAX_INDENT = 180
 FONT_SIZE = 17
 LINE_HEIGHT = 24
 MAX_LINES = 3
-"""Lines that one text may take."""
+"""The most lines that one text may take."""
 
 INK, FAINT, PAPER = (25, 25, 25), (120, 120, 120), (255, 255, 255)
 
 
 @dataclass(frozen=True)
 class PhotoChain:
-    """A photo and what was retrieved for it.
+    """A photo and the texts that were retrieved for it.
 
     Attributes:
         photo: Its file.
-        texts: General to specific; may be empty.
-        root_distances: Of each text, in [0, 2].
-        scores: Cosine of each text with the photo, in [−1, 1].
+        texts: The texts, general to specific; may be empty.
+        root_distances: The root distance of each text, in [0, 2].
+        scores: The cosine of each text with the photo, in [−1, 1].
     """
 
     photo: Path
@@ -73,14 +73,14 @@ class PhotoChain:
 
 
 def expanded_candidates(data: Path | None) -> tuple[str, ...]:
-    """The distinct texts of the test file and all positive ones of the file of pairs beside it.
+    """The distinct texts of the test file, and all positive texts of the file of pairs beside it.
 
     Args:
-        data: As for the benchmark.
+        data: The data folder, as for the benchmark.
 
     Raises:
-        MissingDataError: If there is no test file.
-        UsageError: If a file is not what it should be.
+        MissingDataError: There is no test file.
+        UsageError: A file is invalid.
     """
     path = find_test_file(data)
     texts = [text for item in read_items(path) for text in item.texts]
@@ -96,30 +96,30 @@ def retrieve_chains(
     texts: Sequence[str],
     *,
     protocol: Protocol = "official",
-    progress: Progress = tell_nobody,
+    on_progress: Progress = tell_nobody,
 ) -> tuple[PhotoChain, ...]:
     """Retrieve a chain of texts for each photo.
 
     Args:
         embedder: The model.
-        photos: Image files, any.
+        photos: Any image files.
         texts: The candidates, at least one.
         protocol: See `hiersearch.evaluation.protocols`.
-        progress: Told of photos and texts that are encoded.
+        on_progress: Called while photos and texts are encoded.
 
     Raises:
-        UsageError: If there is no candidate.
-        UnreadablePhotoError: If a photo cannot be decoded.
-        ModelError: If the model reads no photos.
+        UsageError: There are no candidates.
+        UnreadablePhotoError: A photo cannot be decoded.
+        ModelError: The model has no image tower.
     """
     if not photos:
         return ()
-    vectors = embedder.photos(photos, progress)
-    progress("encoding texts", 0, len(texts))
+    vectors = embedder.photos(photos, on_progress)
+    on_progress("encoding texts", 0, len(texts))
     given = candidates(vectors, embedder.texts(texts), embedder.root, texts)
-    progress("encoding texts", len(texts), len(texts))
+    on_progress("encoding texts", len(texts), len(texts))
     chains = official_chains(given) if protocol == "official" else paper_chains(given)
-    # Of a text that stands there twice the nearer to the root is what is met first.
+    # If a text is listed twice, the one nearer to the root is met first.
     column_of = {name: column for column, name in reversed(list(enumerate(given.names)))}
     found = []
     for photo, chain, scores in zip(photos, chains, given.scores.T, strict=True):
@@ -136,7 +136,7 @@ def retrieve_chains(
 
 
 def chains_as_text(chains: Sequence[PhotoChain]) -> str:
-    """One block of lines for each photo: its path, then its texts, each further in."""
+    """A block of lines for each photo: its path, then its texts, each indented further."""
     blocks = []
     for chain in chains:
         lines = [f"{'  ' * level}{text}" for level, text in enumerate(chain.texts, start=1)]
@@ -162,20 +162,20 @@ def chains_as_json(chains: Sequence[PhotoChain]) -> str:
 
 
 def contact_sheet(chains: Sequence[PhotoChain]) -> Image.Image:
-    """Photos below each other, each with its chain beside it.
+    """Photos below each other, each beside its chain.
 
     Args:
         chains: At least one.
 
     Returns:
-        An RGB image, as high as it needs to be.
+        An RGB image.
 
     Raises:
-        UsageError: If there is no chain.
-        UnreadablePhotoError: If a photo cannot be decoded; names it.
+        UsageError: There is no chain.
+        UnreadablePhotoError: A photo cannot be decoded; names it.
     """
     if not chains:
-        raise UsageError("a contact sheet needs a photo or more", hint="Name some photos")
+        raise UsageError("a contact sheet needs at least one photo", hint="Name some photos")
     rows = [_row(chain) for chain in chains]
     width = PHOTO_SIDE + TEXT_WIDTH + 3 * MARGIN
     sheet = Image.new("RGB", (width, sum(row.height + MARGIN for row in rows) + MARGIN), PAPER)
@@ -190,8 +190,8 @@ def write_contact_sheet(chains: Sequence[PhotoChain], path: Path) -> None:
     """Write a contact sheet as PNG.
 
     Raises:
-        UsageError: If there is no chain, or the file cannot be written.
-        UnreadablePhotoError: If a photo cannot be decoded; names it.
+        UsageError: There is no chain, or the file cannot be written.
+        UnreadablePhotoError: A photo cannot be decoded; names it.
     """
     sheet = contact_sheet(chains)
     try:
@@ -233,7 +233,7 @@ def _image(path: Path) -> Image.Image:
 def _wrapped(
     text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float
 ) -> list[str]:
-    """The text in lines of at most the width, and at most MAX_LINES of them."""
+    """The text wrapped to the width, in at most MAX_LINES lines."""
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()

@@ -1,12 +1,11 @@
-"""An encoder that remembers: vectors of texts and photos, kept on disk for each model.
+"""Vectors of the photos, texts and class names that benchmarks compare.
 
-What class names are put into before they are compared with photos.
-
-The ensembles of 80 and of 18 prompts are those of Radford et al. 2021 (CLIP), from its repository
-(https://github.com/openai/CLIP, the notebook "Prompt Engineering for ImageNet" and data/prompts.md;
-MIT License, Copyright (c) 2021 OpenAI). Most of them come in twos, with "a" and with "the", and are
-written here as such. The prompts for two labels are the single-prompt baselines of table 7 of
-Alper & Averbuch-Elor 2024.
+An `Embedder` is an encoder with a cache on disk. A class name becomes a vector by way of prompts
+(`prompt_vectors`): one, or an ensemble. The ensembles of 80 and of 18 prompts are those of Radford
+et al. 2021 (CLIP), from its repository (https://github.com/openai/CLIP, the notebook "Prompt
+Engineering for ImageNet" and data/prompts.md; MIT License, Copyright (c) 2021 OpenAI). Most come in
+pairs, with "a" and with "the", and are written here as one. The prompts for two labels are the
+single-prompt baselines of table 7 of Alper & Averbuch-Elor 2024.
 """
 
 from __future__ import annotations
@@ -43,22 +42,27 @@ __all__ = [
     "prompt_vectors",
 ]
 
+SLOT = "{}"
+
+DEFAULT_PROMPT = "a photo of a {}."
+
 PHOTOS_AT_ONCE = 32
-"""Photos that are held decoded."""
+"""The most decoded photos in memory."""
 
 
 class Embedder:
-    """An encoder behind a cache.
+    """An encoder with a cache.
 
     Args:
         encoder: The model.
-        cache: The folder of caches, as `hiersearch.config.cache_dir` gives it; None keeps nothing.
+        cache: The cache folder, as returned by `hiersearch.config.cache_dir`; None for no cache on
+            disk.
 
     Attributes:
-        root: (dim,) float32, what distances are measured from.
-        id: What the model is, wherever it lies.
-        name: What was asked for.
-        has_photos: Whether the model reads photos, too.
+        root: (dim,) float32, the root that distances are measured from.
+        id: Identifies the model's weights.
+        name: The name or folder that was given.
+        has_photos: Whether the model can encode photos.
     """
 
     def __init__(self, encoder: HierarchicalEncoder, *, cache: Path | None) -> None:
@@ -71,36 +75,36 @@ class Embedder:
         self._vectors = VectorCache(path, encoder.id)
 
     def texts(self, texts: Sequence[str]) -> Floats:
-        """Vectors of texts, computed where they are not kept.
+        """Encode texts that are not in the cache.
 
         Args:
-            texts: Any texts; repeats cost nothing.
+            texts: The texts; repeats are encoded once.
 
         Returns:
             (n, dim) float32 rows of length 1.
 
         Raises:
-            HiersearchError: If the cache cannot be written.
-            ModelError: If the model gives something that is no vector.
+            HiersearchError: The cache cannot be written.
+            ModelError: The model returns something other than vectors.
         """
         return self._rows(self._vectors.vectors(texts, self._encoder.encode_texts))
 
-    def photos(self, paths: Sequence[Path], progress: Progress = tell_nobody) -> Floats:
-        """Vectors of photos, computed where they are not kept.
+    def photos(self, paths: Sequence[Path], on_progress: Progress = tell_nobody) -> Floats:
+        """Encode photos that are not in the cache.
 
-        A photo is known by its file's content, wherever it lies.
+        Photos are cached by their files' content, whatever their paths.
 
         Args:
-            paths: Image files; repeats cost nothing.
-            progress: Told after each batch of those that are computed.
+            paths: Image files; repeats are encoded once.
+            on_progress: Called after each batch that is encoded.
 
         Returns:
             (n, dim) float32 rows of length 1.
 
         Raises:
-            UnreadablePhotoError: If a file cannot be read or decoded; names it.
-            ModelError: If the model has no image tower, or gives something that is no vector.
-            HiersearchError: If the cache cannot be written.
+            UnreadablePhotoError: A file cannot be read or decoded; names it.
+            ModelError: The model has no image tower, or returns something other than vectors.
+            HiersearchError: The cache cannot be written.
         """
         distinct = dict.fromkeys(paths)
         key_of = {path: _content_hash(path) for path in distinct}
@@ -115,7 +119,7 @@ class Embedder:
             ):
                 found.append(vectors)
                 done += len(vectors)
-                progress("encoding photos", done, max(done, len(path_of)))
+                on_progress("encoding photos", done, max(done, len(path_of)))
             return np.concatenate(found)
 
         keys = [key_of[path] for path in paths]
@@ -135,28 +139,8 @@ class Embedder:
         return vectors if len(vectors) else np.empty((0, len(self.root)), dtype=np.float32)
 
 
-def _content_hash(path: Path) -> str:
-    try:
-        return content_hash(path)
-    except UnreadablePhotoError as error:
-        raise _named(error, path) from error
-
-
-def _named(error: UnreadablePhotoError, path: Path) -> UnreadablePhotoError:
-    """The same error for people who do not know which photo is being read."""
-    return UnreadablePhotoError(
-        f"the photo {path} cannot be read: {error.message}",
-        hint=error.hint or "Replace it, or leave it out of the data",
-    )
-
-
-SLOT = "{}"
-
-DEFAULT_PROMPT = "a photo of a {}."
-
-
 def _with_articles(patterns: Sequence[str]) -> tuple[str, ...]:
-    """Each pattern with "a" and with "the" for its *."""
+    """Each pattern with "a" and with "the" in place of its *."""
     return tuple(p.replace("*", article) for p in patterns for article in ("a", "the"))
 
 
@@ -232,8 +216,8 @@ PAIR_PROMPTS: tuple[str, ...] = (
     "a picture of a {coarse} of type {fine}",
     "a picture of a {coarse} which is a {fine}",
 )
-"""Table 7's. It shows two empty slots and does not say which label goes into which: here each goes
-where it makes a true sentence."""
+"""Those of table 7, which shows two empty slots and does not say which label goes into which; here
+each goes where it makes a true sentence."""
 
 ENSEMBLES: Mapping[str, tuple[str, ...]] = {
     "single": (DEFAULT_PROMPT,),
@@ -241,11 +225,11 @@ ENSEMBLES: Mapping[str, tuple[str, ...]] = {
     "cifar": CIFAR_PROMPTS,
     "imagenet": IMAGENET_PROMPTS,
 }
-"""Prompts by the name that they may be asked for with."""
+"""Prompts by the name that options take."""
 
 
 def named_prompts(prompts: str | Sequence[str]) -> tuple[str, ...]:
-    """The prompts of an ensemble, or those that are given.
+    """The prompts of an ensemble, or the given prompts.
 
     Args:
         prompts: The name of one of `ENSEMBLES`, one prompt, or several.
@@ -265,23 +249,23 @@ def named_prompts(prompts: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def fill(prompt: str, name: str) -> str:
-    """The prompt with the name in its place; braces in the name are left alone."""
+    """The prompt with the name in its slot; braces in the name are left alone."""
     return prompt.replace(SLOT, name)
 
 
 def prompt_vectors(
     texts: Callable[[Sequence[str]], Floats], names: Sequence[str], prompts: Sequence[str]
 ) -> Floats:
-    """One vector for each name: the mean over its prompts, scaled to length 1 (as CLIP does it).
+    """One vector for each name: the mean over its prompts, scaled to length 1, as in CLIP.
 
     Args:
-        texts: From n texts to (n, dim) rows of length 1.
+        texts: Maps n texts to (n, dim) rows of length 1.
         names: At least one.
         prompts: At least one, each with "{}".
 
     Returns:
-        (names, dim) float32 rows of length 1; where the prompts' vectors cancel each other out,
-        the vector of the first prompt.
+        (names, dim) float32 rows of length 1; if the prompts' vectors cancel out, the vector of
+        the first prompt.
     """
     filled = [fill(prompt, name) for name in names for prompt in prompts]
     vectors = texts(filled).reshape(len(names), len(prompts), -1)
@@ -290,3 +274,18 @@ def prompt_vectors(
     lost = length <= np.finfo(np.float32).eps
     unit = np.where(lost, vectors[:, 0], mean / np.where(lost, 1.0, length))
     return unit.astype(np.float32)
+
+
+def _content_hash(path: Path) -> str:
+    try:
+        return content_hash(path)
+    except UnreadablePhotoError as error:
+        raise _named(error, path) from error
+
+
+def _named(error: UnreadablePhotoError, path: Path) -> UnreadablePhotoError:
+    """The same error, with the photo's path."""
+    return UnreadablePhotoError(
+        f"the photo {path} cannot be read: {error.message}",
+        hint=error.hint or "Replace it, or leave it out of the data",
+    )

@@ -1,13 +1,12 @@
 """Measures of retrieval, ranking and order: arrays in, plain numbers out.
 
-Where a measure is not defined by its formula (nothing found, constant scores), the value that says
-"no better than nothing" is given, never NaN: each function says which.
+No measure returns NaN. Where its formula is not defined (nothing was retrieved, all scores are
+equal), it returns the value of a model that knows nothing; each function says which.
 
-How good retrieved chains of texts are: HierarCaps' measures.
-
-Precision and recall compare a chain with the photo's true texts as sets of strings, and are means
-over photos. F1 is the harmonic mean of those two means, as RCME's tables have it. τ is Kendall's,
-of the true texts' root distances against their tiers.
+`score_chains` scores the chains of texts that were retrieved for photos, as HierarCaps does
+(Alper & Averbuch-Elor 2024, section 6.1): precision and recall compare a photo's chain with its
+true texts as sets, and are averaged over photos; F1 is the harmonic mean of the two averages, as in
+RCME's tables; τ is Kendall's, of the true texts' root distances against their tiers.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hiersearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ProtocolScores",
-    "SetScores",
     "TextLists",
     "auroc",
     "average_precision",
@@ -44,36 +42,9 @@ __all__ = [
     "recall_at",
     "score_chains",
     "score_lists",
-    "set_scores",
     "spearman",
-    "standard_error",
     "text_lists",
 ]
-
-
-class SetScores(NamedTuple):
-    """How far what was found is what is right; each in [0, 1]."""
-
-    precision: float
-    recall: float
-    f1: float
-
-
-def set_scores(found: Collection[object], true: Collection[object]) -> SetScores:
-    """Precision, recall and F1 of a set.
-
-    Args:
-        found: What was found; repeats count once.
-        true: What is right; repeats count once.
-
-    Returns:
-        A precision of 0 where nothing was found, a recall of 0 where nothing is right.
-    """
-    given, right = set(found), set(true)
-    both = len(given & right)
-    precision = both / len(given) if given else 0.0
-    recall = both / len(right) if right else 0.0
-    return SetScores(precision, recall, f1(precision, recall))
 
 
 def f1(precision: float, recall: float) -> float:
@@ -84,81 +55,80 @@ def f1(precision: float, recall: float) -> float:
 def kendall_tau(values: ArrayLike) -> float:
     """Kendall's τ-b of values against their order, in [−1, 1].
 
+    Computed for all rows at once: `scipy.stats.kendalltau` gives the same for one row, and takes
+    some 500 times as long for the thousands of short rows that are measured here.
+
     Args:
-        values: (T,), or (n, T) of which each row is measured by itself.
+        values: (T,), or (n, T) to measure each row separately.
 
     Returns:
-        The mean over rows; a row without two distinct values counts as 0, and so do no rows.
+        The mean over rows. A row without two distinct values counts as 0; 0 if there are no rows.
     """
     rows = np.atleast_2d(np.asarray(values))
     before, after = np.triu_indices(rows.shape[-1], 1)
     signs = np.sign(rows[:, after] - rows[:, before])
     untied = np.count_nonzero(signs, axis=1)
-    # The order itself has no ties, so that τ-b = (C − D) / √(pairs · untied pairs).
+    # The order itself has no ties, so τ-b = (C − D) / √(pairs · untied pairs).
     scale = np.sqrt(np.maximum(untied, 1) * float(max(len(before), 1)))
     return float(np.mean(signs.sum(axis=1) / scale)) if len(rows) else 0.0
 
 
 def spearman(first: ArrayLike, second: ArrayLike) -> float:
     """Spearman's rank correlation of two (n,) arrays, in [−1, 1]; 0 where either is constant."""
+    from scipy.stats import spearmanr
+
     a, b = np.asarray(first), np.asarray(second)
     if len(a) < 2 or np.all(a == a[0]) or np.all(b == b[0]):
         return 0.0
-    return float(np.clip(np.corrcoef(_ranks(a), _ranks(b))[0, 1], -1.0, 1.0))
+    return float(np.clip(spearmanr(a, b).statistic, -1.0, 1.0))
 
 
 def average_precision(positive: ArrayLike, negative: ArrayLike) -> float:
-    """Area below the curve of precision over recall, as a sum of steps: Σ (Rₖ − Rₖ₋₁)·Pₖ.
+    """Area under the precision-recall curve, as a sum of steps: Σ (Rₖ − Rₖ₋₁)·Pₖ.
 
-    Equal scores are one step, so that their order does not matter.
+    Equal scores form one step, so that their order does not matter.
 
     Args:
-        positive: (p,) scores of what is right; higher is better.
-        negative: (n,) scores of what is wrong.
+        positive: (p,) scores of the positive items; higher is better.
+        negative: (n,) scores of the negative items.
 
     Returns:
-        In [0, 1]; 0 where nothing is right.
+        In [0, 1]; 0 if there are no positive items.
     """
-    right, wrong = np.sort(np.asarray(positive)), np.sort(np.asarray(negative))
-    if not len(right):
-        return 0.0
-    thresholds = np.unique(right)
-    right_kept = len(right) - np.searchsorted(right, thresholds)
-    wrong_kept = len(wrong) - np.searchsorted(wrong, thresholds)
-    gained = right_kept - np.append(right_kept[1:], 0)
-    return float(np.sum(gained * (right_kept / (right_kept + wrong_kept))) / len(right))
+    from sklearn.metrics import average_precision_score
+
+    labels, scores = _labelled(positive, negative)
+    return float(average_precision_score(labels, scores)) if labels.any() else 0.0
 
 
 def auroc(positive: ArrayLike, negative: ArrayLike) -> float:
-    """How often a right score is above a wrong one; ties count half.
+    """How often a positive item scores higher than a negative one; ties count half.
 
     Args:
-        positive: (p,) scores of what is right; higher is better.
-        negative: (n,) scores of what is wrong.
+        positive: (p,) scores of the positive items; higher is better.
+        negative: (n,) scores of the negative items.
 
     Returns:
-        In [0, 1]; ½ where there is no pair to compare.
+        In [0, 1]; ½ if there is no pair to compare.
     """
-    right, wrong = np.asarray(positive), np.sort(np.asarray(negative))
-    if not len(right) or not len(wrong):
-        return 0.5
-    below = np.searchsorted(wrong, right, side="left").mean()
-    up_to = np.searchsorted(wrong, right, side="right").mean()
-    return float((below + up_to) / (2.0 * len(wrong)))
+    from sklearn.metrics import roc_auc_score
+
+    labels, scores = _labelled(positive, negative)
+    return float(roc_auc_score(labels, scores)) if 0 < labels.sum() < len(labels) else 0.5
 
 
 def best_ranks(scores: Reals, right: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """For each query, the rank of the best of its right candidates, from 1.
+    """For each query, the rank of its best correct candidate, from 1.
 
-    A tie counts against the query: wrong candidates of the same score go first, so that constant
-    scores earn nothing.
+    Ties count against the query: wrong candidates of the same score are ranked first, so that
+    constant scores earn nothing.
 
     Args:
-        scores: (queries, candidates), higher is better; −∞ for those that are out of question.
-        right: (queries, candidates), which are right; any number for a query.
+        scores: (queries, candidates), higher is better; −∞ excludes a candidate.
+        right: (queries, candidates), which candidates are correct; any number for a query.
 
     Returns:
-        (queries,); one more than there are candidates where none is right.
+        (queries,); the number of candidates plus one if no candidate is correct.
     """
     best = np.max(scores, axis=1, where=right, initial=-np.inf)
     ahead = np.count_nonzero((scores >= best[:, None]) & ~right, axis=1)
@@ -167,26 +137,26 @@ def best_ranks(scores: Reals, right: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def recall_at(ranks: ArrayLike, k: int) -> float:
-    """The share of queries that have a right candidate among the first k; 0 for no queries.
+    """The share of queries with a correct candidate among the first k; 0 if there are no queries.
 
     Args:
-        ranks: (queries,), as `best_ranks` gives them.
-        k: From 1 up.
+        ranks: (queries,), as returned by `best_ranks`.
+        k: At least 1.
     """
     found = np.asarray(ranks) <= k
     return float(found.mean()) if found.size else 0.0
 
 
 def chance_recall(right: ArrayLike, candidates: int, k: int) -> float:
-    """What `recall_at` comes to for candidates in random order: 1 − C(m−r, k) / C(m, k), its mean.
+    """Expected `recall_at` for candidates in random order: the mean of 1 − C(m−r, k) / C(m, k).
 
     Args:
-        right: (queries,), how many candidates are right for each.
-        candidates: How many there are, m.
-        k: From 1 up.
+        right: (queries,), the number of correct candidates of each query, r.
+        candidates: The number of candidates, m.
+        k: At least 1.
 
     Returns:
-        In [0, 1]; 0 for no queries.
+        In [0, 1]; 0 if there are no queries.
     """
     counts, of_each = np.unique(np.asarray(right, dtype=np.int64), return_counts=True)
     if not len(counts):
@@ -196,32 +166,19 @@ def chance_recall(right: ArrayLike, candidates: int, k: int) -> float:
     return float(1.0 - np.average(none, weights=of_each))
 
 
-def standard_error(values: ArrayLike) -> float:
-    """Standard error of a mean: s / √n, with s from n − 1; 0 for fewer than two values."""
-    sample = np.asarray(values, dtype=np.float64)
-    return float(sample.std(ddof=1) / math.sqrt(len(sample))) if len(sample) > 1 else 0.0
-
-
-def _ranks(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Ranks from 1, equal values sharing the mean of theirs."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks: NDArray[np.float64] = ((last - counts + 1 + last) / 2.0)[inverse]
-    return ranks
-
-
 @dataclass(frozen=True)
 class ProtocolScores:
-    """What a protocol found.
+    """The scores of the chains retrieved for some photos.
 
     Attributes:
-        precision: Share of a photo's chain that is right, mean over photos, in [0, 1].
-        recall: Share of a photo's true texts that its chain holds, mean over photos, in [0, 1].
+        precision: Share of a photo's chain that is correct, mean over photos, in [0, 1].
+        recall: Share of a photo's true texts that are in its chain, mean over photos, in [0, 1].
         f1: Harmonic mean of the two, in [0, 1].
         tau: Kendall's τ of the true texts' root distances against their tiers, in [−1, 1].
-        recall_per_tier: Share of photos, of those with such a tier, whose chain holds its text.
-        n: How many photos there are.
-        chains: What was retrieved for each photo, general to specific.
+        recall_per_tier: For each tier, the share of the photos with a text at this tier whose
+            chain contains it, in [0, 1].
+        n: Number of photos.
+        chains: The texts retrieved for each photo, general to specific.
     """
 
     precision: float
@@ -235,12 +192,12 @@ class ProtocolScores:
 
 @dataclass(frozen=True)
 class TextLists:
-    """A list of texts for each of n photos; each text goes by a number.
+    """A list of texts for each of n photos, flattened; each text is a number.
 
     Attributes:
-        photos: (c,) whose list a text is in, ascending.
-        texts: (c,) which text that is.
-        n: How many lists there are; some may be empty.
+        photos: (c,) the photo whose list an entry belongs to, ascending.
+        texts: (c,) the entry's text.
+        n: Number of lists, empty ones included.
     """
 
     photos: Integers
@@ -249,27 +206,27 @@ class TextLists:
 
     @cached_property
     def sizes(self) -> Integers:
-        """(n,) how many texts each list has."""
+        """(n,) the length of each list."""
         return np.bincount(self.photos, minlength=self.n)
 
     @cached_property
     def places(self) -> Integers:
-        """(c,) where in its list each text stands, from 0."""
+        """(c,) the position of each entry in its list, from 0."""
         starts = np.cumsum(self.sizes) - self.sizes
         return np.arange(len(self.photos)) - starts[self.photos]
 
     def as_names(self, names: Sequence[str]) -> list[tuple[str, ...]]:
-        """The lists, of the texts' names."""
+        """The lists, with names for numbers."""
         texts = [names[text] for text in self.texts.tolist()]
         ends = np.cumsum(self.sizes).tolist()
         return [tuple(texts[start:end]) for start, end in pairwise([0, *ends])]
 
 
 def text_lists(lists: Sequence[Sequence[str]], number_of: Mapping[str, int]) -> TextLists:
-    """Number the texts of some lists.
+    """Replace texts by their numbers.
 
     Raises:
-        UsageError: If a text has no number.
+        UsageError: A text has no number.
     """
     texts = [text for each in lists for text in each]
     try:
@@ -277,7 +234,7 @@ def text_lists(lists: Sequence[Sequence[str]], number_of: Mapping[str, int]) -> 
     except KeyError as error:
         raise UsageError(
             f"the text {error.args[0]!r} is not among the candidates",
-            hint="Let all true texts be candidates",
+            hint="Add all true texts to the candidates",
         ) from error
     sizes = np.array([len(each) for each in lists], dtype=np.int64)
     return TextLists(np.repeat(np.arange(len(lists)), sizes), numbers, len(lists))
@@ -288,16 +245,15 @@ def score_chains(
     truth: Sequence[Sequence[str]],
     distances: Mapping[str, float],
 ) -> ProtocolScores:
-    """Score chains that were retrieved.
+    """Score the chains that were retrieved for photos.
 
     Args:
-        found: A chain for each photo, at least one; empty where nothing was retrieved.
-        truth: For each photo its true texts, general to specific.
-        distances: Root distances, of all texts.
+        found: A chain for each photo, at least one; empty if nothing was retrieved.
+        truth: The true texts of each photo, general to specific.
+        distances: The root distance of every text.
 
     Raises:
-        UsageError: If there is no photo, or not as many chains as true hierarchies, or a text
-            without a distance.
+        UsageError: There are no photos, the two lists differ in length, or a text has no distance.
     """
     number_of = {text: number for number, text in enumerate(distances)}
     return score_lists(
@@ -311,16 +267,16 @@ def score_chains(
 def score_lists(
     found: TextLists, truth: TextLists, names: Sequence[str], distances: Reals
 ) -> ProtocolScores:
-    """Score chains whose texts have numbers.
+    """Score chains whose texts are numbers; see `score_chains`.
 
     Args:
-        found: As for `score_chains`.
-        truth: As for `score_chains`.
-        names: (m,) the texts by their numbers.
-        distances: (m,) their root distances.
+        found: The chain of each photo.
+        truth: The true texts of each photo.
+        names: (m,) the text of each number.
+        distances: (m,) the root distance of each text.
 
     Raises:
-        UsageError: If there is no photo, or not as many chains as true hierarchies.
+        UsageError: There are no photos, or the two lists differ in length.
     """
     if not found.n or found.n != truth.n:
         raise UsageError(
@@ -353,11 +309,11 @@ def order_tau(truth: Sequence[Sequence[str]], distances: Mapping[str, float]) ->
     """Kendall's τ of texts' values against their tiers, mean over hierarchies, in [−1, 1].
 
     Args:
-        truth: Texts, general to specific, for each hierarchy; at least one.
-        distances: A value for every text, such as its root distance.
+        truth: The texts of each hierarchy, general to specific; at least one hierarchy.
+        distances: The value of every text, such as its root distance.
 
     Raises:
-        UsageError: If a text has none.
+        UsageError: A text has no value.
     """
     number_of = {text: number for number, text in enumerate(distances)}
     return _tau(text_lists(truth, number_of), np.array(list(distances.values())))
@@ -377,3 +333,11 @@ def _distinct(cells: Integers) -> Integers:
     ordered = np.sort(cells)
     distinct: Integers = ordered[np.diff(ordered, prepend=-1) != 0]
     return distinct
+
+
+def _labelled(
+    positive: ArrayLike, negative: ArrayLike
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Labels (1 for positive) and scores of both, as scikit-learn takes them."""
+    right, wrong = np.asarray(positive), np.asarray(negative)
+    return np.repeat([1, 0], [len(right), len(wrong)]), np.concatenate([right, wrong])

@@ -1,9 +1,7 @@
-"""What single numbers hide, as PNG files.
+"""Plots of what single numbers hide, as PNG files.
 
-How far texts lie from the root, by which radius they are found, and whether a small angle means
-that one text follows from the other.
-
-Needs matplotlib, which is not installed by default: the extra `eval`.
+How far texts are from the root, by which radius they are found, and whether a small angle means
+that one text follows from the other. Needs matplotlib, which the extra `eval` installs.
 """
 
 from __future__ import annotations
@@ -36,14 +34,14 @@ DOTS = 150
 
 BINS = 12
 LEAST_PAIRS = 10
-"""Pairs in a bin whose share says something."""
+"""Bins with fewer pairs are not drawn."""
 
 COLOURS = ("#0b6e99", "#d1711f", "#7a7a7a")
-"""Model, baseline, and what is compared with; told apart without red and green."""
+"""Model, baseline and reference; can be told apart without seeing red and green."""
 
 
 def require_matplotlib() -> None:
-    """Make sure that matplotlib is there.
+    """Check that matplotlib is installed.
 
     Raises:
         MissingPackageError: It is not installed.
@@ -53,14 +51,14 @@ def require_matplotlib() -> None:
 
 
 def write_plots(report: Report, folder: Path) -> list[Path]:
-    """Write the plots that a report's results have the data for.
+    """Write the plots that a report's results have data for.
 
     Args:
-        report: With a baseline, its curves are drawn, too.
-        folder: Where they go; made if it is not there.
+        report: If it has a baseline, its curves are drawn too.
+        folder: The folder to write to; created if needed.
 
     Returns:
-        The files, in a fixed order; none where no result has anything to draw.
+        The files, in a fixed order; empty if there is nothing to draw.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
@@ -85,16 +83,16 @@ def write_plots(report: Report, folder: Path) -> list[Path]:
 def angle_bins(
     positive: Sequence[float], negative: Sequence[float], bins: int = BINS
 ) -> tuple[list[float], list[float], list[int]]:
-    """The share of positive pairs among those of like angles.
+    """The share of positive pairs among pairs of similar angles.
 
     Args:
         positive: Angles in radians of pairs that entail.
-        negative: The same of pairs that do not. One of the two at least is not empty.
-        bins: How many there are, equally wide, from the least angle to the greatest.
+        negative: Angles in radians of pairs that do not. At least one of the two is not empty.
+        bins: Number of bins, equally wide, from the smallest to the largest angle.
 
     Returns:
-        Of each bin that is not empty: its middle in radians, the share from 0 to 1, and how many
-        pairs it holds.
+        For each bin that is not empty: its middle in radians, the share from 0 to 1, and its number
+        of pairs.
     """
     angles = np.array([*positive, *negative], dtype=np.float64)
     edges = np.linspace(angles.min(), angles.max(), bins + 1)
@@ -106,7 +104,7 @@ def angle_bins(
 
 
 def _series(report: Report, result: Result, name: str) -> Labelled:
-    """The data of each model by its label, the measured one first."""
+    """The data of each model with its label, the measured model first."""
     baseline = report.baseline_results.get(result.benchmark)
     labels = [(_label(report.model.name), result)]
     if baseline is not None and report.baseline is not None:
@@ -120,12 +118,12 @@ def _any(series: Mapping[str, Any]) -> bool:
 
 
 def _label(name: str) -> str:
-    """A folder's own name without its path; a model's name as it is."""
+    """The last part of a folder's path; a model's name as it is."""
     return Path(name).name if Path(name).is_absolute() else name
 
 
 def _written(path: Path, draw: Callable[[Axes, Labelled], None], given: Labelled) -> Path:
-    # A figure of its own, not pyplot's: nothing is kept, and no window system is looked for.
+    # Not pyplot, which keeps figures and looks for a window system.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -222,4 +220,4 @@ DRAWN: Mapping[str, Callable[[Axes, Labelled], None]] = {
     "entailment": _draw_reliability,
     "root_distance_by_rank": _draw_ranks,
 }
-"""What is drawn of a result's series."""
+"""The plot of each of a result's series."""

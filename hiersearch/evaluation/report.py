@@ -1,63 +1,73 @@
-"""What benchmarks found, and all that a reader needs to judge it: as data, and as JSON.
+"""A report of what benchmarks measured: as a table for a terminal, as Markdown, and as JSON.
 
-The papers' numbers, each with where it stands: to be set beside what was measured.
-
-They lie in `reference.json`, a table of a paper each. A row that the copy of the paper at hand had
-lost the label of is marked as inferred. RE is Alper & Averbuch-Elor 2024, RCME Sastry et al. 2025.
+Beside each score stands what it is compared with: the baseline's score, what guessing would score,
+and what a paper reports for the same model.
 """
 
 from __future__ import annotations
 
-import json
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from hiersearch.evaluation.references import references_for
+
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from hiersearch.evaluation.benchmark import Result, Scores
+    from hiersearch.evaluation.references import Reference
 
 __all__ = [
     "ModelLabel",
-    "Reference",
     "Report",
-    "Row",
+    "ScoreLine",
     "Value",
-    "all_references",
+    "as_lines",
+    "as_markdown",
     "flat",
     "package_versions",
-    "references_for",
 ]
 
 PACKAGES = ("hiersearch", "torch", "transformers", "sentence-transformers", "numpy")
+
+COLUMNS = ("measured", "baseline", "change", "chance", "paper")
+
+CELL = 8
+"""Width of a column of numbers."""
+
+LEAST_NAME = 18
+"""The least width for a score's name beside its numbers; if there is less, they go below it."""
+
+MOST_NAME = 44
 
 Value: TypeAlias = float | int | str | None
 
 
 class ModelLabel(NamedTuple):
-    """Which model was measured.
+    """The model that was measured.
 
     Attributes:
-        name: What was asked for.
-        id: What it is, wherever it lies.
+        name: The name or folder that was given.
+        id: Identifies its weights.
     """
 
     name: str
     id: str
 
 
-class Row(NamedTuple):
-    """One score.
+class ScoreLine(NamedTuple):
+    """One score, and what it is compared with.
 
     Attributes:
-        path: Its names, from the outermost group to its own.
-        value: What was measured; None where it is not defined.
-        baseline: The same of the baseline; None where there is none.
-        difference: Value less baseline, of scores and not of counts.
-        chance: What guessing would give, where that is known.
-        paper: What a paper has for the model, where it has it.
+        path: The names of its groups, from the outermost, and its own.
+        value: What was measured; None if it is not defined.
+        baseline: The baseline's score, if there is one.
+        difference: Value minus baseline; None for counts.
+        chance: What guessing would score, if that is known.
+        paper: What a paper reports for this model, if any does.
     """
 
     path: tuple[str, ...]
@@ -73,13 +83,13 @@ class Report:
     """The results of one model, and of its baseline.
 
     Attributes:
-        model: What was measured.
+        model: The model that was measured.
         results: One for each benchmark.
-        seed: Of all that was drawn.
+        seed: Random seed.
         baseline: The model that it is compared with.
-        baseline_results: Its results by benchmark.
-        failed: Benchmarks that could not be run, and why.
-        versions: Of the packages that have a part in it.
+        baseline_results: The baseline's results by benchmark.
+        failed: The benchmarks that could not be run, each with the reason.
+        versions: The versions of the packages involved.
     """
 
     model: ModelLabel
@@ -94,8 +104,8 @@ class Report:
         """The papers' numbers for the model, if it is one of theirs."""
         return references_for(self.model.name, benchmark)
 
-    def rows(self, result: Result) -> list[Row]:
-        """Every score of a result, with what it is to be compared with."""
+    def score_lines(self, result: Result) -> list[ScoreLine]:
+        """Every score of a result, with what it is compared with."""
         before = self.baseline_results.get(result.benchmark)
         baseline = dict(flat(before.scores)) if before else {}
         chance = dict(flat(result.chance))
@@ -105,7 +115,7 @@ class Report:
             for path, value in flat(reference.scores)
         }
         return [
-            Row(
+            ScoreLine(
                 path,
                 value,
                 baseline.get(path),
@@ -120,9 +130,9 @@ class Report:
         """Plain values for `json.dumps`.
 
         Returns:
-            The scores of each benchmark under its name, and under "run" all that belongs to them:
-            versions, seed, models, checksums, chance, notes, references and, where there is a
-            baseline, its scores and the difference.
+            The scores of each benchmark under its name, and under "run" how they came about:
+            versions, seed, models, checksums, chance, notes, references and, if there is a
+            baseline, its scores and the differences.
         """
         run: dict[str, Any] = {
             "version": 1,
@@ -143,9 +153,9 @@ class Report:
             }
             run["difference"] = {
                 each.benchmark: _nested(
-                    (row.path, row.difference)
-                    for row in self.rows(each)
-                    if row.difference is not None
+                    (line.path, line.difference)
+                    for line in self.score_lines(each)
+                    if line.difference is not None
                 )
                 for each in self.results
                 if each.benchmark in self.baseline_results
@@ -159,8 +169,54 @@ class Report:
                 yield each.benchmark, self.baseline_results[each.benchmark]
 
 
+def as_lines(report: Report, width: int = 100) -> list[str]:
+    """A report for a terminal.
+
+    Args:
+        report: The report.
+        width: The most columns that a line may take.
+    """
+    from rich.text import Text
+
+    parts: list[RenderableType] = [Text(f"model: {report.model.name}")]
+    if report.baseline is not None:
+        parts.append(Text(f"baseline: {report.baseline.name}"))
+    for result in report.results:
+        parts += ["", Text(result.benchmark), _table(report.score_lines(result), width)]
+        if notes := _notes(report, result):
+            parts.append(_bullets(notes))
+    for name, reason in report.failed.items():
+        parts += ["", Text(f"{name}: not measured. {reason}")]
+    return _rendered(parts, width)
+
+
+def as_markdown(report: Report) -> str:
+    """A report as a Markdown document."""
+    lines = ["# Evaluation", "", f"Model: `{report.model.name}` (id `{report.model.id}`)"]
+    if report.baseline is not None:
+        lines += ["", f"Baseline: `{report.baseline.name}` (id `{report.baseline.id}`)"]
+    for result in report.results:
+        scores = report.score_lines(result)
+        columns = _columns(scores)
+        lines += ["", f"## {result.benchmark}", ""]
+        lines += [_markdown_row(["score", *columns]), _markdown_row(["---"] * (len(columns) + 1))]
+        lines += [
+            _markdown_row([_escaped(" / ".join(line.path)), *map(_escaped, _cells(line, columns))])
+            for line in scores
+        ]
+        notes = [f"* {_escaped(note)}" for note in _notes(report, result)]
+        notes += [f"* {_escaped(name)}: `{digest}`" for name, digest in result.files.items()]
+        lines += ["", *notes] if notes else []
+    lines += ["", "## Run", "", f"* seed: {report.seed}"]
+    lines += [f"* {package} {number}" for package, number in report.versions.items()]
+    lines += [
+        f"* {name}: not measured. {_escaped(reason)}" for name, reason in report.failed.items()
+    ]
+    return "\n".join([*lines, ""])
+
+
 def flat(scores: Scores, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Value]]:
-    """The values of nested scores, each with its names from the outermost on."""
+    """The values of nested scores, each with its names from the outermost inwards."""
     for name, value in scores.items():
         if isinstance(value, Mapping):
             yield from flat(value, (*above, name))
@@ -169,7 +225,7 @@ def flat(scores: Scores, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
 
 
 def package_versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
-    """The versions of those packages that are installed."""
+    """The versions of those of the packages that are installed."""
     found = {}
     for package in packages:
         try:
@@ -177,6 +233,126 @@ def package_versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def _table(scores: Sequence[ScoreLine], width: int) -> RenderableType:
+    """Names on the left and numbers beside them, or below them if the terminal is too narrow."""
+    from rich.columns import Columns
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    columns = _columns(scores)
+    numbers = (CELL + 2) * len(columns)
+    beside = width - numbers >= LEAST_NAME
+    table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 2), show_header=beside)
+    table.add_column(max_width=min(MOST_NAME, width - numbers) if beside else width)
+    for column in columns if beside else ():
+        table.add_column(column, justify="right", min_width=CELL, no_wrap=True)
+    for depth, name, line in _indented(scores):
+        cells = _cells(line, columns) if line else []
+        if line and max(map(len, cells)) > CELL:  # words, such as a prompt
+            name, cells = f"{name}: {line.value}", []
+        # Padding, unlike leading spaces, also indents the lines that a long name is wrapped into.
+        indented = Padding(Text(name), (0, 0, 0, 2 * depth))
+        table.add_row(indented, *(cells if beside else []))
+        if cells and not beside:
+            named = zip(columns, cells, strict=True)
+            numbers_below = [Text(f"{column} {cell}") for column, cell in named if cell]
+            table.add_row(Padding(Columns(numbers_below, (0, 2)), (0, 0, 0, 2 * depth + 2)))
+    return table
+
+
+def _bullets(notes: Sequence[str]) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 1, 0, 0))
+    for note in notes:
+        table.add_row("*", Text(note))
+    return table
+
+
+def _rendered(parts: Sequence[RenderableType], width: int) -> list[str]:
+    from rich.console import Console, Group
+
+    # Plain text of this width, whatever the terminal can do.
+    console = Console(
+        file=io.StringIO(),
+        width=width,
+        color_system=None,
+        force_terminal=False,
+        force_jupyter=False,
+        legacy_windows=False,
+    )
+    with console.capture() as capture:
+        console.print(Group(*parts))
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
+def _indented(scores: Sequence[ScoreLine]) -> Iterator[tuple[int, str, ScoreLine | None]]:
+    """Each score's depth and name; before it those of the groups that begin with it."""
+    above: tuple[str, ...] = ()
+    for line in scores:
+        groups = line.path[:-1]
+        shared = 0
+        while shared < min(len(above), len(groups)) and above[shared] == groups[shared]:
+            shared += 1
+        for depth in range(shared, len(groups)):
+            yield depth + 1, groups[depth], None
+        above = groups
+        yield len(line.path), line.path[-1], line
+
+
+def _columns(scores: Sequence[ScoreLine]) -> list[str]:
+    """The columns that are not empty."""
+    return [
+        column
+        for column in COLUMNS
+        if column == "measured" or any(_value(line, column) is not None for line in scores)
+    ]
+
+
+def _cells(line: ScoreLine, columns: Sequence[str]) -> list[str]:
+    return [_shown(_value(line, column), column) for column in columns]
+
+
+def _value(line: ScoreLine, column: str) -> Value:
+    return {
+        "measured": line.value,
+        "baseline": line.baseline,
+        "change": line.difference,
+        "chance": line.chance,
+        "paper": line.paper,
+    }[column]
+
+
+def _shown(value: Value, column: str) -> str:
+    if value is None:
+        return "-" if column == "measured" else ""
+    if not isinstance(value, float):
+        return str(value)
+    if column == "paper":
+        return f"{value:.3f}".removesuffix("0")
+    if column == "change":
+        return f"{value:+.3f}"
+    # Chance is often a few in a thousand: three digits would show nothing.
+    return f"{value:.3f}" if abs(value) >= 0.01 or not value else f"{value:.2g}"
+
+
+def _notes(report: Report, result: Result) -> list[str]:
+    notes = list(result.notes)
+    for reference in report.references(result.benchmark):
+        notes += [f"paper: {reference.source}", *reference.notes]
+    return list(dict.fromkeys(notes))
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
 
 
 def _difference(value: Value, baseline: Value) -> float | None:
@@ -199,105 +375,3 @@ def _jsonable(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _jsonable(each) for name, each in value.items()}
     return list(value) if isinstance(value, tuple) else value
-
-
-FILE = "reference.json"
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What a paper's table has for one model and one benchmark.
-
-    Attributes:
-        benchmark: The benchmark's name here.
-        paper: Authors, year and arXiv number.
-        table: Which table or section.
-        row: The row's label.
-        models: Names of the model on the Hugging Face hub and here; empty where none is known.
-        data: What was measured on.
-        scores: The numbers, under the names that they have in a `Result`.
-        inferred: Whether the label or the order of columns is inferred and not stated.
-        notes: What else a reader should know.
-    """
-
-    benchmark: str
-    paper: str
-    table: str
-    row: str
-    models: tuple[str, ...]
-    data: str
-    scores: Scores
-    inferred: bool
-    notes: tuple[str, ...]
-
-    @property
-    def source(self) -> str:
-        """Where the numbers stand, in one line."""
-        inferred = " (inferred)" if self.inferred else ""
-        return f"{self.paper}, {self.table}, row {self.row}{inferred}; {self.data}"
-
-    def to_json(self) -> dict[str, Any]:
-        """As it stands in a report."""
-        return {
-            "paper": self.paper,
-            "table": self.table,
-            "row": self.row,
-            "inferred": self.inferred,
-            "data": self.data,
-            "scores": self.scores,
-            "notes": list(self.notes),
-        }
-
-
-def references_for(model: str, benchmark: str) -> tuple[Reference, ...]:
-    """The papers' numbers for a model.
-
-    Args:
-        model: A name on the Hugging Face hub, or a short name such as "clip-b". A folder's path
-            has none: what lies in it is not known by its name.
-        benchmark: A benchmark's name.
-    """
-    wanted = model.lower()
-    return tuple(
-        each
-        for each in all_references()
-        if each.benchmark == benchmark and wanted in (name.lower() for name in each.models)
-    )
-
-
-@cache
-def all_references() -> tuple[Reference, ...]:
-    """All of them, also of models that are nowhere to be had."""
-    content = json.loads(files(__package__).joinpath(FILE).read_text(encoding="utf-8"))
-    found = []
-    for table in content["tables"]:
-        data = content["data"] | table.get("data", {})
-        for row in table["rows"]:
-            for benchmark, scores in _by_benchmark(table["columns"], row["values"]).items():
-                found.append(
-                    Reference(
-                        benchmark=benchmark,
-                        paper=content["papers"][table["paper"]],
-                        table=table["table"],
-                        row=row["row"],
-                        models=tuple(content["models"].get(row.get("model"), ())),
-                        data=data[benchmark],
-                        scores=scores,
-                        inferred=row.get("inferred", False),
-                        notes=tuple(table["notes"].get(benchmark, ())),
-                    )
-                )
-    return tuple(found)
-
-
-def _by_benchmark(columns: list[str], values: list[float | None]) -> dict[str, dict[str, Any]]:
-    """Nested scores for each benchmark, of columns like "hierarcaps.official.tau"."""
-    found: dict[str, dict[str, Any]] = {}
-    for column, value in zip(columns, values, strict=True):
-        if value is not None:
-            *above, name = column.split(".")
-            scores: dict[str, Any] = found
-            for each in above:
-                scores = scores.setdefault(each, {})
-            scores[name] = value
-    return found

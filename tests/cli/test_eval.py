@@ -28,7 +28,7 @@ def asked(monkeypatch) -> list[str]:
     """The models that were opened; none is real."""
     names: list[str] = []
 
-    def opened(model):
+    def opened(model, **_):
         if not isinstance(model, str):
             return model
         names.append(model)

@@ -46,8 +46,8 @@ class MadeEmbedder:
         self.asked += texts
         return np.stack([self._text(text) for text in texts])
 
-    def photos(self, paths: Sequence[Path], progress=tell_nobody) -> np.ndarray:
-        progress("encoding photos", len(paths), len(paths))
+    def photos(self, paths: Sequence[Path], on_progress=tell_nobody) -> np.ndarray:
+        on_progress("encoding photos", len(paths), len(paths))
         assert all(path.is_file() for path in paths)
         return np.stack([self._photo(path) for path in paths])
 

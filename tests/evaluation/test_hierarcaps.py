@@ -248,7 +248,7 @@ class TestEvaluate:
 
     def test_progress_is_told(self, mini, data):
         told = []
-        evaluate(Embedder(mini, cache=None), data, progress=lambda *news: told.append(news))
+        evaluate(Embedder(mini, cache=None), data, on_progress=lambda *news: told.append(news))
         assert ("encoding texts", 16, 16) in told
         assert ("encoding photos", 4, 4) in told
 

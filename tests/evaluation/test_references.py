@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from hiersearch.evaluation import BENCHMARKS
-from hiersearch.evaluation.report import all_references, flat, references_for
+from hiersearch.evaluation.references import all_references, references_for
+from hiersearch.evaluation.report import flat
 
 
 def test_table_1_by_either_name_of_the_model():

@@ -5,8 +5,14 @@ import json
 import pytest
 
 from hiersearch.evaluation.benchmark import Result
-from hiersearch.evaluation.report import ModelLabel, Report, flat, package_versions
-from hiersearch.evaluation.tables import as_lines, as_markdown
+from hiersearch.evaluation.report import (
+    ModelLabel,
+    Report,
+    as_lines,
+    as_markdown,
+    flat,
+    package_versions,
+)
 
 
 def result(value: float | None = 0.25, *, name: str = "hierarcaps") -> Result:
@@ -90,10 +96,10 @@ class TestLines:
             "model: mini",
             "",
             "hierarcaps",
-            "               measured    chance",
+            "                             measured    chance",
             "  official",
-            "    precision     0.250    0.0024",
-            "    n               500",
+            "    precision                   0.250    0.0024",
+            "    n                             500",
             "  prompt: a picture of a {}",
             "* 500 of 1000 | items",
         ]
@@ -117,6 +123,31 @@ class TestLines:
         assert "0.250" in text
         assert "0.200" in text
         assert "species: not measured. no data. Get it." in text
+
+    def test_words_and_long_names_wrap_below_themselves(self):
+        prompt = "a picture of a {fine}, which is a type of {coarse}, in a field"
+        scores = {"group": {"prompt": prompt, f"recall of {prompt}": 0.5}}
+        assert as_lines(report(results=[Result("breeds", scores)]), 40)[3:] == [
+            "                                measured",
+            "  group",
+            "    prompt: a picture of a",
+            "    {fine}, which is a type of",
+            "    {coarse}, in a field",
+            "    recall of a picture of a       0.500",
+            "    {fine}, which is a type of",
+            "    {coarse}, in a field",
+        ]
+
+    def test_numbers_go_below_names_where_there_is_no_room_beside_them(self):
+        lines = as_lines(report("clip-b", baseline=True), 30)
+        at = lines.index("    precision")
+        assert [" ".join(line.split()) for line in lines[at + 1 : at + 6]] == [
+            "measured 0.250",
+            "baseline 0.200",
+            "change +0.050",
+            "chance 0.0024",
+            "paper 0.14",
+        ]
 
     def test_undefined_values_are_dashes(self):
         (line,) = [line for line in as_lines(report(results=[result(None)])) if "precision" in line]

@@ -2,13 +2,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
+from inspect import signature
+from types import ModuleType
+from typing import ClassVar
 
 import pytest
 
 from hiersearch import evaluation
 from hiersearch.errors import UsageError
 from hiersearch.evaluation import BENCHMARKS, Embedder, Result, evaluate
-from hiersearch.evaluation.benchmark import benchmark_module, open_embedder
+from hiersearch.evaluation.benchmark import (
+    Inputs,
+    benchmark_named,
+    benchmarks_with_option,
+    open_embedder,
+)
 from tests.evaluation.made_embedder import MadeEmbedder
 from tests.evaluation.made_hyperlex import make_hyperlex
 
@@ -31,7 +40,52 @@ def test_its_names():
 
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_every_benchmark_can_be_run_by_its_name(name):
-    assert callable(benchmark_module(name).evaluate)
+    benchmark = benchmark_named(name)
+    assert benchmark.name == name
+    assert benchmark.measures
+    assert benchmark.needs
+    # What it says that it takes is what its function takes.
+    taken = signature(import_module(BENCHMARKS[name]).evaluate).parameters
+    given = {"embedder", "data", "base", "seed", "on_progress", "fetch"}
+    assert set(benchmark.options) == set(taken) - given
+
+
+def test_what_is_asked_of_benchmarks_instead_of_their_names():
+    comparing = [name for name in BENCHMARKS if benchmark_named(name).compares_with_baseline]
+    assert comparing == ["preservation"]
+    assert benchmarks_with_option("baselines") == ["breeds"]
+    assert benchmarks_with_option("prompts") == ["hyperlex", "breeds", "classify"]
+    assert benchmarks_with_option("nonsense") == []
+
+
+def test_a_benchmark_of_ones_own(monkeypatch):
+    class Dimensions:
+        name = "dimensions"
+        measures = "How long vectors are."
+        needs = "Nothing."
+        options: ClassVar = {"unit": "What to count."}
+        compares_with_baseline = False
+
+        def run(self, embedder, inputs: Inputs, *, unit="numbers"):
+            return Result(self.name, {unit: len(embedder.root), "seed": inputs.seed})
+
+    module = ModuleType("made_benchmark")
+    module.BENCHMARK = Dimensions()
+    monkeypatch.setitem(sys.modules, "made_benchmark", module)
+    monkeypatch.setitem(BENCHMARKS, "dimensions", "made_benchmark")
+    made = MadeEmbedder()
+    assert evaluate("dimensions", made, seed=3).scores == {"numbers": 16, "seed": 3}
+    assert evaluate("dimensions", made, unit="axes").scores["axes"] == 16
+    with pytest.raises(UsageError, match="no option nonsense") as caught:
+        evaluate("dimensions", made, nonsense=1)
+    assert "unit" in caught.value.hint
+
+
+def test_the_environment_names_the_cache_folder(mini, tmp_path):
+    environ = {"HIERSEARCH_CACHE": str(tmp_path / "mine")}
+    data = make_hyperlex(tmp_path / "data")
+    evaluate("hyperlex", mini, data=data, environ=environ)
+    assert list((tmp_path / "mine").rglob("*.sqlite"))
 
 
 def test_an_embedder_a_name_or_an_encoder(mini, tmp_path):

@@ -22,29 +22,16 @@ from hiersearch.cli.options import (
 )
 from hiersearch.cli.terminal import printable, progress_on_stderr
 from hiersearch.encoder import MODEL_NAMES
+from hiersearch.evaluation.benchmark import BENCHMARKS
 
 if TYPE_CHECKING:
     from hiersearch.evaluation import Embedder, Report, Result
     from hiersearch.evaluation.contact_sheet import PhotoChain
     from hiersearch.progress import Progress
 
-__all__ = ["BENCHMARKS", "evaluate_command"]
-
-BENCHMARKS = (
-    "hierarcaps",
-    "hyperlex",
-    "breeds",
-    "retrieval",
-    "classify",
-    "species",
-    "preservation",
-)
-"""Names of the benchmarks. Written down here because their registry is too heavy for `--help`."""
+__all__ = ["evaluate_command"]
 
 _ALL = "all"
-_NEEDS_BASELINE = "preservation"
-"""Measures the model and its baseline together."""
-
 _SHOWS_TEXTS = "hierarcaps"
 """The benchmark whose texts `--photo` retrieves."""
 
@@ -172,19 +159,23 @@ def _benchmark_names(words: Sequence[str], *, has_baseline: bool) -> list[str]:
         UsageError: There is no such benchmark, or it needs a baseline.
     """
     from hiersearch.errors import UsageError
+    from hiersearch.evaluation.benchmark import benchmark_named
 
     for word in words:
         if word != _ALL:
             require_choice("benchmark", word, BENCHMARKS)
-    if _NEEDS_BASELINE in words and not has_baseline:
-        raise UsageError(
-            f"{_NEEDS_BASELINE} compares a model with the one it was made from",
-            hint="Name that one with --baseline MODEL",
-        )
+    comparing = [name for name in BENCHMARKS if benchmark_named(name).compares_with_baseline]
+    if not has_baseline:
+        for name in comparing:
+            if name in words:
+                raise UsageError(
+                    f"{name} compares a model with the one it was made from",
+                    hint="Name that one with --baseline MODEL",
+                )
+            if _ALL in words:
+                typer.echo(f"{name} is left out: it needs --baseline MODEL", err=True)
     if _ALL in words:
-        if not has_baseline:
-            typer.echo(f"{_NEEDS_BASELINE} is left out: it needs --baseline MODEL", err=True)
-        return [name for name in BENCHMARKS if has_baseline or name != _NEEDS_BASELINE]
+        return [name for name in BENCHMARKS if has_baseline or name not in comparing]
     return list(dict.fromkeys(words))
 
 
@@ -197,16 +188,22 @@ def _benchmark_options(
         UsageError: An option belongs to a benchmark that does not run.
     """
     from hiersearch.errors import UsageError
+    from hiersearch.evaluation.benchmark import benchmarks_with_option
     from hiersearch.evaluation.embedder import PAIR_PROMPTS
 
-    found: dict[str, dict[str, Any]] = {}
+    given: list[tuple[str, str, Any]] = []
     if single_prompts:
-        found["breeds"] = {"baselines": PAIR_PROMPTS}
+        given.append(("--single-prompts", "baselines", PAIR_PROMPTS))
     if sets:
-        found["classify"] = {"sets": list(dict.fromkeys(sets))}
-    for name, option in (("breeds", "--single-prompts"), ("classify", "--set")):
-        if name in found and name not in names:
-            raise UsageError(f"{option} goes with {name}", hint=f"Name {name}, or leave it out")
+        given.append(("--set", "sets", list(dict.fromkeys(sets))))
+    found: dict[str, dict[str, Any]] = {}
+    for flag, option, value in given:
+        takers = benchmarks_with_option(option)
+        if not set(takers) & set(names):
+            fitting = " or ".join(takers)
+            raise UsageError(f"{flag} goes with {fitting}", hint=f"Name {fitting}, or leave it out")
+        for name in set(takers) & set(names):
+            found.setdefault(name, {})[option] = value
     return found
 
 
@@ -236,11 +233,10 @@ def _data_folder(given: Path | None) -> Path | None:
     Raises:
         UsageError: It does not exist.
     """
-    from hiersearch.config import absolute
+    from hiersearch.config import absolute, datasets_dir
     from hiersearch.errors import UsageError
 
-    named = given or os.environ.get("HIERSEARCH_DATA")
-    folder = absolute(named) if named else None
+    folder = absolute(given) if given else datasets_dir()
     if folder is not None and not folder.exists():
         raise UsageError(f"there is no folder {folder}", hint="Give the folder that holds the data")
     return folder
@@ -262,7 +258,7 @@ def _run(
     """
     from hiersearch.data.releases import find_or_fetch
     from hiersearch.errors import HiersearchError
-    from hiersearch.evaluation.benchmark import evaluate, open_embedder
+    from hiersearch.evaluation.benchmark import benchmark_named, evaluate, open_embedder
     from hiersearch.evaluation.report import ModelLabel, Report
 
     if len(names) == 1:  # missing data is reported before a model is loaded
@@ -273,24 +269,24 @@ def _run(
     before_results: dict[str, Result] = {}
     failed: dict[str, str] = {}
 
-    def run(name: str, embedder: Embedder, *, compared: bool) -> Result:
+    def run(name: str, embedder: Embedder) -> Result:
         return evaluate(
             name,
             embedder,
             data=data,
-            baseline=before if compared else None,
+            baseline=before,
             seed=seed,
-            progress=progress,
+            on_progress=progress,
             **options.get(name, {}),
         )
 
     for name in names:
         what = name
         try:
-            results.append(run(name, measured, compared=name == _NEEDS_BASELINE))
-            if before is not None and name != _NEEDS_BASELINE:
+            results.append(run(name, measured))
+            if before is not None and not benchmark_named(name).compares_with_baseline:
                 what = f"{name} of the baseline"
-                before_results[name] = run(name, before, compared=False)
+                before_results[name] = run(name, before)
         except HiersearchError as error:
             if len(names) == 1 and not results:
                 raise
@@ -307,7 +303,7 @@ def _run(
 
 def _show(report: Report, plot: Path | None, markdown: Path | None, json_: bool) -> None:
     from hiersearch.evaluation.plots import write_plots
-    from hiersearch.evaluation.tables import as_lines, as_markdown
+    from hiersearch.evaluation.report import as_lines, as_markdown
 
     if json_:
         typer.echo(json.dumps(report.to_json(), ensure_ascii=False, indent=1, allow_nan=False))
@@ -360,7 +356,7 @@ def _chains_of(
             raise PhotosNotFoundError(f"there is no photo {photo}", hint="Name image files")
     found = find_or_fetch(_SHOWS_TEXTS, data, environ=os.environ, progress=progress)
     texts = expanded_candidates(found)
-    return retrieve_chains(open_embedder(model), photos, texts, progress=progress)
+    return retrieve_chains(open_embedder(model), photos, texts, on_progress=progress)
 
 
 def _show_chains(chains: tuple[PhotoChain, ...], plot: Path | None, json_: bool) -> None:

@@ -1,4 +1,4 @@
-"""BREEDS: does a photo find its coarse and its fine label, in this order.
+"""BREEDS: does a photo find its coarse and its fine label, in this order?
 
 Four subsets of ImageNet with two tiers of labels (Santurkar et al. 2020; the draws of Novack et
 al.), scored as Alper & Averbuch-Elor 2024 do (section 6.1, supplement 0.B.6 and 0.C.7): see
@@ -37,12 +37,12 @@ from hiersearch.evaluation.metrics import recall_at
 from hiersearch.progress import Progress, tell_nobody
 
 if TYPE_CHECKING:
-    from hiersearch.evaluation.benchmark import Scores
+    from hiersearch.evaluation.benchmark import Benchmark, Inputs, Scores
     from hiersearch.evaluation.embedder import Embedder
     from hiersearch.types import Floats
 
 
-__all__ = ["KS", "breeds_chance", "breeds_scores", "evaluate"]
+__all__ = ["BENCHMARK", "KS", "Breeds", "breeds_chance", "breeds_scores", "evaluate"]
 
 KS = (1, 5)
 
@@ -76,12 +76,12 @@ def breeds_scores(
         labels: (m, dim) rows of length 1.
         root: (dim,).
         truth: For each photo the positions of its coarse and its fine label.
-        seed: Deals the photos into halves.
-        constants: What is tried for c.
+        seed: Random seed of the split into halves.
+        constants: The values of c to try.
 
     Returns:
         "recall_at_1" and "recall_at_5" from 0 to 1, None for fewer than two photos; and the
-        constants that were chosen for each half.
+        constants chosen for each half.
     """
     ranks = pair_ranks(photos, labels, root, truth, constants)
     scores: dict[str, Scores | float | None] = {}
@@ -95,7 +95,7 @@ def breeds_scores(
 
 
 def breeds_chance(n_labels: int) -> dict[str, float]:
-    """Recall of the true pair where ordered pairs of distinct labels are guessed blindly."""
+    """Recall of the true pair if ordered pairs of distinct labels are guessed at random."""
     pairs = n_labels * (n_labels - 1)
     return {f"recall_at_{k}": min(1.0, k / pairs) for k in KS}
 
@@ -105,7 +105,7 @@ def evaluate(
     data: Path | None,
     *,
     seed: int = 0,
-    progress: Progress = tell_nobody,
+    on_progress: Progress = tell_nobody,
     photos: Path | None = None,
     subsets: Sequence[str] = SUBSETS,
     prompts: str | Sequence[str] = "imagenet",
@@ -113,26 +113,26 @@ def evaluate(
     constants: Sequence[float] = CONSTANTS,
     fetch: Callable[[str], Path] | None = None,
 ) -> Result:
-    """Run BREEDS on those subsets that photos are there of.
+    """Run BREEDS on the subsets for which there are photos.
 
     Args:
         embedder: The model.
-        data: The folder of all benchmarks' data, or of this one's.
-        seed: Deals the photos into halves.
-        progress: Told of photos and texts as they are encoded.
-        photos: A folder with one for each ImageNet class, called by WordNet id or by name; None
-            for the usual places in `data`.
-        subsets: Names out of `SUBSETS`.
-        prompts: The name of an ensemble, a prompt, or several.
-        baselines: Prompts with "{coarse}" and "{fine}" to compare with, such as `PAIR_PROMPTS`:
-            slow, since every pair of labels is a text.
-        constants: What is tried for c.
-        fetch: Fetches the labels where there are none, such as
-            `hiersearch.data.releases.fetch_part`; None to do without it.
+        data: The folder of all benchmarks' data, or of this benchmark's.
+        seed: Random seed of the split into halves.
+        on_progress: Called while photos and texts are encoded.
+        photos: A folder with a folder for each ImageNet class, named by WordNet id or class name;
+            None for the usual places in `data`.
+        subsets: Some of `SUBSETS`.
+        prompts: The name of an ensemble, a prompt, or several prompts.
+        baselines: Prompts with "{coarse}" and "{fine}" to compare with, such as `PAIR_PROMPTS`.
+            Slow, since every pair of labels becomes a text.
+        constants: The values of c to try.
+        fetch: Downloads the labels if they are missing, such as
+            `hiersearch.data.releases.fetch_part`; None to do without.
 
     Raises:
-        MissingDataError: The labels or the photos are not there.
-        UsageError: A file is not what it should be, or a name is unknown.
+        MissingDataError: The labels or the photos are missing.
+        UsageError: A file is invalid, or a name is unknown.
         UnreadablePhotoError: A photo cannot be decoded.
         ModelError: The model has no image tower.
     """
@@ -179,11 +179,11 @@ def evaluate(
         paths = [path for each in present for path in by_class[each]]
         used |= dict.fromkeys(paths)
         truth = [subset.truth[each] for each in present for _ in by_class[each]]
-        vectors = embedder.photos(paths, progress)
+        vectors = embedder.photos(paths, on_progress)
         labels = prompt_vectors(embedder.texts, subset.labels, chosen_prompts)
         scores[name] = {
             **breeds_scores(vectors, labels, embedder.root, truth, seed=seed, constants=constants),
-            **_baselines(vectors, embedder, subset, truth, baselines, progress),
+            **_baselines(vectors, embedder, subset, truth, baselines, on_progress),
             "n": len(paths),
             "n_classes": len(present),
             "n_labels": len(subset.labels),
@@ -205,17 +205,47 @@ def evaluate(
     )
 
 
+class Breeds:
+    """This benchmark for the registry; see `evaluate`."""
+
+    name = "breeds"
+    measures = "Whether a photo's coarse and fine ImageNet labels are found, in this order."
+    needs = "Photos of ImageNet classes; the labels are downloaded."
+    options: Mapping[str, str] = {
+        "photos": "A folder with a folder of photos for each class.",
+        "subsets": "The subsets to run.",
+        "prompts": "The prompts of a label: an ensemble's name, a prompt, or several.",
+        "baselines": 'Prompts with "{coarse}" and "{fine}" to compare with; slow.',
+        "constants": "The values of c that are tried.",
+    }
+    compares_with_baseline = False
+
+    def run(self, embedder: Embedder, inputs: Inputs, **options: Any) -> Result:
+        """See `Benchmark.run`."""
+        return evaluate(
+            embedder,
+            inputs.data,
+            seed=inputs.seed,
+            fetch=inputs.fetch,
+            on_progress=inputs.on_progress,
+            **options,
+        )
+
+
+BENCHMARK: Benchmark = Breeds()
+
+
 def _require(subsets: Sequence[str], baselines: Sequence[str], constants: Sequence[float]) -> None:
     unknown = [name for name in subsets if name not in SUBSETS]
     if unknown or not subsets:
         raise UsageError(
             f"{', '.join(unknown) or 'nothing'} is no subset of BREEDS",
-            hint=f"Choose of {', '.join(SUBSETS)}",
+            hint=f"Choose from {', '.join(SUBSETS)}",
         )
     unfit = [each for each in baselines if "{coarse}" not in each or "{fine}" not in each]
     if unfit:
         raise UsageError(
-            f"{unfit[0]!r} has no place for both labels", hint=f"Say it as {PAIR_PROMPTS[0]!r}"
+            f"{unfit[0]!r} has no place for both labels", hint=f"Write it like {PAIR_PROMPTS[0]!r}"
         )
     if not constants:
         raise UsageError("there are no constants to try", hint="Give at least one")
@@ -227,7 +257,7 @@ def _baselines(
     subset: Subset,
     truth: Sequence[tuple[int, int]],
     prompts: Sequence[str],
-    progress: Progress,
+    on_progress: Progress,
 ) -> dict[str, Scores]:
     if not prompts:
         return {}
@@ -236,7 +266,7 @@ def _baselines(
             prompt: {f"recall_at_{k}": recall_at(ranks, k) for k in KS}
             for prompt in prompts
             for ranks in (
-                prompt_ranks(photos, embedder.texts, subset.labels, truth, prompt, progress),
+                prompt_ranks(photos, embedder.texts, subset.labels, truth, prompt, on_progress),
             )
         }
     }
@@ -245,7 +275,7 @@ def _baselines(
 def _mean(
     scores: Mapping[str, Scores | None], baselines: Sequence[str] = ()
 ) -> dict[str, float | Scores | None]:
-    """Over the subsets that were measured, also of each single prompt."""
+    """The mean over the subsets that were measured, also for each single prompt."""
     found: dict[str, float | Scores | None] = {}
     if baselines:
         measured: list[Any] = [each["single_prompts"] for each in scores.values() if each]

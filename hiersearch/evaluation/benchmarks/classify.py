@@ -1,6 +1,6 @@
-"""Zero-shot classification: is a photo nearest to the name of its class.
+"""Zero-shot classification: is a photo nearest to the name of its class?
 
-On any data set with a folder for each class or a CSV file, CIFAR-10 and CIFAR-100 among them. A
+For any data set with a folder for each class or a CSV file, CIFAR-10 and CIFAR-100 among them. A
 class's vector is the mean over its prompts (Radford et al. 2021, section 3.1.4): the single default
 prompt, and an ensemble, for CIFAR of CLIP's 18 prompts (Alper & Averbuch-Elor 2024, tables 1 and
 4), else of its 80 for ImageNet.
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,18 +35,18 @@ from hiersearch.evaluation.metrics import best_ranks, chance_recall, recall_at
 from hiersearch.progress import Progress, tell_nobody
 
 if TYPE_CHECKING:
-    from hiersearch.evaluation.benchmark import Scores
+    from hiersearch.evaluation.benchmark import Benchmark, Inputs, Scores
     from hiersearch.evaluation.embedder import Embedder
     from hiersearch.types import Floats
 
 
-__all__ = ["class_chance", "class_scores", "evaluate"]
+__all__ = ["BENCHMARK", "Classify", "class_chance", "class_scores", "evaluate"]
 
 TOP = 5
 
 
 def class_scores(photos: Floats, classes: Floats, labels: Sequence[int]) -> Scores:
-    """How often a photo's class is the nearest of all, or among the five nearest.
+    """How often a photo's class is the nearest, or among the five nearest.
 
     Args:
         photos: (n, dim) rows of length 1, at least one.
@@ -54,8 +54,8 @@ def class_scores(photos: Floats, classes: Floats, labels: Sequence[int]) -> Scor
         labels: (n,), each photo's class.
 
     Returns:
-        "accuracy", "accuracy_top_5", and "accuracy_class_mean", which is the mean over the classes
-        that have photos, however few; each from 0 to 1. A tie counts against the photo.
+        "accuracy", "accuracy_top_5", and "accuracy_class_mean", the mean over the classes that have
+        photos, however few; each from 0 to 1. Ties count against the photo.
     """
     given = np.asarray(labels)
     ranks = best_ranks(photos @ classes.T, given[:, None] == np.arange(len(classes)))
@@ -69,7 +69,7 @@ def class_scores(photos: Floats, classes: Floats, labels: Sequence[int]) -> Scor
 
 
 def class_chance(n_classes: int) -> Scores:
-    """What `class_scores` comes to on average where classes are guessed blindly."""
+    """Expected `class_scores` if classes are guessed at random."""
     one, five = (chance_recall([1], n_classes, k) for k in (1, TOP))
     return {"accuracy": one, "accuracy_top_5": five, "accuracy_class_mean": one}
 
@@ -78,32 +78,29 @@ def evaluate(
     embedder: Embedder,
     data: Path | None,
     *,
-    seed: int = 0,  # noqa: ARG001 - nothing is drawn
-    progress: Progress = tell_nobody,
+    on_progress: Progress = tell_nobody,
     prompts: Mapping[str, str | Sequence[str]] | None = None,
     sets: Sequence[str] | None = None,
     fetch: Callable[[str], Path] | None = None,
 ) -> Result:
-    """Run classification on the data sets that are there.
+    """Run classification on the data sets that are available.
 
-    One without its photos is left out, with a note, unless it is among `sets`.
+    One without its photos is left out, with a note, unless it is named in `sets`.
 
     Args:
         embedder: The model.
-        data: The folder of all benchmarks' data, or of this one's; or a folder of classes, or a CSV
-            file.
-        seed: Not used: nothing is drawn.
-        progress: Told of photos as they are encoded.
-        prompts: For each row of scores the name of an ensemble (`ENSEMBLES`), a prompt, or several;
-            None for "single" and "ensemble".
-        sets: The data sets that are meant, such as "cifar10"; None for those that are there.
-        fetch: Fetches CIFAR where it is meant and not there, such as
-            `hiersearch.data.releases.fetch_part`; None to do without it.
+        data: The folder of all benchmarks' data, or of this benchmark's; or a folder of
+            classes, or a CSV file.
+        on_progress: Called while photos are encoded.
+        prompts: For each row of scores the name of an ensemble (`ENSEMBLES`), a prompt, or several
+            prompts; None for "single" and "ensemble".
+        sets: The data sets to run, such as "cifar10"; None for all that are available.
+        fetch: Downloads CIFAR if it is in `sets` and missing, such as
+            `hiersearch.data.releases.fetch_part`; None to do without.
 
     Raises:
-        MissingDataError: No data set is there, or one of `sets` is not.
-        UsageError: A file is not what it should be, a prompt has no "{}", or no data set is called
-            as one of `sets`.
+        MissingDataError: There is no data set, or one of `sets` is missing.
+        UsageError: A file is invalid, a prompt has no "{}", or a name in `sets` is unknown.
         UnreadablePhotoError: A photo cannot be decoded.
         ModelError: The model has no image tower.
     """
@@ -127,7 +124,7 @@ def evaluate(
                 left_out.append(error)
                 notes.append(f"{name}: left out: {error.message}")
                 continue
-            scores[name], chance[name] = _run(embedder, found, chosen, progress)
+            scores[name], chance[name] = _run(embedder, found, chosen, on_progress)
         files |= of_set
         few = [label for label in range(len(found.classes)) if found.labels.count(label) == 1]
         if few:
@@ -145,12 +142,41 @@ def evaluate(
     )
 
 
+class Classify:
+    """This benchmark for the registry; see `evaluate`."""
+
+    name = "classify"
+    measures = "Whether a photo is nearest to the name of its class."
+    needs = (
+        "Data sets with a folder of photos for each class, or a CSV file; CIFAR is downloaded on "
+        "request."
+    )
+    options: Mapping[str, str] = {
+        "prompts": "The prompts of each row of scores.",
+        "sets": "The data sets to run, such as cifar10.",
+    }
+    compares_with_baseline = False
+
+    def run(self, embedder: Embedder, inputs: Inputs, **options: Any) -> Result:
+        """See `Benchmark.run`."""
+        return evaluate(
+            embedder,
+            inputs.data,
+            fetch=inputs.fetch,
+            on_progress=inputs.on_progress,
+            **options,
+        )
+
+
+BENCHMARK: Benchmark = Classify()
+
+
 def _read(name: str, path: Path, stack: ExitStack) -> tuple[ClassPhotos, dict[str, str]]:
     """A data set, and the checksums of what was read."""
     files: dict[str, str] = {}
     source = find_release(path, name) if name in RELEASES else None
     if source is not None:
-        # As PNG files with the pixels as they are, so that the cache knows them again.
+        # As PNG files, which keep the pixels, so that the cache recognises them.
         target = Path(stack.enter_context(TemporaryDirectory(prefix="hiersearch-")))
         unpack(source, name, target)
         files[f"{name}/{RELEASES[name].images}"] = checksum(source / RELEASES[name].images)
@@ -171,9 +197,9 @@ def _run(
     embedder: Embedder,
     found: ClassPhotos,
     prompts: Mapping[str, str | Sequence[str]],
-    progress: Progress,
+    on_progress: Progress,
 ) -> tuple[Scores, Scores]:
-    photos = embedder.photos(found.photos, progress)
+    photos = embedder.photos(found.photos, on_progress)
     names = [class_name(folder) for folder in found.classes]
     scores: dict[str, Scores | int] = {}
     for row, chosen in prompts.items():

@@ -1,7 +1,7 @@
-"""Does the exterior angle tell a text that follows from one that contradicts?
+"""Does the exterior angle tell a text that follows from another from one that contradicts it?
 
-On hierarchies in HierarCaps' train format. Of each tier but the last: the angle from its text to
-the next tier's, which implies it, and to its own negative, which contradicts it.
+Measured on hierarchies in the format of HierarCaps' train file: for each tier but the last, the
+angle from its text to the next tier's, which implies it, and to its negative, which contradicts it.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class Entailment:
     """What was measured.
 
     Attributes:
-        scores: `average_precision`, `auroc` and how many pairs, `n`.
-        chance: What guessing would give.
+        scores: `average_precision`, `auroc` and the number of pairs, `n`.
+        chance: What guessing would score.
         positive: Angles in radians of pairs that entail.
-        negative: The same of pairs that do not.
+        negative: Angles in radians of pairs that do not.
         notes: What a reader should know.
-        file: What the hierarchies were read from, if anything.
+        file: The file that the hierarchies were read from, if any.
     """
 
     scores: Scores
@@ -62,12 +62,12 @@ def entailment_angles(
     root: Reals,
     hierarchies: Sequence[tuple[Sequence[str], Sequence[str]]],
 ) -> tuple[Reals, Reals]:
-    """Exterior angles of texts that follow from each other, and of texts that contradict.
+    """Exterior angles of pairs that entail, and of pairs that contradict.
 
     Args:
         vectors: (dim,) of every text.
         root: (dim,).
-        hierarchies: Positive and negative texts, as many of the one as of the other; at least one.
+        hierarchies: Positive and negative texts, equally many of both; at least one hierarchy.
 
     Returns:
         (n,) positive and (n,) negative angles in radians, in [0, π].
@@ -87,7 +87,7 @@ def entailment_angles(
 
 
 def entailment_scores(positive: Reals, negative: Reals) -> dict[str, float | int | None]:
-    """How well small angles tell the pairs that entail.
+    """How well small angles identify the pairs that entail.
 
     Args:
         positive: (p,) angles of pairs that entail, at least one.
@@ -112,14 +112,14 @@ def measure_entailment(
 
     Args:
         embedder: The model.
-        test_file: HierarCaps' test file, beside which the file of hierarchies lies.
-        most: The most hierarchies that are looked at; of more, some are drawn.
-        seed: Draws them.
-        fetch: Finds or fetches it where it does not lie there; raises a `MissingDataError`. What
-            is wrong with such a file is a note, since it was not asked for.
+        test_file: HierarCaps' test file; the file of hierarchies is looked for beside it.
+        most: The most hierarchies to use; if there are more, a random sample is taken.
+        seed: Random seed of the sample.
+        fetch: Finds or downloads the file if it is not there, or raises a `MissingDataError`. If
+            that file is invalid a note says so, since nobody asked for it.
 
     Raises:
-        UsageError: If the file beside the test file cannot be read.
+        UsageError: The file beside the test file is invalid.
     """
     path = find_pairs_file(test_file)
     if path is not None:

@@ -1,9 +1,9 @@
-"""HyperLex: how far people's word that X is a kind of Y agrees with the model's angles.
+"""HyperLex: do the model's angles agree with people's ratings of "X is a kind of Y"?
 
-2616 pairs of words rated by people (Vulić et al. 2017). The model's word for "X is a kind of Y" is
-−Ξ(parent = Y, child = X), and the measure is Spearman's correlation of the two, over all pairs and
-over the nouns, as in Alper & Averbuch-Elor 2024, section 6.1 and table 6; here also over the verbs
-and for each relation that WordNet says the two words are in.
+2616 pairs of words rated by people (Vulić et al. 2017). The model's score of "X is a kind of Y" is
+−Ξ(parent = Y, child = X), and the measure is Spearman's correlation of scores and ratings, over all
+pairs and over the nouns, as in Alper & Averbuch-Elor 2024, section 6.1 and table 6; here also over
+the verbs and over each WordNet relation between the two words.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,20 +24,29 @@ from hiersearch.geometry import exterior_angle
 from hiersearch.progress import Progress, tell_nobody
 
 if TYPE_CHECKING:
-    from hiersearch.evaluation.benchmark import Scores
+    from hiersearch.evaluation.benchmark import Benchmark, Inputs, Scores
     from hiersearch.evaluation.embedder import Embedder
     from hiersearch.types import Floats
 
 
-__all__ = ["ALL_PAIRS", "PROMPTS", "evaluate", "hyperlex_scores", "pair_vectors"]
+__all__ = [
+    "ALL_PAIRS",
+    "BENCHMARK",
+    "PROMPTS",
+    "HyperLex",
+    "evaluate",
+    "hyperlex_scores",
+    "pair_vectors",
+]
 
 PROMPTS: Mapping[str, str] = {"word": "{}", "picture": "a picture of a {}"}
 """The word alone, and the paper's prompt (supplement, 0.B.6)."""
 
 ALL_PAIRS = 2616
-"""Pairs in the whole release; scores over fewer are of a part of it."""
+"""Pairs in the whole release."""
 
 LEAST = 2
+"""The fewest pairs that have a correlation."""
 
 
 def pair_vectors(
@@ -46,12 +55,12 @@ def pair_vectors(
     """Embed the two words of each pair.
 
     Args:
-        texts: From n texts to (n, dim) rows of length 1.
+        texts: Maps n texts to (n, dim) rows of length 1.
         pairs: At least one.
-        prompt: What the words are put into, at "{}".
+        prompt: A text with "{}" for the word.
 
     Returns:
-        (n, dim) of the children, (n, dim) of the parents.
+        (n, dim) vectors of the children, and (n, dim) of the parents.
     """
     words = list(dict.fromkeys(word for pair in pairs for word in (pair.word, pair.broader)))
     vectors = texts([prompt.replace("{}", word) for word in words])
@@ -74,8 +83,8 @@ def hyperlex_scores(
         pairs: n pairs.
 
     Returns:
-        "all", "nouns", "verbs" and, by their names, "relations": each from −1 to 1, 0 where the
-        angles or the ratings are all the same, None where there are fewer than two pairs.
+        "all", "nouns", "verbs" and, by their names, "relations": each from −1 to 1; 0 if all
+        angles or all ratings are equal, None if there are fewer than two pairs.
     """
     scores = -np.asarray(exterior_angle(parents, children, root), dtype=np.float64)
     ratings = np.array([pair.rating for pair in pairs], dtype=np.float64)
@@ -99,22 +108,20 @@ def evaluate(
     embedder: Embedder,
     data: Path | None,
     *,
-    seed: int = 0,  # noqa: ARG001 - nothing is drawn
-    progress: Progress = tell_nobody,
+    on_progress: Progress = tell_nobody,
     prompts: Mapping[str, str] = PROMPTS,
 ) -> Result:
     """Run HyperLex.
 
     Args:
         embedder: The model.
-        data: The folder of all benchmarks' data, or this one's.
-        seed: Not used: nothing is drawn.
-        progress: Told of each prompt.
-        prompts: Names and texts with "{}" in the word's place.
+        data: The folder of all benchmarks' data, or this benchmark's.
+        on_progress: Called for each prompt.
+        prompts: Prompts by name, with "{}" for the word.
 
     Raises:
-        MissingDataError: The data is not there.
-        UsageError: A file is not what it should be.
+        MissingDataError: The data is missing.
+        UsageError: A file is invalid.
     """
     paths = hyperlex_files(data_folder(data, "hyperlex"))
     pairs = tuple(dict.fromkeys(pair for path in paths for pair in read_hyperlex(path)))
@@ -125,12 +132,12 @@ def evaluate(
     scores: dict[str, Scores | int] = {}
     chance: dict[str, Scores] = {}
     for done, (name, prompt) in enumerate(prompts.items()):
-        progress("HyperLex", done, len(prompts))
+        on_progress("HyperLex", done, len(prompts))
         children, parents = pair_vectors(embedder.texts, pairs, prompt)
         found = hyperlex_scores(children, parents, embedder.root, pairs)
         scores[name] = {"prompt": prompt, **found}
         chance[name] = _zeros(found)
-    progress("HyperLex", len(prompts), len(prompts))
+    on_progress("HyperLex", len(prompts), len(prompts))
     parts = Counter(pair.part_of_speech for pair in pairs)
     scores["n"] = len(pairs)
     scores["n_nouns"], scores["n_verbs"] = parts["N"], parts["V"]
@@ -144,8 +151,32 @@ def evaluate(
     )
 
 
+class HyperLex:
+    """This benchmark for the registry; see `evaluate`."""
+
+    name = "hyperlex"
+    measures = 'Whether angles between words agree with people\'s ratings of "X is a kind of Y".'
+    needs = "HyperLex's rated pairs of words, which are downloaded."
+    options: Mapping[str, str] = {
+        "prompts": 'Names and prompts, with "{}" for the word.',
+    }
+    compares_with_baseline = False
+
+    def run(self, embedder: Embedder, inputs: Inputs, **options: Any) -> Result:
+        """See `Benchmark.run`."""
+        return evaluate(
+            embedder,
+            inputs.data,
+            on_progress=inputs.on_progress,
+            **options,
+        )
+
+
+BENCHMARK: Benchmark = HyperLex()
+
+
 def _zeros(found: Scores) -> Scores:
-    """What unrelated scores come to on average: no correlation."""
+    """What unrelated scores get on average: no correlation."""
     return {
         name: _zeros(value) if isinstance(value, Mapping) else 0.0
         for name, value in found.items()

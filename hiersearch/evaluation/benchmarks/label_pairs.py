@@ -1,9 +1,10 @@
-"""Pairs of labels, coarse then fine, ranked for photos: BREEDS' measure.
+"""The measure of BREEDS: ranks of pairs of labels, coarse then fine, for each photo.
 
-Alper & Averbuch-Elor 2024, section 6.1 and supplement, 0.B.6. Of two distinct labels the one that
-is closer to the root is the coarse one. A pair (x, y) scores sim(x) + sim(y) − c·Ξ(x, y) for a
+Alper & Averbuch-Elor 2024, section 6.1 and supplement, 0.B.6. Of two distinct labels the one
+closer to the root is the coarse one. A pair (x, y) scores sim(x) + sim(y) − c·Ξ(x, y) for a
 photo. The constant c is chosen on one half of the photos and used on the other, and the two halves'
-recalls are averaged. To compare with (0.C.7, table 7): both labels in one prompt.
+recalls are averaged. For comparison (0.C.7, table 7):
+both labels in one prompt.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ __all__ = [
 ]
 
 CONSTANTS: tuple[float, ...] = tuple(float(c) for c in np.linspace(0.0, 1.0, 20))
-"""The constants that are tried. The paper says 20 at equal steps; between which ends, was lost."""
+"""The values of c to try. The paper says 20 at equal steps; its copy at hand lacks their range."""
 
 PAIR_SCORES_AT_ONCE = 2**21
-"""Scores of pairs that are held together: few enough to stay close to the processor."""
+"""The most scores in memory: few enough for the processor's cache."""
 
 TEXTS_AT_ONCE = 4096
 
@@ -45,7 +46,7 @@ class Chosen:
 
     Attributes:
         recall: Mean of the two halves' recalls, from 0 to 1.
-        constants: What was chosen for each half, on the other one.
+        constants: The constant of each half, chosen on the other one.
     """
 
     recall: float
@@ -53,14 +54,14 @@ class Chosen:
 
 
 def ordered_pairs(labels: Floats, root: Floats) -> tuple[Integers, Integers]:
-    """All pairs of labels of which the first is closer to the root than the second.
+    """All pairs of labels whose first is closer to the root than the second.
 
     Args:
         labels: (n, dim) rows of length 1.
         root: (dim,).
 
     Returns:
-        The positions of the first, and of the second; two labels of equal distance are no pair.
+        The positions of the first labels, and of the second; labels at equal distance form no pair.
     """
     distances = np.asarray(root_distance(labels, root))
     first, second = np.nonzero(distances[:, None] < distances[None, :])
@@ -80,12 +81,12 @@ def pair_ranks(
         photos: (n, dim) rows of length 1.
         labels: (m, dim) rows of length 1.
         root: (dim,).
-        truth: For each photo the positions of its coarse and its fine label.
+        truth: The positions of each photo's coarse and fine label.
         constants: c of them.
 
     Returns:
-        (c, n) from 1, ties counting against the photo; one more than there are pairs where the
-        true one is none, because its coarse label is not the closer one to the root.
+        (c, n) from 1, ties counting against the photo; the number of pairs plus one if the
+        true pair is not among them, as its coarse label is not the closer one to the root.
     """
     first, second = ordered_pairs(labels, root)
     angles = np.empty(len(first), dtype=np.float32)
@@ -116,12 +117,12 @@ def cross_validated(
 
     Args:
         ranks: (c, n) as `pair_ranks` gives them.
-        k: From 1 up.
-        seed: Deals the photos into halves, which differ by one photo at most.
-        constants: The c constants; of equally good ones the first is taken.
+        k: At least 1.
+        seed: Random seed of the halves, which differ in size by at most one photo.
+        constants: The c constants; of equally good ones, the first is chosen.
 
     Returns:
-        None where there are not two photos to part.
+        None if there are fewer than two photos.
     """
     order = np.random.default_rng(seed).permutation(ranks.shape[1])
     halves = (order[: len(order) // 2], order[len(order) // 2 :])
@@ -142,19 +143,19 @@ def prompt_ranks(
     labels: Sequence[str],
     truth: Sequence[tuple[int, int]],
     prompt: str,
-    progress: Progress = tell_nobody,
+    on_progress: Progress = tell_nobody,
 ) -> Integers:
-    """The rank of each photo's true pair where a pair's score is that of one text with both labels.
+    """The rank of each photo's true pair if a pair is scored by one text with both labels.
 
     All ordered pairs of distinct labels become texts: 7,140 for living17, 73,712 for entity13.
 
     Args:
         photos: (n, dim) rows of length 1.
-        texts: From k texts to (k, dim) rows of length 1.
+        texts: Maps k texts to (k, dim) rows of length 1.
         labels: m of them.
-        truth: For each photo the positions of its coarse and its fine label.
+        truth: The positions of each photo's coarse and fine label.
         prompt: With "{coarse}" and "{fine}".
-        progress: Told of the texts.
+        on_progress: Called while texts are encoded.
 
     Returns:
         (n,) from 1, ties counting against the photo.
@@ -170,7 +171,7 @@ def prompt_ranks(
     true = np.sum(photos * vectors(truth), axis=1, keepdims=True)
     ranks = np.ones(len(photos), dtype=np.int64)
     for start in range(0, len(pairs), TEXTS_AT_ONCE):
-        progress(prompt, start, len(pairs))
+        on_progress(prompt, start, len(pairs))
         some = pairs[start : start + TEXTS_AT_ONCE]
         column = {pair: at for at, pair in enumerate(some)}
         ahead = photos @ vectors(some).T >= true
@@ -178,5 +179,5 @@ def prompt_ranks(
             if pair in column:
                 ahead[row, column[pair]] = False
         ranks += np.count_nonzero(ahead, axis=1)
-    progress(prompt, len(pairs), len(pairs))
+    on_progress(prompt, len(pairs), len(pairs))
     return ranks

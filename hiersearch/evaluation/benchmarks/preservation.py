@@ -1,16 +1,16 @@
-"""Preservation: how far a tuned encoder has moved from the one it was made of.
+"""Preservation: how far a tuned encoder has moved from the one it was made from.
 
-For texts and for photos the mean cosine of each vector with its old self, and Spearman's
-correlation of all pairwise cosines before and after, which does not mind a turn of the whole space;
-and what it means for retrieval, as differences of recall. Texts are captions of the retrieval
-benchmark where they are there, else names of the built-in vocabulary.
+For texts and for photos: the mean cosine of each vector with its old self, and Spearman's
+correlation of all pairwise cosines before and after, which is invariant to rotations of the space.
+For retrieval: differences of recall. Texts are the captions of the retrieval benchmark if they are
+available, else names of the built-in vocabulary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -26,17 +26,25 @@ from hiersearch.progress import Progress, tell_nobody
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hiersearch.evaluation.benchmark import Scores
+    from hiersearch.evaluation.benchmark import Benchmark, Inputs, Scores
     from hiersearch.evaluation.embedder import Embedder
     from hiersearch.types import Floats
 
 
-__all__ = ["differences", "evaluate", "moved", "moved_by_chance", "pairwise_cosines"]
+__all__ = [
+    "BENCHMARK",
+    "Preservation",
+    "differences",
+    "evaluate",
+    "moved",
+    "moved_by_chance",
+    "pairwise_cosines",
+]
 
 Item = TypeVar("Item")
 
 LEAST = 3
-"""Vectors of which there are pairs enough to rank."""
+"""The fewest vectors whose pairs can be ranked."""
 
 SAMPLE = 1000
 
@@ -49,9 +57,9 @@ def moved(vectors: Floats, base: Floats) -> dict[str, float | None]:
         base: (n, other dim) rows of length 1, of the same things by the other encoder.
 
     Returns:
-        "mean_cosine" and "least_cosine" from −1 to 1, None where the dimensions differ;
-        "pairwise_spearman" from −1 to 1, 0 where all cosines are the same, None for fewer than
-        three vectors.
+        "mean_cosine" and "least_cosine" from −1 to 1, None if the dimensions differ;
+        "pairwise_spearman" from −1 to 1, 0 if all cosines are equal, None for fewer than three
+        vectors.
     """
     scores: dict[str, float | None] = {"mean_cosine": None, "least_cosine": None}
     if vectors.shape == base.shape:
@@ -66,16 +74,16 @@ def moved(vectors: Floats, base: Floats) -> dict[str, float | None]:
 
 
 def moved_by_chance(vectors: Floats, base: Floats, *, seed: int = 0) -> dict[str, float]:
-    """What `moved` comes to against an encoder that has nothing to do with the other.
+    """Expected `moved` against an unrelated encoder.
 
     Args:
         vectors: As for `moved`.
         base: As for `moved`.
-        seed: Shuffles the base: each vector is compared with another one's old self.
+        seed: Random seed of the shuffle: each vector is compared with another one's old self.
     """
     chance = {"pairwise_spearman": 0.0} if len(vectors) >= LEAST else {}
     if vectors.shape == base.shape and len(base) > 1:
-        # A turn of a shuffled order leaves no vector with its own.
+        # Rotating a shuffled order pairs no vector with its own.
         order = np.random.default_rng(seed).permutation(len(base))
         pairs = np.sum(vectors[order].astype(np.float64) * base[np.roll(order, 1)], axis=1)
         chance["mean_cosine"] = float(pairs.mean())
@@ -89,9 +97,9 @@ def pairwise_cosines(vectors: Floats) -> Floats:
 
 
 def differences(scores: Scores, base: Scores) -> dict[str, Scores | float]:
-    """Each number of `scores` less that of the same name in `base`.
+    """Each number of `scores` minus that of the same name in `base`.
 
-    Counts, that is whole numbers, and what is not in both are left out.
+    Counts (whole numbers) and scores that only one of the two has are left out.
     """
     found: dict[str, Scores | float] = {}
     for name, value in scores.items():
@@ -109,28 +117,28 @@ def evaluate(
     *,
     base: Embedder | None = None,
     seed: int = 0,
-    progress: Progress = tell_nobody,
+    on_progress: Progress = tell_nobody,
     sample: int = SAMPLE,
 ) -> Result:
-    """Compare an encoder with the one it was made of.
+    """Compare an encoder with the one it was made from.
 
     Args:
         embedder: The tuned model.
         data: The folder of all benchmarks' data, or of the retrieval benchmark's; None for texts of
             the built-in vocabulary alone.
         base: The model before it was tuned.
-        seed: Draws the texts and photos.
-        progress: Told of photos as they are encoded.
-        sample: How many texts, and how many photos, are compared at most.
+        seed: Random seed of the sample of texts and photos.
+        on_progress: Called while photos are encoded.
+        sample: The most texts, and the most photos, to compare.
 
     Raises:
-        UsageError: No base was given, or a file is not what it should be.
+        UsageError: No base was given, or a file is invalid.
         UnreadablePhotoError: A photo cannot be decoded.
     """
     if base is None:
         raise UsageError(
-            "preservation compares a model with the one it was made of, which was not given",
-            hint="Give it, too: --baseline MODEL",
+            "preservation compares a model with the one it was made from, which was not given",
+            hint="Name that model: --baseline MODEL",
         )
     notes: list[str] = []
     texts, photos, files = _things(embedder, base, data, seed, sample, notes)
@@ -141,7 +149,7 @@ def evaluate(
     chance["texts"] = moved_by_chance(ours, theirs, seed=seed)
     scores["photos"] = None
     if photos:
-        ours, theirs = embedder.photos(photos, progress), base.photos(photos, progress)
+        ours, theirs = embedder.photos(photos, on_progress), base.photos(photos, on_progress)
         scores["photos"] = moved(ours, theirs) | {"n": len(photos)}
         chance["photos"] = moved_by_chance(ours, theirs, seed=seed)
     same = embedder.root.shape == base.root.shape
@@ -153,8 +161,8 @@ def evaluate(
         )
     scores["retrieval"] = None
     if photos:
-        after = retrieval.evaluate(embedder, data, seed=seed, progress=progress)
-        before = retrieval.evaluate(base, data, seed=seed, progress=progress)
+        after = retrieval.evaluate(embedder, data, on_progress=on_progress)
+        before = retrieval.evaluate(base, data, on_progress=on_progress)
         delta = differences(after.scores, before.scores)
         scores["retrieval"], chance["retrieval"] = delta, differences(delta, delta)
         notes += [note for note in after.notes if note not in notes]
@@ -162,6 +170,32 @@ def evaluate(
     return Result(
         benchmark="preservation", scores=scores, chance=chance, notes=tuple(notes), files=files
     )
+
+
+class Preservation:
+    """This benchmark for the registry; see `evaluate`."""
+
+    name = "preservation"
+    measures = "How far a tuned model has moved from the one it was made from."
+    needs = "The data of retrieval; names of the built-in vocabulary if there is none."
+    options: Mapping[str, str] = {
+        "sample": "The most texts, and the most photos, to compare.",
+    }
+    compares_with_baseline = True
+
+    def run(self, embedder: Embedder, inputs: Inputs, **options: Any) -> Result:
+        """See `Benchmark.run`."""
+        return evaluate(
+            embedder,
+            inputs.data,
+            base=inputs.baseline,
+            seed=inputs.seed,
+            on_progress=inputs.on_progress,
+            **options,
+        )
+
+
+BENCHMARK: Benchmark = Preservation()
 
 
 def _things(
@@ -174,8 +208,8 @@ def _things(
 ) -> tuple[list[str], list[Path], dict[str, str]]:
     """Texts and photos to compare, and the checksum of their file.
 
-    Both are of the first set of retrieval whose photos are there. There are no photos where one of
-    the models reads none, or no set's are there.
+    Both come from the first set of retrieval that has photos. There are no photos if one of the
+    models cannot encode them, or no set has any.
     """
     both_see = embedder.has_photos and base.has_photos
     if not both_see:
@@ -204,7 +238,7 @@ def _things(
 
 
 def _drawn(items: Sequence[Item], seed: int, sample: int) -> list[Item]:
-    """Distinct items, at most so many, in the order they came in."""
+    """A random sample of the distinct items, in their original order."""
     distinct = list(dict.fromkeys(items))
     chosen = np.random.default_rng(seed).permutation(len(distinct))[:sample]
     return [distinct[at] for at in sorted(chosen.tolist())]

@@ -1,4 +1,4 @@
-"""COCO and Flickr30K: does a caption find its photo, a photo its captions, a caption its siblings.
+"""COCO and Flickr30K: do captions find their photos, photos their captions, captions each other?
 
 Recall among the first 1, 5 and 10 by cosine, over all photos and captions of a set, as is usual
 (Alper & Averbuch-Elor 2024, tables 1 and 4). The first five captions of a photo count, as in the
@@ -8,9 +8,9 @@ photos, so it also measures a text tower alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,13 +22,15 @@ from hiersearch.evaluation.metrics import best_ranks, chance_recall, recall_at
 from hiersearch.progress import Progress, tell_nobody
 
 if TYPE_CHECKING:
-    from hiersearch.evaluation.benchmark import Scores
+    from hiersearch.evaluation.benchmark import Benchmark, Inputs, Scores
     from hiersearch.evaluation.embedder import Embedder
     from hiersearch.types import Floats, Integers
 
 
 __all__ = [
+    "BENCHMARK",
     "KS",
+    "Retrieval",
     "evaluate",
     "group_ranks",
     "retrieval_chance",
@@ -39,7 +41,7 @@ __all__ = [
 KS = (1, 5, 10)
 
 SCORES_AT_ONCE = 2**24
-"""Scores that are held together: 64 MB of them."""
+"""The most scores in memory: 64 MB."""
 
 
 def retrieval_scores(
@@ -54,7 +56,7 @@ def retrieval_scores(
 
     Returns:
         "text_to_image" and "image_to_text", each with "recall_at_1", "_5" and "_10" from 0 to 1;
-        None where there are no captions.
+        None if there are no captions.
     """
     numbers = np.arange(len(photos))
     return {
@@ -66,22 +68,22 @@ def retrieval_scores(
 def sibling_scores(
     captions: Floats, photo_of: Sequence[int] | Integers, ks: Sequence[int] = KS
 ) -> dict[str, float | None]:
-    """How often a caption finds another caption of its photo; a photo's only caption does not ask.
+    """How often a caption finds another one of its photo; captions without siblings are left out.
 
     Args:
         captions: (m, dim) rows of length 1.
-        photo_of: (m,), which photo each caption is of.
+        photo_of: (m,), the photo of each caption.
         ks: Each at least 1.
 
     Returns:
-        "recall_at_k" for each k, from 0 to 1; None where no photo has two captions.
+        "recall_at_k" for each k, from 0 to 1; None if no photo has two captions.
     """
     ranks = group_ranks(captions, captions, photo_of, photo_of, among_themselves=True)
     return _recalls(ranks[_others(photo_of) > 0], ks)
 
 
 def retrieval_chance(n_photos: int, photo_of: Sequence[int] | Integers) -> dict[str, Scores]:
-    """What the scores, "siblings" among them, come to where everything is ordered blindly."""
+    """Expected scores, including "siblings", if everything is ordered at random."""
     captions_of = np.bincount(np.asarray(photo_of, dtype=np.int64), minlength=n_photos)
     others = _others(photo_of)
     return {
@@ -99,17 +101,17 @@ def group_ranks(
     *,
     among_themselves: bool = False,
 ) -> Integers:
-    """The rank by cosine of each query's best right candidate: one of the query's group.
+    """The rank by cosine of each query's best correct candidate: one of the query's group.
 
     Args:
         queries: (q, dim) rows of length 1.
         candidates: (c, dim) rows of length 1.
         query_groups: (q,).
         candidate_groups: (c,).
-        among_themselves: The candidates are the queries, and none may find itself.
+        among_themselves: Whether the candidates are the queries themselves; none finds itself.
 
     Returns:
-        (q,) from 1, ties counting against the query; above c where no candidate is right.
+        (q,) from 1, ties counting against the query; c + 1 if no candidate is correct.
     """
     own, theirs = np.asarray(query_groups), np.asarray(candidate_groups)
     ranks = np.empty(len(queries), dtype=np.int64)
@@ -130,22 +132,20 @@ def evaluate(
     embedder: Embedder,
     data: Path | None,
     *,
-    seed: int = 0,  # noqa: ARG001 - nothing is drawn
-    progress: Progress = tell_nobody,
+    on_progress: Progress = tell_nobody,
     per_photo: int | None = 5,
 ) -> Result:
-    """Run retrieval on the sets that are there; one without its photos is left out, with a note.
+    """Run retrieval on the available sets; one without its photos is left out, with a note.
 
     Args:
-        embedder: The model. One without an image tower is asked for siblings only.
-        data: The folder of all benchmarks' data, or of this one's; or a captions file.
-        seed: Not used: nothing is drawn.
-        progress: Told of photos as they are encoded.
-        per_photo: How many captions of a photo count, the first ones; None for all.
+        embedder: The model. One without an image tower is measured on siblings only.
+        data: The folder of all benchmarks' data, or of this benchmark's; or a captions file.
+        on_progress: Called while photos are encoded.
+        per_photo: Use the first so many captions of each photo; None for all.
 
     Raises:
-        MissingDataError: No captions are there, or of no set a photo.
-        UsageError: A file is not what it should be.
+        MissingDataError: There are no captions, or no set has photos.
+        UsageError: A file is invalid.
         UnreadablePhotoError: A photo cannot be decoded.
     """
     scores: dict[str, Scores] = {}
@@ -161,7 +161,7 @@ def evaluate(
             left_out.append(error)
             notes.append(f"{name}: left out: {error.message}")
             continue
-        scores[name], chance[name] = _run(embedder, found, progress)
+        scores[name], chance[name] = _run(embedder, found, on_progress)
         files[path.name] = checksum(path)
         if embedder.has_photos:
             files[f"{name}/photos"] = photos_checksum(found.photos, found.folder)
@@ -174,12 +174,36 @@ def evaluate(
     )
 
 
-def _run(embedder: Embedder, found: CaptionSet, progress: Progress) -> tuple[Scores, Scores]:
+class Retrieval:
+    """This benchmark for the registry; see `evaluate`."""
+
+    name = "retrieval"
+    measures = "Whether captions find their photos, photos their captions, and captions each other."
+    needs = "Captions of COCO or Flickr30K, and their photos."
+    options: Mapping[str, str] = {
+        "per_photo": "How many captions of a photo count; None for all.",
+    }
+    compares_with_baseline = False
+
+    def run(self, embedder: Embedder, inputs: Inputs, **options: Any) -> Result:
+        """See `Benchmark.run`."""
+        return evaluate(
+            embedder,
+            inputs.data,
+            on_progress=inputs.on_progress,
+            **options,
+        )
+
+
+BENCHMARK: Benchmark = Retrieval()
+
+
+def _run(embedder: Embedder, found: CaptionSet, on_progress: Progress) -> tuple[Scores, Scores]:
     captions = embedder.texts(found.captions)
     chance = retrieval_chance(len(found.photos), found.photo_of)
     scores: dict[str, Scores | int | None] = {"text_to_image": None, "image_to_text": None}
     if embedder.has_photos:
-        photos = embedder.photos(found.photos, progress)
+        photos = embedder.photos(found.photos, on_progress)
         scores |= retrieval_scores(photos, captions, found.photo_of)
     scores["siblings"] = sibling_scores(captions, found.photo_of)
     scores["n_photos"], scores["n_captions"] = len(found.photos), len(found.captions)
@@ -201,7 +225,7 @@ def _notes(embedder: Embedder, found: CaptionSet) -> list[str]:
 
 
 def _others(groups: Sequence[int] | Integers) -> Integers:
-    """(m,) how many others of its group each has."""
+    """(m,) the number of others in the group of each."""
     _, inverse, counts = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
     others: Integers = counts[inverse] - 1
     return others

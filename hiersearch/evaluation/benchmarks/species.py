@@ -15,7 +15,7 @@ After Sastry et al. 2025 (arXiv 2506.21476):
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -34,18 +34,26 @@ from hiersearch.evaluation.protocols import official
 from hiersearch.progress import Progress, tell_nobody
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from hiersearch.evaluation.benchmark import Scores
+    from hiersearch.evaluation.benchmark import Benchmark, Inputs, Scores
     from hiersearch.evaluation.embedder import Embedder
     from hiersearch.types import Floats
 
 
-__all__ = ["evaluate", "rank_accuracy", "retrieval_over_ranks", "tree_chance", "tree_scores"]
+__all__ = [
+    "BENCHMARK",
+    "Species",
+    "evaluate",
+    "rank_accuracy",
+    "retrieval_over_ranks",
+    "tree_chance",
+    "tree_scores",
+]
 
 
 def rank_accuracy(photos: Floats, texts: Floats, own: Sequence[int]) -> float:
-    """How often a photo is nearest to its own text; a tie counts against it.
+    """How often a photo is nearest to its own text; ties count against it.
 
     Args:
         photos: (n, dim) rows of length 1, at least one.
@@ -70,15 +78,15 @@ def tree_scores(
         kinds: Names at r ranks each.
 
     Returns:
-        "path_precision" from 0 to 1, which is recall and F1, too; "lca_distance" from 0 to r, in
-        ranks, r where not even the first is shared; "tree_induced_error" from 0 to 2r, in edges.
+        "path_precision" from 0 to 1, which equals recall and F1; "lca_distance" from 0 to r, in
+        ranks, r if not even the first is shared; "tree_induced_error" from 0 to 2r, in edges.
     """
     shared = shared_ranks(kinds)[np.asarray(predicted), np.asarray(true)]
     return _tree(float(shared.mean()), len(kinds[0]))
 
 
 def tree_chance(true: Sequence[int], kinds: Sequence[Sequence[str]]) -> dict[str, float]:
-    """What `tree_scores` come to on average where the kind is guessed blindly."""
+    """Expected `tree_scores` if the kind is guessed at random."""
     return _tree(float(shared_ranks(kinds)[:, np.asarray(true)].mean()), len(kinds[0]))
 
 
@@ -96,7 +104,7 @@ def retrieval_over_ranks(
         vectors: (m, dim) rows of length 1, of the texts.
         root: (dim,).
         texts: m distinct texts.
-        truth: For each photo its texts, general to specific.
+        truth: The texts of each photo, general to specific.
 
     Returns:
         "tau" from −1 to 1, "precision", "recall" and "f1" from 0 to 1.
@@ -115,29 +123,29 @@ def evaluate(
     data: Path | None,
     *,
     seed: int = 0,
-    progress: Progress = tell_nobody,
+    on_progress: Progress = tell_nobody,
     texts: Texts = "path",
 ) -> Result:
     """Run the species tests.
 
     Args:
         embedder: The model.
-        data: The folder of all benchmarks' data, or of this one's; or the CSV file.
-        seed: Draws the guesses that the chance level of retrieval is measured with.
-        progress: Told of photos as they are encoded.
-        texts: How a rank is put into words: "path" or "name".
+        data: The folder of all benchmarks' data, or of this benchmark's; or the CSV file.
+        seed: Random seed of the guesses behind the chance level of retrieval.
+        on_progress: Called while photos are encoded.
+        texts: How a rank is written: "path" or "name".
 
     Raises:
-        MissingDataError: The CSV file, or all of its photos, are not there.
-        UsageError: A file is not what it should be.
+        MissingDataError: The CSV file, or all of its photos, are missing.
+        UsageError: A file is invalid.
         UnreadablePhotoError: A photo cannot be decoded.
         ModelError: The model has no image tower.
     """
     if texts not in get_args(Texts):
-        raise UsageError(f"{texts!r} is no way to word a rank", hint="Say path or name")
+        raise UsageError(f"{texts!r} is not a way to write a rank", hint="Use path or name")
     path = find_taxonomy(data_folder(data, "species"))
     given = read_taxonomy(path)
-    photos = embedder.photos(given.photos, progress)
+    photos = embedder.photos(given.photos, on_progress)
     worded = given.texts(texts)
     distinct = list(dict.fromkeys(text for row in worded for text in row))
     vectors = embedder.texts(distinct)
@@ -189,8 +197,33 @@ def evaluate(
     )
 
 
+class Species:
+    """This benchmark for the registry; see `evaluate`."""
+
+    name = "species"
+    measures = "How well photos of living things are placed in their taxonomy."
+    needs = "A taxonomy.csv with a file and a name at each rank, and the photos."
+    options: Mapping[str, str] = {
+        "texts": 'How a rank is written: "path" or "name".',
+    }
+    compares_with_baseline = False
+
+    def run(self, embedder: Embedder, inputs: Inputs, **options: Any) -> Result:
+        """See `Benchmark.run`."""
+        return evaluate(
+            embedder,
+            inputs.data,
+            seed=inputs.seed,
+            on_progress=inputs.on_progress,
+            **options,
+        )
+
+
+BENCHMARK: Benchmark = Species()
+
+
 def _tree(shared: float, ranks: int) -> dict[str, float]:
-    # Every kind lies at the same depth, so both ways down from the common ancestor are as long.
+    # Every kind is at the same depth, so both ways down from the common ancestor are equally long.
     return {
         "path_precision": shared / ranks,
         "lca_distance": ranks - shared,
