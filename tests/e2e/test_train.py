@@ -69,7 +69,7 @@ def test_a_recipe_with_flags_in_front(run, home, hierarchies):
     [
         ([], "no data is named"),
         (["--data", "nowhere.csv"], "no file of training data"),
-        (["--data", "rows.csv", "--loss", "triplet"], "loss cannot be 'triplet'"),
+        (["--data", "rows.csv", "--loss", "triplet"], "no loss is called triplet"),
         (["--data", "rows.csv", "--option", "regulariser"], "not an option of a loss"),
         (["--recipe", "none.toml"], "cannot be read"),
         (["--data", "bad.csv"], "too many|malformed"),
