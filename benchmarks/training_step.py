@@ -28,7 +28,7 @@ from hiersearch.alignment.losses import RadialEmbeddingLoss
 from hiersearch.alignment.losses.radial_embedding import radial_embedding_terms
 from hiersearch.alignment.rows import drawn_rows, hierarchy_rows, rows_texts
 from hiersearch.alignment.teacher import Teacher
-from hiersearch.data.training_sources import load_data
+from hiersearch.data.training_data import load_data
 from hiersearch.encoder import HierarchicalEncoder
 from hiersearch.evaluation.embedder import Embedder
 

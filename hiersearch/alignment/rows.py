@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from hiersearch.alignment.settings import TrainingSettings
-from hiersearch.data.hierarchies import Hierarchy, read_pairs, split_hierarchies, text_key
+from hiersearch.data.hierarchies import Hierarchy, split_hierarchies, text_key
+from hiersearch.data.hyperlex_pairs import read_pairs
 from hiersearch.data.taxonomies import (
     Specimen,
     species_hierarchies,
     specimen_texts,
     split_specimens,
 )
-from hiersearch.data.training_sources import TrainingData, load_data, named_path
+from hiersearch.data.training_data import TrainingData, load_data, named_path
 from hiersearch.errors import UsageError
 from hiersearch.progress import Progress, tell_nobody
 
@@ -171,7 +172,7 @@ def prepare_data(
         exclude=[
             pair for path in settings.exclude for pair in read_pairs(named_path(path, environ))
         ],
-        progress=progress,
+        on_progress=progress,
     )
     train, kept = _parted(data, settings, wanted, rounds)
     if len(kept) > MOST_VALIDATED:
@@ -187,7 +188,7 @@ def prepare_data(
                 f"{data.name} has no photos", hint="Leave --photos out to train on texts alone"
             )
     rows = drawn_rows(rows, len(rows) if wanted is None else wanted, seed=settings.seed)
-    drawn_anew = bool(data.taxonomy or data.specimens)
+    drawn_anew = bool(data.graph or data.specimens)
     per_epoch = math.ceil(len(rows) / (rounds if drawn_anew else 1) / settings.batch_size)
     steps = math.ceil(settings.epochs * per_epoch) if settings.steps is None else settings.steps
     return PreparedData(data, rows, tuple(kept), kept_rows, steps)

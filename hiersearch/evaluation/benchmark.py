@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from hiersearch.config import cache_dir
-from hiersearch.data.releases import fetch_part, find_or_fetch
+from hiersearch.data.fetching import fetch_part, find_or_fetch
 from hiersearch.errors import UsageError
 from hiersearch.progress import Progress, tell_nobody
 
@@ -85,9 +85,9 @@ def evaluate(
     if unknown:
         raise UsageError(f"{benchmark} has no option {unknown[0]}")
     folder = None if data is None else Path(data).expanduser()
-    found = find_or_fetch(benchmark, folder, environ=os.environ, progress=progress)
+    found = find_or_fetch(benchmark, folder, on_progress=progress)
     if "fetch" in known:
-        options.setdefault("fetch", partial(fetch_part, environ=os.environ, progress=progress))
+        options.setdefault("fetch", partial(fetch_part, on_progress=progress))
     if "base" in known:
         options["base"] = None if baseline is None else open_embedder(baseline)
     result: Result = module.evaluate(

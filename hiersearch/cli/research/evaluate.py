@@ -174,13 +174,13 @@ def _run(
     Raises:
         HiersearchError: The one benchmark that was asked for cannot be run.
     """
-    from hiersearch.data.releases import find_or_fetch
+    from hiersearch.data.fetching import find_or_fetch
     from hiersearch.errors import HiersearchError
     from hiersearch.evaluation.benchmark import evaluate, open_embedder
     from hiersearch.evaluation.report import ModelLabel, Report
 
     if len(names) == 1:  # what is missing is said before a model is loaded
-        find_or_fetch(names[0], data, environ=os.environ, progress=progress)
+        find_or_fetch(names[0], data, environ=os.environ, on_progress=progress)
     measured = open_embedder(model)
     before = None if baseline is None else open_embedder(baseline)
     results: list[Result] = []
@@ -289,7 +289,7 @@ def chains_of(
         PhotosNotFoundError: A photo is not there.
         HiersearchError: The data or the model is not there, or cannot be used.
     """
-    from hiersearch.data.releases import find_or_fetch
+    from hiersearch.data.fetching import find_or_fetch
     from hiersearch.errors import PhotosNotFoundError
     from hiersearch.evaluation.benchmark import open_embedder
     from hiersearch.evaluation.contact_sheet import expanded_candidates, retrieve_chains
@@ -297,7 +297,7 @@ def chains_of(
     for photo in photos:
         if not photo.is_file():
             raise PhotosNotFoundError(f"there is no photo {photo}", hint="Name image files")
-    found = find_or_fetch(_BENCHMARK, data, environ=os.environ, progress=progress)
+    found = find_or_fetch(_BENCHMARK, data, environ=os.environ, on_progress=progress)
     texts = expanded_candidates(found)
     return retrieve_chains(open_embedder(model), photos, texts, progress=progress)
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hiersearch.data.benchmark_files import checksum, is_table, photos_checksum
 from hiersearch.data.class_sets import (
     RELEASES,
     ClassPhotos,
@@ -28,6 +27,7 @@ from hiersearch.data.class_sets import (
     read_class_table,
     unpack,
 )
+from hiersearch.data.data_files import checksum, is_table, photos_checksum
 from hiersearch.errors import MissingDataError
 from hiersearch.evaluation.benchmark import Result
 from hiersearch.evaluation.embedder import DEFAULT_PROMPT, named_prompts, prompt_vectors
@@ -98,7 +98,7 @@ def evaluate(
             None for "single" and "ensemble".
         sets: The data sets that are meant, such as "cifar10"; None for those that are there.
         fetch: Fetches CIFAR where it is meant and not there, such as
-            `hiersearch.data.releases.fetch_part`; None to do without it.
+            `hiersearch.data.fetching.fetch_part`; None to do without it.
 
     Raises:
         MissingDataError: No data set is there, or one of `sets` is not.

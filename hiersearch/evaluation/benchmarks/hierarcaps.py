@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hiersearch.data.benchmark_files import checksum, photos_checksum
+from hiersearch.data.data_files import checksum, photos_checksum
 from hiersearch.data.hierarcaps_files import (
     BENCHMARK,
     SOURCE,
@@ -81,7 +81,7 @@ def evaluate(
         progress: Told of photos as they are encoded.
         entailment_items: The most hierarchies of the pairs file that are looked at.
         fetch: Finds or fetches that file where it does not lie beside the test file, such as
-            `hiersearch.data.releases.fetch_part`; None to do without it.
+            `hiersearch.data.fetching.fetch_part`; None to do without it.
 
     Raises:
         MissingDataError: If the data or all its photos are not there.

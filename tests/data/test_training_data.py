@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from hiersearch.data.hierarchies import Hierarchy, without_pairs
-from hiersearch.data.training_sources import load_data
+from hiersearch.data.training_data import load_data
 from hiersearch.errors import HiersearchError, UsageError
 
 ROWS = "positive,negative\n" + "a => b => c => d,s => t => u => v\n" * 3
@@ -70,7 +70,7 @@ def test_vocabularies(empty, tmp_path):
             *(("food", "fruit", "apple"), ("food", "fruit", "pear"), ("tool", "saw")),
             ("tool", "axe"),
         }
-        assert data.taxonomy is not None
+        assert data.graph is not None
         assert data == load_data(tmp_path / name, environ=empty, seed=0, count=8)
         assert data.id != load_data(tmp_path / name, environ=empty, seed=1, count=8).id
     short = load_data(tmp_path / "shop.txt", environ=empty, seed=0, tiers=2)
@@ -95,7 +95,7 @@ def test_a_folder_of_photos(empty, tmp_path):
 def test_wordnet_and_its_builtin_part(empty, tmp_path):
     data = load_data("wordnet", environ=empty, seed=0, count=50)
     assert "not on this machine" in data.notes[0]
-    builtin = load_data("built-in", environ=empty, seed=0, count=50)
+    builtin = load_data("builtin", environ=empty, seed=0, count=50)
     assert builtin.hierarchies == data.hierarchies
     assert builtin.notes == ()
     line = "{:08d} 05 n 01 {} 0 001 @ {:08d} n 0000 | x  \n"
@@ -109,12 +109,12 @@ def test_wordnet_and_its_builtin_part(empty, tmp_path):
 
 
 def test_what_is_not_there(empty, tmp_path):
-    with pytest.raises(UsageError, match="no file of training data") as caught:
+    with pytest.raises(UsageError, match="there is no training data at") as caught:
         load_data("hierarcap", environ=empty, seed=0)
-    assert "hierarcaps, wordnet, built-in" in caught.value.hint
-    with pytest.raises(UsageError, match=f"nor is it in {tmp_path}"):
+    assert "hierarcaps, wordnet, builtin" in caught.value.hint
+    with pytest.raises(UsageError, match=f"nor is there one in {tmp_path}"):
         load_data("a.csv", environ=empty | {"HIERSEARCH_DATA": str(tmp_path)}, seed=0)
-    with pytest.raises(UsageError, match="no file of training data"):
+    with pytest.raises(UsageError, match="there is no training data at"):
         load_data(tmp_path, environ=empty, seed=0)
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"concept,parent\na,b\n"))
     with pytest.raises(UsageError, match="must not be compressed"):
