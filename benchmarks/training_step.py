@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    data = load_data(options.hierarchies, environ={}, seed=0)
+    data = load_data(options.hierarchies, seed=0, environ={})
     rows = drawn_rows(hierarchy_rows(data.hierarchies), (options.steps + 1) * BATCH, seed=0)
     begun = time.perf_counter()
     teacher = Teacher(Embedder(HierarchicalEncoder("mini"), cache=None), rows_texts(rows))

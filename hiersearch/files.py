@@ -36,6 +36,7 @@ __all__ = [
     "read_columns",
     "read_rows",
     "read_table",
+    "refuse_any",
     "refuse_many",
     "require_columns",
     "unreadable",
@@ -315,7 +316,8 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
             problems.append(Problem(line, "not UTF-8"))
         elif any(cell.strip() for cell in cells):
             rows.append(dict(zip(names, map(str.strip, cells), strict=True)))
-    refuse_many(path, problems, len(rows), 0.0)
+    refuse_any(path, problems)
+    refuse_many(path, (), len(rows), 0.0)
     return rows
 
 
@@ -335,6 +337,15 @@ def require_columns(path: Path, present: Sequence[str], columns: Sequence[str]) 
         raise UsageError(
             f"{path} has no column {', '.join(missing)}; it has {', '.join(present)}",
             hint=f"Give a CSV file with the columns {', '.join(columns)}",
+        )
+
+
+def refuse_any(path: Path, problems: Sequence[Problem]) -> None:
+    """Refuse a file in which a row is malformed; names the first one."""
+    if problems:
+        first = min(problems, key=lambda problem: problem.line)
+        raise UsageError(
+            f"line {first.line} of {path}: {first.reason}", hint="Correct or remove this row"
         )
 
 

@@ -252,7 +252,7 @@ def read_class_table(path: Path) -> ClassPhotos:
     classes = sorted({name for _, name in rows})
     if len(classes) < LEAST_CLASSES:
         raise UsageError(
-            f"the photos of {path} have fewer than two classes",
+            f"the photos of {path} have no two classes to tell apart",
             hint="Give a CSV file with a photo and its class in each row",
         )
     shown = photos_there(path, rows)

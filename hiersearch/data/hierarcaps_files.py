@@ -21,6 +21,7 @@ from hiersearch.files import (
     Table,
     read_rows,
     read_table,
+    refuse_any,
     refuse_many,
     require_columns,
 )
@@ -163,10 +164,12 @@ def read_pairs(path: Path) -> Pairs:
     """Read the hierarchies that have negatives, for evaluation; other rows are only counted.
 
     Raises:
-        UsageError: The file cannot be read, or lacks `positive` or `negative`.
+        UsageError: The file cannot be read, lacks `positive` or `negative`, or has a row that is not
+            readable as CSV.
     """
     table = read_table(path)
     require_columns(path, table.columns, ("positive", NEGATIVE))
+    refuse_any(path, table.problems)
     hierarchies, problems = _hierarchies(table, None)
     pairs = tuple((h.positive, h.negative) for h in hierarchies if h.negative)
     return Pairs(pairs, len(hierarchies) + len(problems) - len(pairs))

@@ -23,6 +23,7 @@ from hiersearch.files import (
     Problem,
     Table,
     read_table,
+    refuse_any,
     refuse_many,
     require_columns,
 )
@@ -208,7 +209,7 @@ def read_taxonomy(path: Path, ranks: Sequence[str] = RANKS) -> Taxonomy:
     table = read_table(path)
     require_columns(path, table.columns, ("file",))
     present = _present_ranks(table, ranks)
-    refuse_many(path, table.problems, len(table.rows), 0.0)
+    refuse_any(path, table.problems)
     named: list[tuple[str, tuple[str, ...]]] = []
     for _, row in table.by_column():
         try:
