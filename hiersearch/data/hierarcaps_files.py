@@ -164,8 +164,8 @@ def read_pairs(path: Path) -> Pairs:
     """Read the hierarchies that have negatives, for evaluation; other rows are only counted.
 
     Raises:
-        UsageError: The file cannot be read, lacks `positive` or `negative`, or has a row that is not
-            readable as CSV.
+        UsageError: The file cannot be read, lacks `positive` or `negative`, or has a row
+            that is not readable as CSV.
     """
     table = read_table(path)
     require_columns(path, table.columns, ("positive", NEGATIVE))

@@ -202,7 +202,7 @@ def _locate(source: str | Path, environ: Mapping[str, str]) -> Path:
         own = own_folder(environ=environ)
         where = f", nor is there one in {own}" if own is not None else ""
         raise UsageError(
-            f"there is no training data at {path}{where}",
+            f"there is no file of training data at {path}{where}",
             hint=f"Give a file, or one of {', '.join(NAMES)}",
         )
     return path
