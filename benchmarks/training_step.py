@@ -29,7 +29,7 @@ from hiersearch.alignment.losses.radial_embedding import AngleCost
 from hiersearch.alignment.losses.triples import triple_terms
 from hiersearch.alignment.rows import drawn_rows, hierarchy_rows, rows_texts
 from hiersearch.alignment.training import Teacher
-from hiersearch.data.training_sources import load_data
+from hiersearch.data.training_data import load_data
 from hiersearch.encoder import HierarchicalEncoder
 from hiersearch.evaluation.embedder import Embedder
 

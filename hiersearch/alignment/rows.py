@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from hiersearch.alignment.settings import TrainingSettings
-from hiersearch.data.hierarchies import Hierarchy, read_pairs, split_hierarchies, text_key
+from hiersearch.data.hierarchies import Hierarchy, split_hierarchies, text_key
+from hiersearch.data.hyperlex_pairs import read_pairs
 from hiersearch.data.taxonomies import (
     Specimen,
     species_hierarchies,
     specimen_texts,
     split_specimens,
 )
-from hiersearch.data.training_sources import TrainingData, load_data, named_path
+from hiersearch.data.training_data import TrainingData, load_data, named_path
 from hiersearch.errors import UsageError
 from hiersearch.progress import Progress, tell_nobody
 
@@ -113,7 +114,7 @@ def prepare_data(
                 f"{data.name} has no photos", hint="Leave out --photos to train on texts only"
             )
     rows = drawn_rows(rows, len(rows) if wanted is None else wanted, seed=settings.seed)
-    drawn_anew = bool(data.taxonomy or data.specimens)
+    drawn_anew = bool(data.graph or data.specimens)
     per_epoch = math.ceil(len(rows) / (rounds if drawn_anew else 1) / settings.batch_size)
     steps = math.ceil(settings.epochs * per_epoch) if settings.steps is None else settings.steps
     return PreparedData(data, rows, tuple(kept), kept_rows, steps)

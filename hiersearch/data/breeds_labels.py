@@ -1,11 +1,9 @@
-"""The labels of BREEDS' subsets.
+"""The labels of BREEDS' subsets, and the ImageNet photos that carry them.
 
-A subset has coarse labels and under each as many fine ones, which are ImageNet classes. Which, is
-said by `living17-true.json` and its like, as Novack et al. (CHILS) drew them, whose subsets the
-paper takes; or by `breeds_subsets.json`, lists of WordNet ids. The two draws differ.
+A subset has coarse labels, and under each equally many fine ones, which are ImageNet classes. Files
+like `living17-true.json` list the classes that Novack et al. (CHILS), whose subsets the paper uses,
+drew; `breeds_subsets.json` holds lists of WordNet ids. The two draws differ.
 `dataset_class_info.json` of BREEDS names the classes.
-
-ImageNet photos that carry the labels of BREEDS.
 """
 
 from __future__ import annotations
@@ -18,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hiersearch.data.benchmark_files import find_file
 from hiersearch.data.class_sets import photos_in
+from hiersearch.data.data_files import find_file
 from hiersearch.errors import UsageError
 
 __all__ = [
@@ -41,9 +39,10 @@ SUBSETS = ("living17", "nonliving26", "entity13", "entity30")
 CLASSES = "dataset_class_info.json"
 HIERARCHY = ("class_hierarchy.txt", "node_names.txt")
 LABELS_PART = "breeds labels"
-"""What `hiersearch.data.releases` calls these files, which may come from elsewhere."""
+"""What `hiersearch.data.fetching` calls these files, which are downloaded by themselves."""
 
 DRAWN = "breeds_subsets.json"
+WORDNET_ID = re.compile(r"n\d{8}")
 SOURCE = (
     "https://github.com/MadryLab/BREEDS-Benchmarks (imagenet_class_hierarchy/modified) and "
     "https://github.com/acmi-lab/CHILS (label_sets)"
@@ -55,9 +54,9 @@ class Classes:
     """ImageNet's classes.
 
     Attributes:
-        names: WordNet ids, and each one's names, the usual one first.
-        parents: Of nodes of the hierarchy, where its file is there.
-        nodes: Names of the hierarchy's nodes, likewise.
+        names: The names of each class by its WordNet id, the usual one first.
+        parents: The parents of each node of the hierarchy; empty if its file is missing.
+        nodes: The name of each node of the hierarchy, likewise.
     """
 
     names: Mapping[str, tuple[str, ...]]
@@ -65,7 +64,7 @@ class Classes:
     nodes: Mapping[str, str]
 
     def under(self, wordnet_id: str, coarse: str) -> bool:
-        """Whether a node of the hierarchy that is called `coarse` is above the class."""
+        """Whether the class, or a node above it in the hierarchy, is called `coarse`."""
         seen: set[str] = set()
         above = [wordnet_id]
         while above:
@@ -86,7 +85,7 @@ class Subset:
         name: Such as "living17".
         labels: Coarse and fine labels, each text once.
         truth: For each class, by its WordNet id, the positions of its coarse and its fine label.
-        file: What said so.
+        file: The file that it was read from.
     """
 
     name: str
@@ -96,14 +95,14 @@ class Subset:
 
 
 def read_classes(folder: Path) -> tuple[Classes, tuple[Path, ...]]:
-    """Read the names of ImageNet's classes, and BREEDS' hierarchy where it is there.
+    """Read the names of ImageNet's classes, and BREEDS' hierarchy if it is there.
 
     Returns:
         The classes, and the files that were read.
 
     Raises:
         MissingDataError: The names are not there.
-        UsageError: A file is not what it should be.
+        UsageError: A file is malformed.
     """
     path = find_file(folder, (CLASSES,), benchmark="breeds", source=SOURCE)
     try:
@@ -127,18 +126,18 @@ def read_classes(folder: Path) -> tuple[Classes, tuple[Path, ...]]:
 
 
 def read_subset(folder: Path, name: str, classes: Classes) -> Subset | None:
-    """Read a subset, as CHILS drew it where its file is there, else as BREEDS' does.
+    """Read a subset as CHILS drew it if its file is there, else as BREEDS did.
 
     Args:
         folder: Where the files lie.
         name: One of `SUBSETS`.
-        classes: As `read_classes` gives them.
+        classes: As `read_classes` returns them.
 
     Returns:
-        None where neither file is there, or has this subset.
+        None if neither file is there, or has this subset.
 
     Raises:
-        UsageError: A file is not what it should be, or names a class that there is not.
+        UsageError: A file is malformed, or names an unknown class.
     """
     path = folder / drawn_file(name)
     if path.is_file():
@@ -155,13 +154,55 @@ def read_subset(folder: Path, name: str, classes: Classes) -> Subset | None:
         raise _wrong(path, "for each subset a list of name, source and target") from error
     unknown = [each for ids in drawn.values() for each in ids if each not in classes.names]
     if unknown:
-        raise _wrong(path, f"only classes that {CLASSES} names, and so not {unknown[0]}")
+        raise _wrong(path, f"only classes that {CLASSES} names; {unknown[0]} is not one")
     return _subset(name, drawn, classes, path)
 
 
 def drawn_file(name: str) -> str:
-    """What the file is called in which Novack et al. drew a subset."""
+    """The name of the file that holds a subset as Novack et al. drew it."""
     return f"{name}-true.json"
+
+
+def class_photos(
+    folders: Iterable[Path], classes: Classes
+) -> tuple[Path | None, dict[str, list[Path]], tuple[str, ...]]:
+    """Find photos by class, in a folder for each, called by WordNet id or by name.
+
+    Args:
+        folders: Where the classes' folders may lie; the first that holds any is used.
+        classes: As `read_classes` returns them.
+
+    Returns:
+        The folder that was used, or None; the photos of each class by its WordNet id; and the names
+        of folders that could be several classes, which are left out.
+
+    Raises:
+        UsageError: A folder cannot be read.
+    """
+    ids: dict[str, set[str]] = defaultdict(set)
+    usual: dict[str, set[str]] = defaultdict(set)
+    for each, names in classes.names.items():
+        usual[_key(names[0])].add(each)
+        for name in (*names, ", ".join(names)):
+            ids[_key(name)].add(each)
+    for folder in folders:
+        found: dict[str, list[Path]] = {}
+        shared: list[str] = []
+        for below in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if not below.is_dir():
+                continue
+            key = _key(below.name)
+            options = usual[key] if len(usual[key]) == 1 else ids[key]
+            if WORDNET_ID.fullmatch(below.name) and below.name in classes.names:
+                options = {below.name}
+            photos = photos_in(below) if options else []
+            if photos and len(options) > 1:
+                shared.append(below.name)
+            elif photos:
+                found.setdefault(next(iter(options)), []).extend(photos)
+        if found:
+            return folder, found, tuple(shared)
+    return None, {}, ()
 
 
 def _drawn_by_chils(path: Path, classes: Classes) -> dict[str, list[str]]:
@@ -181,7 +222,7 @@ def _drawn_by_chils(path: Path, classes: Classes) -> dict[str, list[str]]:
                 options = [each for each in options if classes.under(each, coarse)]
             if not options or len(options) > times:
                 raise _wrong(
-                    path, f"classes that {CLASSES} tells apart; {name!r} is {len(options)} of them"
+                    path, f"classes that {CLASSES} tells apart; {name!r} matches {len(options)}"
                 )
             drawn[coarse] += options
     return drawn
@@ -226,51 +267,6 @@ def _lines(path: Path) -> list[str]:
 
 def _wrong(path: Path, expected: str) -> UsageError:
     return UsageError(f"{path} does not hold {expected}", hint=f"Get it again from {SOURCE}")
-
-
-WORDNET_ID = re.compile(r"n\d{8}")
-
-
-def class_photos(
-    folders: Iterable[Path], classes: Classes
-) -> tuple[Path | None, dict[str, list[Path]], tuple[str, ...]]:
-    """Photos by class, from a folder for each, called by WordNet id or by name.
-
-    Args:
-        folders: Where the classes' folders may lie; the first that holds any is taken.
-        classes: As `read_classes` gives them.
-
-    Returns:
-        The folder that was taken, or None; the photos of each class, by its WordNet id; and the
-        names of the folders that several classes share, which are left out.
-
-    Raises:
-        UsageError: A folder cannot be read.
-    """
-    ids: dict[str, set[str]] = defaultdict(set)
-    usual: dict[str, set[str]] = defaultdict(set)
-    for each, names in classes.names.items():
-        usual[_key(names[0])].add(each)
-        for name in (*names, ", ".join(names)):
-            ids[_key(name)].add(each)
-    for folder in folders:
-        found: dict[str, list[Path]] = {}
-        shared: list[str] = []
-        for below in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if not below.is_dir():
-                continue
-            key = _key(below.name)
-            options = usual[key] if len(usual[key]) == 1 else ids[key]
-            if WORDNET_ID.fullmatch(below.name) and below.name in classes.names:
-                options = {below.name}
-            photos = photos_in(below) if options else []
-            if photos and len(options) > 1:
-                shared.append(below.name)
-            elif photos:
-                found.setdefault(next(iter(options)), []).extend(photos)
-        if found:
-            return folder, found, tuple(shared)
-    return None, {}, ()
 
 
 def _key(name: str) -> str:

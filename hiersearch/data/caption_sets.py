@@ -1,13 +1,9 @@
-"""Captions and their photos, out of a captions file and a folder of images.
+"""Sets of photos with captions: COCO, Flickr30K, or a CSV file of your own.
 
-COCO's and Flickr30K's are known by the names of their releases; any CSV file with the columns of
-`caption_formats` is a set of its own.
-
-Files of captions.
-
-JSON in COCO's format (`images` with `id` and `file_name`, `annotations` with `image_id` and
-`caption`), or in that of the usual splits of COCO and Flickr30K (`images` with `filename`, `split`
-and `sentences`), of which the test split is read; or CSV with a row for each caption.
+A captions file is JSON in COCO's format (`images` with `id` and `file_name`, `annotations` with
+`image_id` and `caption`), or in that of the usual splits of COCO and Flickr30K (`images` with
+`filename`, `split` and `sentences`), of which the test split is read; or CSV with a row for each
+caption.
 """
 
 from __future__ import annotations
@@ -19,14 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hiersearch.data.benchmark_files import (
-    data_folder,
-    is_table,
-    read_rows,
-    table_name,
-    tables_with,
-)
+from hiersearch.data.data_files import data_folder, is_table, table_name, tables_with
 from hiersearch.errors import MissingDataError, UsageError
+from hiersearch.files import read_rows
 
 __all__ = [
     "COLUMNS",
@@ -64,18 +55,24 @@ PHOTO_FOLDERS = (
 COCO_NUMBER = re.compile(r"(\d{12})\.\w+$")
 """What the names of one COCO photo have in common, with or without `COCO_val2014_` before it."""
 
+COLUMNS = ("file/image", "caption")
+"""The columns of a CSV file."""
+
+SPLIT = "test"
+"""The split that is read where a file has several."""
+
 
 @dataclass(frozen=True)
 class CaptionSet:
-    """Captions, and the photo that each is of.
+    """Photos and their captions.
 
     Attributes:
-        photos: Those that have a caption, in the file's order.
-        captions: In the file's order, photo by photo.
+        photos: Photos that have a caption, in the file's order.
+        captions: Photo by photo, in the file's order.
         photo_of: The position in `photos` of each caption's photo.
         folder: What the photos lie in or below.
-        missing: How many photos the file names that are not there; they and their captions are
-            left out.
+        missing: How many photos the file names that are missing; they and their captions are left
+            out.
     """
 
     photos: tuple[Path, ...]
@@ -86,18 +83,18 @@ class CaptionSet:
 
 
 def caption_files(data: Path | None) -> dict[str, Path]:
-    """The caption files of the sets that are there.
+    """Find the captions file of each set.
 
     Args:
         data: The folder of all benchmarks' data, or of this one's; or a captions file.
 
     Returns:
-        The file of "coco" and of "flickr30k", where they are there; of every CSV file with the
-        right columns under its own name.
+        The files of "coco" and "flickr30k" if they are there, and every CSV file with the right
+        columns under its own name.
 
     Raises:
         MissingDataError: There is none.
-        UsageError: The folder is not there.
+        UsageError: The folder does not exist.
     """
     folder = data_folder(data, "retrieval")
     if folder.is_file() and is_table(folder):
@@ -139,11 +136,11 @@ def read_captions(
     Args:
         path: The captions file.
         photos: The folder of the photos; None for the usual ones beside the file and above it.
-        per_photo: How many captions of a photo are read, the first ones; None for all.
-        need_photos: Leave out photos that are not there; otherwise their names will do.
+        per_photo: Read only the first so many captions of each photo; None for all.
+        need_photos: Leave out photos that are missing; otherwise their names are enough.
 
     Raises:
-        UsageError: The file cannot be read, or is in neither format, or has no captions.
+        UsageError: The file cannot be read, is in none of the formats, or has no captions.
         MissingDataError: None of the photos is there.
     """
     named = {name: texts for name, texts in read_photo_captions(path).items() if texts}
@@ -176,7 +173,7 @@ def read_captions(
 
 
 class _Photos:
-    """Looks photos up by name in a few folders, each listed once and when it is needed."""
+    """Looks photos up by name in a few folders, each listed at most once, when needed."""
 
     def __init__(self, folders: list[Path]) -> None:
         self._folders = [folder for folder in folders if folder.is_dir()]
@@ -211,14 +208,8 @@ def _bases(path: Path) -> list[Path]:
     return [path.parent.parent, path.parent] if path.parent.name == "annotations" else [path.parent]
 
 
-COLUMNS = ("file/image", "caption")
-"""Of a CSV file."""
-
-SPLIT = "test"
-
-
 def read_photo_captions(path: Path) -> dict[str, list[str]]:
-    """The captions by their photo's file name, photos and captions in the file's order.
+    """The captions of each photo by its file name, in the file's order.
 
     Raises:
         UsageError: The file cannot be read, or is in none of these formats.
@@ -231,7 +222,8 @@ def _rows(path: Path) -> dict[str, list[str]]:
     for number, row in enumerate(read_rows(path, COLUMNS), start=1):
         if not row["file"] or not row["caption"]:
             raise UsageError(
-                f"row {number} of {path} lacks a photo or a caption", hint="Mend or remove this row"
+                f"row {number} of {path} lacks a photo or a caption",
+                hint="Correct or remove this row",
             )
         found.setdefault(row["file"], []).append(_text(row["caption"]))
     return found

@@ -1,14 +1,8 @@
-"""Data sets with classes: which are there, and where.
+"""Photos with classes: a folder for each class, a CSV file, or CIFAR-10 and CIFAR-100 as released.
 
-Photos in a folder for each class.
-
-Photos with their classes out of a CSV file.
-
-CIFAR-10 and CIFAR-100 as they are released, in their binary version, as a folder per class.
-
-A record is one byte for the class (CIFAR-100: one for the coarse class and one for the class) and
-3072 for the pixels: 32 rows of 32 red values, then green, then blue. The releases for Python hold
-pickles, which can run any code and are therefore not opened.
+CIFAR is read in its binary version. A record is one byte for the class (CIFAR-100: one for the
+coarse class and one for the class) and 3072 for the pixels: 32 rows of 32 red values, then green,
+then blue. The releases for Python hold pickles, which can run any code and are never opened.
 """
 
 from __future__ import annotations
@@ -21,16 +15,16 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from hiersearch.data.benchmark_files import (
+from hiersearch.data.data_files import (
     data_folder,
     fetch_missing,
     photos_there,
-    read_rows,
     table_name,
     tables_with,
 )
 from hiersearch.data.taxonomies import RANKS
 from hiersearch.errors import MissingDataError, UsageError
+from hiersearch.files import read_rows
 from hiersearch.photos import PHOTO_SUFFIXES
 
 __all__ = [
@@ -49,28 +43,83 @@ __all__ = [
     "unpack",
 ]
 
+COLUMNS = ("file/image", "class/label")
+
+
+SOURCE = "https://www.cs.toronto.edu/~kriz/cifar.html (the binary versions)"
+
+SIDE = 32
+PIXELS = 3 * SIDE * SIDE
+
+
+SPLITS = ("test", "val", "")
+"""Where the folders of classes may lie in a data set; `train` is ignored."""
+
+LEAST_CLASSES = 2
+
 CIFAR_SPELLINGS = {
     "cifar10": ("cifar10", "cifar-10", "CIFAR10", "CIFAR-10"),
     "cifar100": ("cifar100", "cifar-100", "CIFAR100", "CIFAR-100"),
 }
 
 
+@dataclass(frozen=True)
+class ClassPhotos:
+    """Photos and their classes.
+
+    Attributes:
+        folder: The photos lie in or below it.
+        classes: The names of the classes, sorted.
+        photos: Image files; from folders class by class, sorted by name within each.
+        labels: The position of each photo's class in `classes`.
+        missing: How many photos are named but missing; they are left out.
+    """
+
+    folder: Path
+    classes: tuple[str, ...]
+    photos: tuple[Path, ...]
+    labels: tuple[int, ...]
+    missing: int = 0
+
+
+class CifarRelease(NamedTuple):
+    """Where a release keeps its test images.
+
+    Attributes:
+        folders: The names that its folder may have.
+        images: The file of records.
+        names: The file of class names, one a line.
+        label_bytes: How many bytes precede the pixels; the last of them is the class.
+    """
+
+    folders: tuple[str, ...]
+    images: str
+    names: str
+    label_bytes: int
+
+
+RELEASES = {
+    "cifar10": CifarRelease(("cifar-10-batches-bin", ""), "test_batch.bin", "batches.meta.txt", 1),
+    "cifar100": CifarRelease(("cifar-100-binary", ""), "test.bin", "fine_label_names.txt", 2),
+}
+
+
 def class_sets(data: Path | None) -> dict[str, Path]:
-    """The data sets that are there.
+    """Find the data sets.
 
     Args:
         data: The folder of all benchmarks' data, or of this one's; or a folder of classes, or a CSV
             file.
 
     Returns:
-        By name: CIFAR-10 and CIFAR-100 in a folder `cifar10` and `cifar100`, whether as folders of
-        classes or as released; every other folder of such folders in `classify`, and every CSV file
-        with the right columns; where there is none of these, the given folder itself, or the CSV
-        files in it.
+        By name: CIFAR-10 and CIFAR-100 in folders `cifar10` and `cifar100`, as folders of classes
+        or as released; every other folder of such folders in `classify`, and every CSV file with
+        the right columns; if there is none of these, the given folder itself, or the CSV files in
+        it.
 
     Raises:
         MissingDataError: There are none.
-        UsageError: The folder is not there, or cannot be read.
+        UsageError: The folder does not exist, or cannot be read.
     """
     folder = data_folder(data, "classify")
     if folder.is_file():
@@ -104,16 +153,16 @@ def class_sets(data: Path | None) -> dict[str, Path]:
 def chosen_sets(
     data: Path | None, names: Sequence[str], fetch: Callable[[str], Path] | None
 ) -> dict[str, Path]:
-    """The data sets of these names, of which CIFAR's are fetched where they are not there.
+    """Find the data sets of these names; CIFAR's are downloaded if they are missing.
 
     Args:
         data: As for `class_sets`.
         names: As `class_sets` has them, or "cifar10", "cifar100".
-        fetch: As `hiersearch.data.releases.fetch_part`; None to do without it.
+        fetch: Such as `hiersearch.data.fetching.fetch_part`; None to download nothing.
 
     Raises:
-        MissingDataError: CIFAR is not there, and cannot be fetched.
-        UsageError: No data set is called so.
+        MissingDataError: CIFAR is not there, and cannot be downloaded.
+        UsageError: There is no data set of that name.
     """
     try:
         there = class_sets(data)
@@ -137,41 +186,6 @@ def chosen_sets(
     return found
 
 
-def _tables(folder: Path) -> list[Path]:
-    """A taxonomy is left out: its column `class` is a rank."""
-    taxonomies = tables_with(folder, RANKS[-2:])
-    return [path for path in tables_with(folder, COLUMNS) if path not in taxonomies]
-
-
-def _is_set(folder: Path) -> bool:
-    return folder.is_dir() and read_class_folders(folder) is not None
-
-
-SPLITS = ("test", "val", "")
-"""Where the classes may lie below a data set's folder; `train` is passed over."""
-
-LEAST_CLASSES = 2
-
-
-@dataclass(frozen=True)
-class ClassPhotos:
-    """Photos and their classes.
-
-    Attributes:
-        folder: What the photos lie in or below.
-        classes: Their names, sorted.
-        photos: Image files; out of folders class by class, each class's sorted by name.
-        labels: The position in `classes` of each photo's.
-        missing: How many photos are named that are not there; they are left out.
-    """
-
-    folder: Path
-    classes: tuple[str, ...]
-    photos: tuple[Path, ...]
-    labels: tuple[int, ...]
-    missing: int = 0
-
-
 def read_class_folders(folder: Path) -> ClassPhotos | None:
     """The photos of a data set that has a folder for each class.
 
@@ -179,7 +193,7 @@ def read_class_folders(folder: Path) -> ClassPhotos | None:
         folder: Holds the classes' folders, or `test` or `val` that holds them.
 
     Returns:
-        None where there are not two folders that directly hold photos.
+        None if fewer than two folders directly hold photos.
 
     Raises:
         UsageError: A folder cannot be read.
@@ -201,7 +215,7 @@ def read_class_folders(folder: Path) -> ClassPhotos | None:
 
 
 def photos_in(folder: Path) -> list[Path]:
-    """The photos directly in a folder, known by their suffix, sorted; hidden ones passed over.
+    """The photos directly in a folder, by their suffix, sorted; hidden files are ignored.
 
     Raises:
         UsageError: The folder cannot be read.
@@ -216,24 +230,8 @@ def photos_in(folder: Path) -> list[Path]:
 
 
 def class_name(folder: str) -> str:
-    """What a class is called: its folder's name with blanks for underscores."""
+    """The name of a class: its folder's name with spaces for underscores."""
     return " ".join(folder.replace("_", " ").split())
-
-
-def _folders(base: Path) -> list[Path]:
-    return [path for path in _listed(base) if path.is_dir() and not path.name.startswith(".")]
-
-
-def _listed(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError as error:
-        raise UsageError(
-            f"{folder} cannot be read: {error.strerror or error}", hint="Give a readable folder"
-        ) from error
-
-
-COLUMNS = ("file/image", "class/label")
 
 
 def read_class_table(path: Path) -> ClassPhotos:
@@ -243,13 +241,13 @@ def read_class_table(path: Path) -> ClassPhotos:
         path: The file. A photo's path is from its folder, or from `images` or `photos` there.
 
     Raises:
-        UsageError: The file cannot be read, lacks a column, or does not have two classes.
+        UsageError: The file cannot be read, lacks a column, or has fewer than two classes.
         MissingDataError: None of the photos is there.
     """
     rows = [(row["file"], row["class"]) for row in read_rows(path, COLUMNS)]
     if not all(file and name for file, name in rows):
         raise UsageError(
-            f"a row of {path} lacks a photo or a class", hint="Mend or remove this row"
+            f"a row of {path} lacks a photo or a class", hint="Correct or remove this row"
         )
     classes = sorted({name for _, name in rows})
     if len(classes) < LEAST_CLASSES:
@@ -267,36 +265,8 @@ def read_class_table(path: Path) -> ClassPhotos:
     )
 
 
-SOURCE = "https://www.cs.toronto.edu/~kriz/cifar.html (the binary versions)"
-
-SIDE = 32
-PIXELS = 3 * SIDE * SIDE
-
-
-class CifarRelease(NamedTuple):
-    """Where a release keeps its test images.
-
-    Attributes:
-        folders: What its folder may be called.
-        images: The file of records.
-        names: The file of class names, one a line.
-        label_bytes: Bytes before the pixels; the last of them is the class.
-    """
-
-    folders: tuple[str, ...]
-    images: str
-    names: str
-    label_bytes: int
-
-
-RELEASES = {
-    "cifar10": CifarRelease(("cifar-10-batches-bin", ""), "test_batch.bin", "batches.meta.txt", 1),
-    "cifar100": CifarRelease(("cifar-100-binary", ""), "test.bin", "fine_label_names.txt", 2),
-}
-
-
 def find_release(folder: Path, name: str) -> Path | None:
-    """The folder that holds a release's test file and class names, if it lies in `folder`.
+    """The folder that holds a release's test images and class names; None if it is not there.
 
     Args:
         folder: Where to look.
@@ -314,7 +284,7 @@ def unpack(source: Path, name: str, target: Path) -> None:
     """Write a release's test images as PNG files, a folder for each class.
 
     Args:
-        source: As `find_release` gives it.
+        source: As `find_release` returns it.
         name: "cifar10" or "cifar100".
         target: An empty folder.
 
@@ -341,3 +311,26 @@ def unpack(source: Path, name: str, target: Path) -> None:
     for number, (label, planes) in enumerate(zip(labels, pixels, strict=True)):
         image = Image.fromarray(np.ascontiguousarray(planes.transpose(1, 2, 0)))
         image.save(target / names[label] / f"{number:05}.png", compress_level=1)
+
+
+def _tables(folder: Path) -> list[Path]:
+    """CSV files of classes, without taxonomies: their column `class` is a rank."""
+    taxonomies = tables_with(folder, RANKS[-2:])
+    return [path for path in tables_with(folder, COLUMNS) if path not in taxonomies]
+
+
+def _is_set(folder: Path) -> bool:
+    return folder.is_dir() and read_class_folders(folder) is not None
+
+
+def _folders(base: Path) -> list[Path]:
+    return [path for path in _listed(base) if path.is_dir() and not path.name.startswith(".")]
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise UsageError(
+            f"{folder} cannot be read: {error.strerror or error}", hint="Give a readable folder"
+        ) from error

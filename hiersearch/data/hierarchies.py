@@ -1,8 +1,7 @@
-"""A hierarchy of texts, and its parting into what trains and what validates.
+"""Hierarchies of texts, and the graphs of concepts that they are drawn from.
 
-A vocabulary as something to train on: other names for its concepts, and steps left out.
-
-Leaving out what would give away the answers of a test.
+Both can be cleared of what would give away the answers of a test (`without_pairs`); hierarchies are
+split into what trains and what validates.
 """
 
 from __future__ import annotations
@@ -18,34 +17,34 @@ from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from hiersearch.concepts import Vocabulary
 from hiersearch.errors import UsageError
-from hiersearch.files import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from hiersearch.concepts import Vocabulary
 
 __all__ = [
+    "ConceptGraph",
     "Hierarchy",
     "Split",
-    "Taxonomy",
-    "read_pairs",
+    "checked_text",
+    "clean_text",
     "split",
     "split_hierarchies",
     "text_key",
     "without_pairs",
 ]
 
+MAX_TEXT = 2000
+"""The longest text that `checked_text` lets pass, in characters."""
+
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
 class Hierarchy:
-    """Texts from general to specific, and for each a text that it does not hold true of.
+    """Texts from general to specific, and for each a text that contradicts it.
 
     Attributes:
-        positive: At least two texts; each is true of whatever the next is true of.
+        positive: At least two texts; each is true of whatever the next one is true of.
         negative: As many texts, `negative[i]` neither more general nor more specific than
             `positive[i]`; or none.
     """
@@ -67,87 +66,18 @@ class Hierarchy:
         return tuple(zip(self.positive, self.positive[1:], self.negative, strict=False))
 
 
-@dataclass(frozen=True, slots=True)
-class Split(Generic[Item]):
-    """Items to train on and items to validate with, each in the order they came in."""
-
-    train: tuple[Item, ...]
-    validation: tuple[Item, ...]
-
-
-def text_key(text: str) -> str:
-    """What two texts have in common that differ in case, spacing or Unicode's form at most."""
-    if text.isascii():  # much faster, and what most texts are
-        return clean_text(text.lower())
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
-    return clean_text(folded)
-
-
-def split(
-    items: Iterable[Item], *, key: Callable[[Item], str], share: float, seed: int
-) -> Split[Item]:
-    """Part items so that those with one key stay together.
-
-    A key's side hangs on the seed and on which keys there are, not on their order.
-
-    Args:
-        items: What to part.
-        key: What must not stand on both sides.
-        share: The part of the keys that goes to validation, from 0 to below 1; where it is above 0
-            and there are two keys, at least one.
-        seed: Other seeds choose other keys.
-
-    Raises:
-        UsageError: The share is out of its range.
-    """
-    if not 0 <= share < 1:
-        raise UsageError(
-            f"a validation share of {share} leaves nothing to train on",
-            hint="Give a share from 0 to below 1",
-        )
-    keyed = [(key(item), item) for item in items]
-    keys = sorted({k for k, _ in keyed}, key=lambda k: _draw(k, seed))
-    count = min(len(keys) - 1, max(1, round(share * len(keys)))) if share and keys else 0
-    chosen = set(keys[:count])
-    return Split(
-        train=tuple(item for k, item in keyed if k not in chosen),
-        validation=tuple(item for k, item in keyed if k in chosen),
-    )
-
-
-def split_hierarchies(
-    hierarchies: Sequence[Hierarchy], *, share: float = 0.05, seed: int
-) -> Split[Hierarchy]:
-    """Part hierarchies so that equal ones stay together, as do all of one most specific text.
-
-    Args:
-        hierarchies: What to part.
-        share: As for `split`.
-        seed: As for `split`.
-
-    Raises:
-        UsageError: The share is out of its range.
-    """
-    return split(hierarchies, key=lambda h: text_key(h.positive[-1]), share=share, seed=seed)
-
-
-def _draw(key: str, seed: int) -> tuple[bytes, str]:
-    content = f"{seed}\n{key}".encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(content, digest_size=16).digest(), key
-
-
 @dataclass(frozen=True)
-class Taxonomy:
-    """A directed graph without cycles, of concepts that may have several names.
+class ConceptGraph:
+    """A vocabulary to draw hierarchies from: concepts may have several names, and steps may be cut.
 
     Attributes:
-        vocabulary: The concepts and what is above them, whole: what is a kind of what is asked
-            here, also where a step is cut.
+        vocabulary: The concepts and their parents, including the cut steps: whether two concepts
+            are related is decided by it.
         synonyms: Further names of concepts, by id.
         cut: Steps, (child's id, parent's id), that no hierarchy takes.
-        apart: Pairs of text keys that are no tier and negative of each other.
+        apart: Pairs of text keys that never meet as a tier and its negative.
         uses: How often each name of a concept stands for it in real texts, by id and in the order
-            of `names`; a concept that is missing is not used. Empty where nothing is known.
+            of `names`; a missing concept is not used. Empty if nothing is known.
     """
 
     vocabulary: Vocabulary
@@ -157,7 +87,7 @@ class Taxonomy:
     uses: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def names(self, concept: str) -> tuple[str, ...]:
-        """All names of a concept, by its id; the vocabulary's first."""
+        """All names of a concept, given its id; the vocabulary's name first."""
         return (self.vocabulary[concept].name, *self.synonyms.get(concept, ()))
 
     @cached_property
@@ -176,7 +106,7 @@ class Taxonomy:
 
     @cached_property
     def kept_parents(self) -> Mapping[str, tuple[str, ...]]:
-        """The ids of each concept's parents but for the cut steps."""
+        """The ids of each concept's parents, without the cut steps."""
         return {
             concept.id: tuple(p for p in concept.parents if (concept.id, p) not in self.cut)
             for concept in self.vocabulary
@@ -211,71 +141,135 @@ class Taxonomy:
         return found
 
 
-Pair = tuple[str, str]
+@dataclass(frozen=True, slots=True)
+class Split(Generic[Item]):
+    """Items to train on and items to validate with, each in their original order."""
 
-HEADER = "WORD1"
-"""What the first line of HyperLex' files begins with."""
+    train: tuple[Item, ...]
+    validation: tuple[Item, ...]
 
 
-def read_pairs(path: Path) -> tuple[Pair, ...]:
-    """Read pairs of words: the first two of each line, as in HyperLex' files.
+def text_key(text: str) -> str:
+    """A key that texts share which differ only in case, spacing or Unicode form."""
+    if text.isascii():  # much faster, and what most texts are
+        return clean_text(text.lower())
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+    return clean_text(folded)
 
-    Args:
-        path: Words are parted by spaces, tabs or commas; what follows the second is passed over,
-            and so are empty lines and HyperLex' header.
+
+def clean_text(text: str) -> str:
+    """The text with single spaces, and none at its ends."""
+    return " ".join(text.split())
+
+
+def checked_text(text: str) -> str:
+    """A text with single spaces.
 
     Raises:
-        UsageError: The file cannot be read, or a line has but one word; names the line.
+        ValueError: It is empty, too long, not UTF-8, or holds control characters; says which.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the pairs in {path} cannot be read: {error}") from error
-    pairs: list[Pair] = []
-    for number, line in enumerate(lines, start=1):
-        words = line.replace(",", " ").split()
-        if not words or words[0] == HEADER:
-            continue
-        if len(words) < 2:
-            raise UsageError(
-                f"{path}, line {number}: {line.strip()!r} is no pair",
-                hint="Give two words in each line",
-            )
-        pairs.append((words[0], words[1]))
-    return tuple(pairs)
+    text = clean_text(text)
+    if not text:
+        raise ValueError("an empty text")
+    if len(text) > MAX_TEXT:
+        raise ValueError(f"a text of {len(text)} characters")
+    if text.isprintable():  # much faster, and what most texts are
+        return text
+    kinds = set(map(unicodedata.category, text))
+    if "Cs" in kinds:  # a lone surrogate stands for a byte that is not UTF-8
+        raise ValueError("not UTF-8")
+    if "Cc" in kinds:
+        raise ValueError("a control character")
+    return text
 
 
-@overload
-def without_pairs(source: Vocabulary | Taxonomy, pairs: Iterable[Pair]) -> Taxonomy: ...
-@overload
-def without_pairs(source: Sequence[Hierarchy], pairs: Iterable[Pair]) -> tuple[Hierarchy, ...]: ...
-def without_pairs(
-    source: Vocabulary | Taxonomy | Sequence[Hierarchy], pairs: Iterable[Pair]
-) -> Taxonomy | tuple[Hierarchy, ...]:
-    """Take out of training every given pair of texts, in either direction, and what implies it.
+def split(
+    items: Iterable[Item], *, key: Callable[[Item], str], share: float, seed: int
+) -> Split[Item]:
+    """Split items so that those with the same key stay together.
 
-    The steps from a text (or a concept) to the one directly above it make a graph; those of
-    hierarchies, the one graph of all of them. A pair (a, b) is implied where the graph leads from a
-    up to b or from b up to a. For each pair, every step is cut that leads from a to b itself or to
-    anything below b, and likewise from b towards a. So it is the more specific of the two that
-    loses steps, and afterwards no chain of steps, however long and out of however many hierarchies,
-    leads from one to the other. Nor do the two meet as a tier and the negative of that tier. All
-    else stays. Texts are compared without regard to case and spacing; a concept stands for all of
-    its names.
-
-    A taxonomy keeps its vocabulary whole, so that what is cut still counts when negatives are
-    checked: a food whose step to *food* is cut is no negative of *food*.
-
-    Hierarchies are cut in two where a step is cut, and lose a tier that makes a pair with its own
-    negative; parts of fewer than two tiers fall away.
+    Which side a key falls on depends on the seed and the set of keys, not on their order.
 
     Args:
-        source: A vocabulary, a taxonomy, or hierarchies.
-        pairs: Pairs of texts; the order within a pair does not matter. A pair of equal texts, or
-            with a text that is nowhere in the source, has no effect.
+        items: What to split.
+        key: The key of an item; no key is on both sides.
+        share: The share of keys that goes to validation, from 0 to below 1; at least one key if it
+            is above 0 and there are two keys.
+        seed: Random seed.
+
+    Raises:
+        UsageError: The share is out of range.
+    """
+    if not 0 <= share < 1:
+        raise UsageError(
+            f"a validation share of {share} leaves nothing to train on",
+            hint="Give a share from 0 to below 1",
+        )
+    keyed = [(key(item), item) for item in items]
+    keys = sorted({k for k, _ in keyed}, key=lambda k: _draw(k, seed))
+    count = min(len(keys) - 1, max(1, round(share * len(keys)))) if share and keys else 0
+    chosen = set(keys[:count])
+    return Split(
+        train=tuple(item for k, item in keyed if k not in chosen),
+        validation=tuple(item for k, item in keyed if k in chosen),
+    )
+
+
+def split_hierarchies(
+    hierarchies: Sequence[Hierarchy], *, share: float = 0.05, seed: int
+) -> Split[Hierarchy]:
+    """Split hierarchies so that all with the same most specific text stay together.
+
+    Args:
+        hierarchies: What to split.
+        share: As for `split`.
+        seed: As for `split`.
+
+    Raises:
+        UsageError: The share is out of range.
+    """
+    return split(hierarchies, key=lambda h: text_key(h.positive[-1]), share=share, seed=seed)
+
+
+def _draw(key: str, seed: int) -> tuple[bytes, str]:
+    content = f"{seed}\n{key}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(content, digest_size=16).digest(), key
+
+
+@overload
+def without_pairs(
+    source: Vocabulary | ConceptGraph, pairs: Iterable[tuple[str, str]]
+) -> ConceptGraph: ...
+@overload
+def without_pairs(
+    source: Sequence[Hierarchy], pairs: Iterable[tuple[str, str]]
+) -> tuple[Hierarchy, ...]: ...
+def without_pairs(
+    source: Vocabulary | ConceptGraph | Sequence[Hierarchy], pairs: Iterable[tuple[str, str]]
+) -> ConceptGraph | tuple[Hierarchy, ...]:
+    """Remove from training every given pair of texts, in either direction, and what implies it.
+
+    The steps from a text (or a concept) to the one directly above it make a graph; hierarchies make
+    one graph together. A pair (a, b) is implied if the graph leads from a up to b or from b up to
+    a. For each pair, every step is cut that leads from a to b itself or to anything below b, and
+    likewise from b towards a. So the more specific of the two loses steps, and afterwards no chain
+    of steps, however long and across however many hierarchies, leads from one to the other. Nor do
+    the two meet as a tier and its negative. Everything else stays. Texts are compared without
+    regard to case and spacing; a concept stands for all of its names.
+
+    A concept graph keeps its vocabulary whole, so that cut steps still count when negatives are
+    checked: a food whose step to *food* is cut is still no negative of *food*.
+
+    Hierarchies are cut in two at a cut step, and lose a tier that makes a pair with its own
+    negative; parts of fewer than two tiers are dropped.
+
+    Args:
+        source: A vocabulary, a concept graph, or hierarchies.
+        pairs: Pairs of texts, in either order. A pair of equal texts, or with a text that the
+            source does not have, has no effect.
 
     Returns:
-        A taxonomy for a vocabulary or taxonomy, hierarchies for hierarchies.
+        A concept graph for a vocabulary or concept graph, hierarchies for hierarchies.
     """
     keys = {
         frozenset((text_key(one), text_key(other)))
@@ -283,20 +277,24 @@ def without_pairs(
         if text_key(one) != text_key(other)
     }
     if isinstance(source, Vocabulary):
-        source = Taxonomy(source)
+        source = ConceptGraph(source)
     if not keys:
-        return source if isinstance(source, Taxonomy) else tuple(source)
-    return _taxonomy(source, keys) if isinstance(source, Taxonomy) else _parts(source, keys)
+        return source if isinstance(source, ConceptGraph) else tuple(source)
+    return (
+        _cut_graph(source, keys)
+        if isinstance(source, ConceptGraph)
+        else _cut_hierarchies(source, keys)
+    )
 
 
-def _taxonomy(taxonomy: Taxonomy, pairs: set[frozenset[str]]) -> Taxonomy:
-    vocabulary = taxonomy.vocabulary
+def _cut_graph(graph: ConceptGraph, pairs: set[frozenset[str]]) -> ConceptGraph:
+    vocabulary = graph.vocabulary
 
     @functools.cache
     def up(concept: str) -> frozenset[str]:
         return vocabulary.ancestors(concept) | {concept}
 
-    by_key = taxonomy.concepts_by_key
+    by_key = graph.concepts_by_key
     cut = {
         (low, parent)
         for pair in pairs
@@ -305,12 +303,12 @@ def _taxonomy(taxonomy: Taxonomy, pairs: set[frozenset[str]]) -> Taxonomy:
         for parent in vocabulary[low].parents
         if not up(parent).isdisjoint(by_key.get(other, ()))
     }
-    return dataclasses.replace(
-        taxonomy, cut=taxonomy.cut | cut, apart=taxonomy.apart | frozenset(pairs)
-    )
+    return dataclasses.replace(graph, cut=graph.cut | cut, apart=graph.apart | frozenset(pairs))
 
 
-def _parts(hierarchies: Sequence[Hierarchy], pairs: set[frozenset[str]]) -> tuple[Hierarchy, ...]:
+def _cut_hierarchies(
+    hierarchies: Sequence[Hierarchy], pairs: set[frozenset[str]]
+) -> tuple[Hierarchy, ...]:
     above: dict[str, set[str]] = {}
     for hierarchy in hierarchies:
         # Tiers that are taken out later join their neighbours, so every distance is a step.
@@ -332,7 +330,7 @@ def _parts(hierarchies: Sequence[Hierarchy], pairs: set[frozenset[str]]) -> tupl
 
 
 def _up(start: str, above: Mapping[str, Iterable[str]]) -> frozenset[str]:
-    """A text and everything above it. The graph may have circles: captions are no dictionary."""
+    """A text and everything above it. The graph may have cycles: captions are not a dictionary."""
     found = {start}
     waiting = [start]
     while waiting:

@@ -1,4 +1,4 @@
-"""HyperLex' files: pairs of words, rated by people."""
+"""HyperLex' files: pairs of words rated by people, and other files of word pairs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hiersearch.data.benchmark_files import find_file, read_rows
+from hiersearch.data.data_files import find_file
 from hiersearch.errors import UsageError
+from hiersearch.files import read_rows
 
-__all__ = ["COLUMNS", "SOURCE", "WordPair", "hyperlex_files", "read_hyperlex"]
+__all__ = [
+    "COLUMNS",
+    "SOURCE",
+    "WHOLE",
+    "WordPair",
+    "hyperlex_files",
+    "read_hyperlex",
+    "read_pairs",
+]
 
 SOURCE = "the HyperLex release, https://github.com/cambridgeltl/hyperlex"
 WHOLE = "hyperlex-all.txt"
@@ -22,7 +31,7 @@ COLUMNS = ("WORD1", "WORD2", "POS", "TYPE", "AVG_SCORE")
 
 @dataclass(frozen=True, slots=True)
 class WordPair:
-    """Two words, and how far people hold the first to be a kind of the second.
+    """Two words, and to what degree people say that the first is a kind of the second.
 
     Attributes:
         word: WORD1 of the release, the child.
@@ -46,11 +55,12 @@ def hyperlex_files(folder: Path) -> tuple[Path, ...]:
         folder: Where to look; or the one file itself.
 
     Returns:
-        The one with all pairs; else those of the random split, of which there may be one to three;
-        else those of the lexical split; else the one file or CSV file with the right columns.
+        The file of all pairs; else the one to three files of the random split; else those of the
+        lexical split; else the only CSV file with the right columns.
 
     Raises:
-        MissingDataError: There is none of them.
+        MissingDataError: There is none of these.
+        UsageError: Several CSV files have the right columns.
     """
     if folder.is_file():
         return (folder,)
@@ -71,19 +81,14 @@ def hyperlex_files(folder: Path) -> tuple[Path, ...]:
 
 
 def read_hyperlex(path: Path) -> tuple[WordPair, ...]:
-    """Read a file of the release (columns parted by spaces), or a CSV file with its columns.
+    """Read a file of the release (columns separated by spaces), or a CSV file with its columns.
 
     Raises:
-        UsageError: It cannot be read, lacks a column, or holds a row that is no rated pair.
+        UsageError: It cannot be read, lacks a column, or a row is not a rated pair.
     """
     if path.name.lower().endswith((".csv", ".csv.gz")):
         return tuple(_pair(path, row, line) for line, row in enumerate(read_rows(path, COLUMNS), 2))
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{path} cannot be read: {error}", hint="Give a file of the HyperLex release"
-        ) from error
+    lines = _lines(path)
     header = lines[0].split() if lines else []
     lacking = [name for name in COLUMNS if name not in header]
     if lacking:
@@ -101,6 +106,40 @@ def read_hyperlex(path: Path) -> tuple[WordPair, ...]:
     return tuple(pairs)
 
 
+def read_pairs(path: Path) -> tuple[tuple[str, str], ...]:
+    """Read pairs of words without ratings: the first two of each line.
+
+    Args:
+        path: Words are separated by spaces, tabs or commas; what follows the second is ignored, and
+            so are empty lines and HyperLex' header.
+
+    Raises:
+        UsageError: The file cannot be read, or a line has only one word; names the line.
+    """
+    pairs: list[tuple[str, str]] = []
+    for number, line in enumerate(_lines(path), start=1):
+        words = line.replace(",", " ").split()
+        if not words or words[0] == COLUMNS[0]:
+            continue
+        if len(words) < 2:
+            raise UsageError(
+                f"{path}, line {number}: {line.strip()!r} is not a pair",
+                hint="Give two words in each line",
+            )
+        pairs.append((words[0], words[1]))
+    return tuple(pairs)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"the pairs in {path} cannot be read: {error}",
+            hint="Give a text file in UTF-8, such as one of the HyperLex release",
+        ) from error
+
+
 def _pair(path: Path, row: Mapping[str, str], line: int) -> WordPair:
     word, broader, part, relation = (row.get(name, "").strip() for name in COLUMNS[:4])
     try:
@@ -109,7 +148,7 @@ def _pair(path: Path, row: Mapping[str, str], line: int) -> WordPair:
         rating = math.nan
     if not (word and broader and math.isfinite(rating)):
         raise UsageError(
-            f"{path}, line {line}: not two words with {', '.join(COLUMNS[2:])}",
+            f"{path}, line {line}: not two words and {', '.join(COLUMNS[2:])}",
             hint=f"Get the file again from {SOURCE}",
         )
     return WordPair(word, broader, part.upper(), relation, rating)

@@ -1,42 +1,37 @@
-"""Photos of living things with their place at every rank, and the tree that the ranks make.
+"""Living things, or other things, with a name at every rank: from kingdom to species.
 
-Photos, or kinds of things, with their place at every rank: for RCME.
-
-CSV with a column for each rank and perhaps one `file`, a photo's path from the CSV's folder, and
-one `common_name`. Ranks are those of biology from kingdom to species, as many as the file has, or
-any others that are named. A species given by its epithet alone gets its genus before it.
-
-The ranks of living things, and how a name at a rank is put into words.
+CSV with a column for each rank and perhaps one `file`, a photo's path, and one `common_name`. Ranks
+are those of biology, as many as the file has, or any others that are named. A species given by its
+epithet alone gets its genus before it. Training reads specimens, evaluation a taxonomy of photos.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from hiersearch.data.benchmark_files import find_file, photos_there, read_rows
-from hiersearch.data.hierarchies import Hierarchy, Split, split, text_key
+from hiersearch.data.data_files import PHOTO_FOLDERS, find_file, find_photo, photos_there
+from hiersearch.data.hierarchies import Hierarchy, Split, checked_text, clean_text, split, text_key
 from hiersearch.errors import UsageError
 from hiersearch.files import (
     MAX_BAD_SHARE,
     Problem,
     Table,
-    checked_text,
-    clean_text,
     read_table,
+    refuse_any,
     refuse_many,
+    require_columns,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from hiersearch.types import Integers
-
 
 __all__ = [
     "RANKS",
@@ -60,47 +55,50 @@ __all__ = [
 RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
 
 Texts: TypeAlias = Literal["path", "name"]
-"""How a rank is put into words: "path", all names from the first rank on; "name", its own alone."""
-
-
-def with_genus(species: str, genus: str) -> str:
-    """The name of a species; one given by its epithet alone gets its genus, if any, before it."""
-    return f"{genus} {species}" if genus and species and " " not in species else species
-
-
-def rank_texts(names: Sequence[str], ranks: Sequence[str], how: Texts = "path") -> tuple[str, ...]:
-    """A text for each rank.
-
-    Args:
-        names: At each rank, general to specific; without surrounding blanks.
-        ranks: What the names are names of, as many.
-        how: "path" for "Animalia Chordata Aves", "name" for "Aves". The genus stands once in a
-            path, though it is part of the species' name.
-    """
-    if how == "name":
-        return tuple(names)
-    found: list[str] = []
-    for at, name in enumerate(names):
-        genus = f"{names[at - 1]} " if at and ranks[at] == "species" else ""
-        own = name.removeprefix(genus)
-        found.append(f"{found[-1]} {own}" if found else own)
-    return tuple(found)
-
+"""How a rank is worded: "path", all names from the first rank on; "name", its own name alone."""
 
 FILE = "taxonomy.csv"
 SOURCE = "your photos: a CSV file with the columns file and " + ", ".join(RANKS)
 
+TRIES = 8
+"""How often a kind is drawn at random before all candidates are listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Specimen:
+    """One thing and its name at every rank.
+
+    Attributes:
+        names: General to specific.
+        ranks: The rank of each name.
+        photo: Its photo; None if it has none.
+        common_name: What people call it; empty if unknown.
+    """
+
+    names: tuple[str, ...]
+    ranks: tuple[str, ...]
+    photo: Path | None = None
+    common_name: str = ""
+
+
+@dataclass(frozen=True)
+class SpecimenFile:
+    """The specimens of a file, in its order, and the rows that were left out."""
+
+    specimens: tuple[Specimen, ...]
+    problems: tuple[Problem, ...]
+
 
 @dataclass(frozen=True)
 class Taxonomy:
-    """Photos, and what they are of.
+    """Photos and the kinds of things that they show.
 
     Attributes:
         ranks: From general to specific, at least two.
         kinds: The distinct things, each with its name at every rank, sorted.
         photos: Image files.
         labels: The position in `kinds` of what each photo shows.
-        missing: Rows that were left out because their photo is not there.
+        missing: Rows that were left out because their photo is missing.
         nameless: Rows that were left out because a rank has no name.
     """
 
@@ -112,7 +110,7 @@ class Taxonomy:
     nameless: int = 0
 
     def texts(self, how: Texts = "path") -> tuple[tuple[str, ...], ...]:
-        """For each kind its text at every rank; see `rank_texts`."""
+        """The text of each kind at every rank; see `rank_texts`."""
         return tuple(rank_texts(kind, self.ranks, how) for kind in self.kinds)
 
 
@@ -120,8 +118,8 @@ def find_taxonomy(folder: Path) -> Path:
     """The file that says what the photos of a folder show.
 
     Args:
-        folder: Holds `taxonomy.csv` or one CSV file with the right columns; or is above the one
-            folder that holds a `taxonomy.csv`, by one step or by two; or is the file.
+        folder: Holds `taxonomy.csv` or one CSV file with the right columns; or is one or two levels
+            above the only folder that holds a `taxonomy.csv`; or is the file.
 
     Raises:
         MissingDataError: There is none.
@@ -141,35 +139,87 @@ def find_taxonomy(folder: Path) -> Path:
     )
 
 
-def read_taxonomy(path: Path, ranks: Sequence[str] = RANKS) -> Taxonomy:
-    """Read a CSV file with a column `file`, a photo's path from the CSV file's folder, and ranks.
+def has_ranks(table: Table, ranks: Sequence[str] = RANKS) -> bool:
+    """Whether the columns are those of a file of specimens: two ranks or more."""
+    return sum(rank in table.columns for rank in ranks) > 1
 
-    A species given by its epithet alone gets its genus before it.
+
+def read_specimens(
+    path: Path,
+    *,
+    ranks: Sequence[str] = RANKS,
+    photos: Path | None = None,
+    max_bad_share: float = MAX_BAD_SHARE,
+) -> SpecimenFile:
+    """Read specimens, with or without photos.
 
     Args:
-        path: The file.
+        path: The CSV file. A photo's path is from its folder, or from `images` or `photos` there.
         ranks: The columns that are ranks, general to specific; those that the file lacks are
-            passed over.
+            ignored.
+        photos: The folder of the photos; None for the file's own.
+        max_bad_share: The share of malformed rows above which the file is refused, from 0 to 1. A
+            row without a name at some rank, or whose photo is missing, is malformed.
 
     Raises:
-        UsageError: The file cannot be read, or has no column `file` or no two ranks, or no row has
-            a name at every rank.
+        UsageError: The file cannot be read, has fewer than two ranks, or too many malformed rows;
+            names the first of them by line.
+    """
+    table = read_table(path)
+    return parse_specimens(table, ranks=ranks, photos=photos, max_bad_share=max_bad_share)
+
+
+def parse_specimens(
+    table: Table,
+    *,
+    ranks: Sequence[str] = RANKS,
+    photos: Path | None = None,
+    max_bad_share: float = MAX_BAD_SHARE,
+) -> SpecimenFile:
+    """Read the specimens of a table; see `read_specimens`."""
+    present = _present_ranks(table, ranks)
+    folder = table.path.parent if photos is None else photos
+    specimens: list[Specimen] = []
+    problems = list(table.problems)
+    for line, row in table.by_column():
+        try:
+            names = _names(row, present)
+            photo = _photo(folder, row.get("file", "").strip())
+        except ValueError as error:
+            problems.append(Problem(line, str(error)))
+            continue
+        specimens.append(Specimen(names, present, photo, clean_text(row.get("common_name", ""))))
+    problems.sort(key=lambda problem: problem.line)
+    refuse_many(table.path, problems, len(specimens), max_bad_share)
+    return SpecimenFile(tuple(specimens), tuple(problems))
+
+
+def read_taxonomy(path: Path, ranks: Sequence[str] = RANKS) -> Taxonomy:
+    """Read the photos of a file and the kinds that they show.
+
+    Args:
+        path: The CSV file, with a column `file`; as for `read_specimens`.
+        ranks: As for `read_specimens`.
+
+    Raises:
+        UsageError: The file cannot be read, has no column `file`, fewer than two ranks or a row
+            that is not readable as CSV, or no row has a name at every rank.
         MissingDataError: None of the photos is there.
     """
-    rows = [
-        {name.lower(): cell for name, cell in row.items()} for row in read_rows(path, ("file",))
-    ]
-    present = tuple(rank for rank in ranks if rank in rows[0])
-    if len(present) < 2:
-        raise UsageError(
-            f"{path} has no two columns of {', '.join(ranks)}",
-            hint="Give a CSV file with a column for each rank",
-        )
-    named = [(row["file"], names) for row in rows if all(names := _names(row, present))]
+    table = read_table(path)
+    require_columns(path, table.columns, ("file",))
+    present = _present_ranks(table, ranks)
+    refuse_any(path, table.problems)
+    named: list[tuple[str, tuple[str, ...]]] = []
+    for _, row in table.by_column():
+        try:
+            named.append((row["file"].strip(), _names(row, present)))
+        except ValueError:  # counted as nameless
+            continue
     if not named:
         raise UsageError(
             f"no row of {path} has a name at every rank ({', '.join(present)})",
-            hint="Fill in the ranks, or remove those columns that are empty",
+            hint="Fill in the ranks, or remove the columns that are empty",
         )
     shown = photos_there(path, named)
     kinds = sorted({names for _, names in shown})
@@ -180,12 +230,36 @@ def read_taxonomy(path: Path, ranks: Sequence[str] = RANKS) -> Taxonomy:
         photos=tuple(photo for photo, _ in shown),
         labels=tuple(position[names] for _, names in shown),
         missing=len(named) - len(shown),
-        nameless=len(rows) - len(named),
+        nameless=len(table.rows) - len(named),
     )
 
 
+def with_genus(species: str, genus: str) -> str:
+    """The name of a species; an epithet alone gets its genus, if any, before it."""
+    return f"{genus} {species}" if genus and species and " " not in species else species
+
+
+def rank_texts(names: Sequence[str], ranks: Sequence[str], how: Texts = "path") -> tuple[str, ...]:
+    """A text for each rank.
+
+    Args:
+        names: A name for each rank, general to specific, without surrounding blanks.
+        ranks: The rank of each name.
+        how: "path" for "Animalia Chordata Aves", "name" for "Aves". The genus stands once in a
+            path, though it is part of the species' name.
+    """
+    if how == "name":
+        return tuple(names)
+    found: list[str] = []
+    for at, name in enumerate(names):
+        genus = f"{names[at - 1]} " if at and ranks[at] == "species" else ""
+        own = name.removeprefix(genus)
+        found.append(f"{found[-1]} {own}" if found else own)
+    return tuple(found)
+
+
 def shared_ranks(kinds: Sequence[Sequence[str]]) -> Integers:
-    """How many ranks, from the first on, each two kinds have in common.
+    """How many ranks, from the first on, each pair of kinds has in common.
 
     Args:
         kinds: n kinds with r names each.
@@ -202,103 +276,8 @@ def shared_ranks(kinds: Sequence[Sequence[str]]) -> Integers:
     return shared
 
 
-def _names(row: Mapping[str, str], ranks: Sequence[str]) -> tuple[str, ...]:
-    names = [" ".join(row[rank].split()) for rank in ranks]
-    if "species" in ranks:
-        at = ranks.index("species")
-        names[at] = with_genus(names[at], " ".join(row.get("genus", "").split()))
-    return tuple(names)
-
-
-TRIES = 8
-"""How often a kind is drawn at random before all that there are get listed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Specimen:
-    """One thing and its name at every rank.
-
-    Attributes:
-        names: General to specific.
-        ranks: What the names are names of.
-        photo: Its photo, where it has one.
-        common_name: What people call it; empty where nothing is said.
-    """
-
-    names: tuple[str, ...]
-    ranks: tuple[str, ...]
-    photo: Path | None = None
-    common_name: str = ""
-
-
-@dataclass(frozen=True)
-class SpecimenFile:
-    """What a file holds: specimens in its order, and the rows that were left out."""
-
-    specimens: tuple[Specimen, ...]
-    problems: tuple[Problem, ...]
-
-
-def has_ranks(table: Table, ranks: Sequence[str] = RANKS) -> bool:
-    """Whether the columns are those of a file of specimens: two ranks or more."""
-    return sum(rank in table.columns for rank in ranks) > 1
-
-
-def read_specimens(
-    path: Path,
-    *,
-    ranks: Sequence[str] = RANKS,
-    photos: Path | None = None,
-    max_bad_share: float = MAX_BAD_SHARE,
-) -> SpecimenFile:
-    """Read a file of specimens.
-
-    Args:
-        path: The CSV file.
-        ranks: The columns that are ranks, general to specific; those that the file lacks are
-            passed over.
-        photos: The folder of the photos; None for the file's own.
-        max_bad_share: The share of malformed rows above which the file is refused, from 0 to 1. A
-            row without a name at some rank, or whose photo is not there, is malformed.
-
-    Raises:
-        UsageError: The file cannot be read, has fewer than two ranks, or holds too many malformed
-            rows; names the first of them by line.
-    """
-    table = read_table(path)
-    return parse_specimens(table, ranks=ranks, photos=photos, max_bad_share=max_bad_share)
-
-
-def parse_specimens(
-    table: Table,
-    *,
-    ranks: Sequence[str] = RANKS,
-    photos: Path | None = None,
-    max_bad_share: float = MAX_BAD_SHARE,
-) -> SpecimenFile:
-    """Read the specimens of a table; see `read_specimens`."""
-    if not has_ranks(table, ranks):
-        raise UsageError(
-            f"{table.path} has no two columns of {', '.join(ranks)}",
-            hint="Give a CSV file with a column for each rank",
-        )
-    folder = table.path.parent if photos is None else photos
-    present = tuple(rank for rank in ranks if rank in table.columns)
-    specimens: list[Specimen] = []
-    problems = list(table.problems)
-    for line, cells in table.rows:
-        row = dict(zip(table.columns, cells, strict=True))
-        try:
-            specimens.append(_specimen(row, present, folder))
-        except ValueError as error:
-            problems.append(Problem(line, str(error)))
-    problems.sort(key=lambda problem: problem.line)
-    refuse_many(table.path, problems, len(specimens), max_bad_share)
-    return SpecimenFile(tuple(specimens), tuple(problems))
-
-
 def specimen_texts(specimen: Specimen, texts: Texts = "path") -> tuple[str, ...]:
-    """A specimen's text for each rank; see `rank_texts`."""
+    """A specimen's text at each rank; see `rank_texts`."""
     return rank_texts(specimen.names, specimen.ranks, texts)
 
 
@@ -307,16 +286,17 @@ def species_hierarchies(
 ) -> tuple[Hierarchy, ...]:
     """The hierarchies of the distinct kinds, each with hard negatives.
 
-    The negative of rank i is of a kind that has the same name at rank i − 1 and another at rank i,
-    and is its text `deeper` ranks further down (RCME, arXiv 2506.21476, as its code does it; the
-    last rank where there are not so many). Where there is no such kind, of one that parts a rank
-    further up. Ranks at the top that are the same for all kinds have no negative and are left out.
+    The negative of rank i comes from a kind that has the same name at rank i − 1 and another at
+    rank i: its text `deeper` ranks further down, or of the last rank if there are fewer (RCME,
+    arXiv 2506.21476, as in its code). If there is no such kind, one is taken that differs from a
+    rank further up. Ranks at the top that are the same for all kinds have no negative and are left
+    out.
 
     Args:
-        specimens: What has the names; the order does not matter.
-        seed: The same seed draws the same negatives.
-        texts: How a rank is put into words.
-        deeper: From 0 up.
+        specimens: Their order does not matter.
+        seed: Random seed; the same seed draws the same negatives.
+        texts: How a rank is worded.
+        deeper: How many ranks below i the negative's text is, at least 0.
 
     Returns:
         One for each kind, in the order of their names; none for a single kind.
@@ -346,36 +326,48 @@ def species_hierarchies(
 def split_specimens(
     specimens: Sequence[Specimen], *, share: float = 0.2, seed: int
 ) -> Split[Specimen]:
-    """Part specimens so that a kind's photos stay together: validation sees other species.
+    """Split specimens so that a kind's photos stay together: validation sees other species.
 
     Args:
-        specimens: What to part.
-        share: The part of the kinds that goes to validation, from 0 to below 1.
-        seed: Other seeds choose other kinds.
+        specimens: What to split.
+        share: The share of kinds that goes to validation, from 0 to below 1.
+        seed: Random seed.
 
     Raises:
-        UsageError: The share is out of its range.
+        UsageError: The share is out of range.
     """
     return split(specimens, key=lambda s: text_key(" > ".join(s.names)), share=share, seed=seed)
 
 
-def _specimen(row: dict[str, str], ranks: tuple[str, ...], folder: Path) -> Specimen:
-    """Raises ValueError, which says why, where the row is malformed."""
+def _present_ranks(table: Table, ranks: Sequence[str]) -> tuple[str, ...]:
+    if not has_ranks(table, ranks):
+        raise UsageError(
+            f"{table.path} has no two columns of {', '.join(ranks)}",
+            hint="Give a CSV file with a column for each rank",
+        )
+    return tuple(rank for rank in ranks if rank in table.columns)
+
+
+def _names(row: Mapping[str, str], ranks: Sequence[str]) -> tuple[str, ...]:
+    """A row's name at every rank; raises ValueError, which says why, if one is malformed."""
     names: list[str] = []
     for rank in ranks:
         try:
-            names.append(checked_text(row[rank]))
+            name = checked_text(row[rank])
         except ValueError as error:
             raise ValueError(f"{rank}: {error}") from error
-    if "genus" in ranks and "species" in ranks:
-        at = ranks.index("species")
-        names[at] = with_genus(names[at], names[ranks.index("genus")])
-    photo = None
-    if row.get("file", "").strip():
-        photo = folder / checked_text(row["file"])
-        if not photo.is_file():
-            raise ValueError(f"no photo {row['file']!r}")
-    return Specimen(tuple(names), ranks, photo, clean_text(row.get("common_name", "")))
+        names.append(
+            with_genus(name, clean_text(row.get("genus", ""))) if rank == "species" else name
+        )
+    return tuple(names)
+
+
+def _photo(folder: Path, name: str) -> Path | None:
+    """A row's photo; raises ValueError if it is named and missing."""
+    photo = find_photo(folder, name, PHOTO_FOLDERS)
+    if name and photo is None:
+        raise ValueError(f"no photo {name!r}")
+    return photo
 
 
 def _other(
@@ -385,7 +377,7 @@ def _other(
     rank: int,
     chance: random.Random,
 ) -> int | None:
-    """A kind that parts from this one at the rank, or as little above it as can be."""
+    """A kind that differs from this one from the rank on, or from a rank as near above it."""
     own = keys[kind]
     names = set(own)
     for parting in range(rank, -1, -1):

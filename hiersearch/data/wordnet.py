@@ -1,23 +1,24 @@
-"""WordNet's own database files as a taxonomy: all nouns and verbs, each word a name.
+"""WordNet's own database files as a concept graph: all nouns and verbs, each word a name.
 
-The files are `data.noun` and `data.verb` of WordNet 3 (Debian's package `wordnet-base` lays them in
-/usr/share/wordnet). Their format is described in WordNet's manual page wndb(5). How often each word
-stands for each of its meanings, in texts that people have read through, is in `cntlist.rev`,
-described in cntlist(5).
+The files are `data.noun` and `data.verb` of WordNet 3 (Debian's package `wordnet-base` puts them in
+/usr/share/wordnet); wndb(5) describes their format. `cntlist.rev` counts how often each word stands
+for each of its meanings in texts annotated by people; see cntlist(5).
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from hiersearch.concepts import Concept, Vocabulary
 from hiersearch.concepts.vocabulary import find_cycle
-from hiersearch.data.hierarchies import Taxonomy, text_key
+from hiersearch.data.hierarchies import ConceptGraph, text_key
 from hiersearch.errors import UsageError, VocabularyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["find_wordnet", "read_wordnet"]
 
@@ -29,14 +30,14 @@ HYPERNYMS = ("@", "@i")
 COUNTS = "cntlist.rev"
 
 Sense: TypeAlias = tuple[str, str, int, int]
-"""A word in one meaning: the word, "n" or "v", and the two numbers that WordNet tells it by."""
+"""A word in one meaning: the word, "n" or "v", and the two numbers by which WordNet knows it."""
 
 Synset: TypeAlias = tuple[dict[str, tuple[Sense, ...]], tuple[str, ...]]
-"""A synset's names, each with the senses that it stands for, and the ids of what is above it."""
+"""A synset's names, each with the senses that it stands for, and the ids of its hypernyms."""
 
 
-def find_wordnet(environ: Mapping[str, str]) -> Path | None:
-    """The folder of WordNet's files, where they are on this machine.
+def find_wordnet(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The folder of WordNet's files; None if they are not on this machine.
 
     Args:
         environ: The environment; `WNSEARCHDIR` and `WNHOME` name the folder or the one above it,
@@ -48,20 +49,20 @@ def find_wordnet(environ: Mapping[str, str]) -> Path | None:
     return next((folder for folder in folders if (folder / "data.noun").is_file()), None)
 
 
-def read_wordnet(folder: Path, *, parts: Sequence[str] = ("noun", "verb")) -> Taxonomy:
+def read_wordnet(folder: Path, *, parts: Sequence[str] = ("noun", "verb")) -> ConceptGraph:
     """Read WordNet.
 
-    A concept is a synset, its id "n" or "v" and the synset's offset; its names are its words. What
-    WordNet has above it, as a kind or as an instance, is its parents. Where they run in a circle,
-    as two verbs of version 3.0 do, the link that closes it is left out. Without the file of counts
-    nothing is known of how much its words are used.
+    A concept is a synset, its id "n" or "v" and the synset's offset; its names are its words, its
+    parents its hypernyms, of kinds and of instances. If they form a cycle, as two verbs of version
+    3.0 do, the link that closes it is left out. Without the file of counts nothing is known about
+    how much the words are used.
 
     Args:
         folder: The folder of the files.
         parts: "noun", "verb" or both.
 
     Raises:
-        UsageError: A file is missing or is none of WordNet's.
+        UsageError: A file is missing or malformed.
     """
     synsets: dict[str, Synset] = {}
     for part in parts:
@@ -74,13 +75,13 @@ def read_wordnet(folder: Path, *, parts: Sequence[str] = ("noun", "verb")) -> Ta
     try:
         vocabulary = Vocabulary(concepts, name="WordNet")
     except VocabularyError as error:
-        raise UsageError(f"{folder}: {error.message}", hint="Give a whole WordNet 3") from error
+        raise UsageError(f"{folder}: {error.message}", hint="Use a complete WordNet 3") from error
     counts = _counts(folder / COUNTS)
     uses = {
         concept: tuple(sum(counts.get(sense, 0) for sense in own) for own in found.values())
         for concept, (found, _) in synsets.items()
     }
-    return Taxonomy(
+    return ConceptGraph(
         vocabulary,
         synonyms={concept: own[1:] for concept, own in names.items() if own[1:]},
         uses={concept: own for concept, own in uses.items() if any(own)},
@@ -88,7 +89,7 @@ def read_wordnet(folder: Path, *, parts: Sequence[str] = ("noun", "verb")) -> Ta
 
 
 def _counts(path: Path) -> dict[Sense, int]:
-    """How often each sense was met; none where there is no such file."""
+    """How often each sense occurs; empty if there is no such file."""
     found: dict[Sense, int] = {}
     try:
         lines = path.read_text(encoding="latin-1").splitlines()
@@ -104,7 +105,7 @@ def _counts(path: Path) -> dict[Sense, int]:
             if kind in LETTERS:
                 found[word, LETTERS[kind], int(file), int(number)] = int(count)
         except ValueError as error:
-            raise _not_wordnets(path, at) from error
+            raise _malformed(path, at) from error
     return found
 
 
@@ -119,7 +120,7 @@ def _synsets(path: Path, letter: str) -> Iterator[tuple[str, Synset]]:
         try:
             yield _synset(line, letter)
         except (ValueError, IndexError) as error:
-            raise _not_wordnets(path, at) from error
+            raise _malformed(path, at) from error
 
 
 def _unreadable(path: Path, error: OSError) -> UsageError:
@@ -129,9 +130,9 @@ def _unreadable(path: Path, error: OSError) -> UsageError:
     )
 
 
-def _not_wordnets(path: Path, line: int) -> UsageError:
+def _malformed(path: Path, line: int) -> UsageError:
     return UsageError(
-        f"line {line} of {path} is no line of WordNet's", hint="Give a whole WordNet 3"
+        f"line {line} of {path} is not in WordNet's format", hint="Use a complete WordNet 3"
     )
 
 

@@ -9,7 +9,7 @@ To add a benchmark called `mine`:
 2. Add its name to `BENCHMARKS` below.
 
 `evaluate`, `hiersearch eval`, reports, tables and `benchmarks/evaluation.py` then know it. If its
-data can be downloaded, register that in `hiersearch.data.releases.FETCHED`; if a paper has figures
+data can be downloaded, register that in `hiersearch.data.fetching.FETCHED`; if a paper has figures
 for it, add them to `reference.json`; if it fills `Result.series`, `plots.DRAWN` says how to draw
 them.
 """
@@ -75,7 +75,7 @@ class Inputs:
         seed: Random seed.
         on_progress: Called with the current step.
         fetch: Downloads a part of the data that is missing in `data`, and returns where it is; see
-            `hiersearch.data.releases.fetch_part`. None if nothing may be downloaded.
+            `hiersearch.data.fetching.fetch_part`. None if nothing may be downloaded.
     """
 
     data: Path | None
@@ -196,7 +196,7 @@ def evaluate(
         ModelError: The model cannot be used.
         UnreadablePhotoError: A photo cannot be decoded.
     """
-    from hiersearch.data.releases import fetch_part, find_or_fetch
+    from hiersearch.data.fetching import fetch_part, find_or_fetch
 
     chosen = benchmark_named(benchmark)
     unknown = [name for name in options if name not in chosen.options]
@@ -208,7 +208,7 @@ def evaluate(
         )
     folder = None if data is None else Path(data).expanduser()
     inputs = Inputs(
-        data=find_or_fetch(benchmark, folder, environ=environ, progress=on_progress),
+        data=find_or_fetch(benchmark, folder, environ=environ, on_progress=on_progress),
         baseline=(
             open_embedder(baseline, environ=environ)
             if baseline is not None and chosen.compares_with_baseline
@@ -216,7 +216,7 @@ def evaluate(
         ),
         seed=seed,
         on_progress=on_progress,
-        fetch=partial(fetch_part, environ=environ, progress=on_progress),
+        fetch=partial(fetch_part, environ=environ, on_progress=on_progress),
     )
     return chosen.run(open_embedder(model, environ=environ), inputs, **options)
 

@@ -8,8 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hiersearch.cli.main import app
-from hiersearch.data import hierarcaps_files as hierarcaps_train
-from hiersearch.data import releases
+from hiersearch.data import fetching
 from hiersearch.errors import MissingDataError, PhotosNotFoundError, UsageError
 from hiersearch.evaluation import benchmark
 from hiersearch.files import DownloadError
@@ -40,8 +39,7 @@ def asked(monkeypatch) -> list[str]:
         raise DownloadError("there is no network")
 
     monkeypatch.setattr(benchmark, "open_embedder", opened)
-    monkeypatch.setattr(releases, "download", offline)
-    monkeypatch.setattr(hierarcaps_train, "download", offline)
+    monkeypatch.setattr(fetching, "download", offline)
     monkeypatch.setenv("COLUMNS", "100")
     return names
 

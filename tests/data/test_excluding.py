@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hiersearch.concepts import Concept, Vocabulary
 from hiersearch.concepts.formats import parse_vocabulary
 from hiersearch.data.hierarcaps_files import read_hierarchies
-from hiersearch.data.hierarchies import Hierarchy, Taxonomy, without_pairs
+from hiersearch.data.hierarchies import ConceptGraph, Hierarchy, without_pairs
 from hiersearch.data.sampling import sample_hierarchies
 
 FOOD = parse_vocabulary(
@@ -72,7 +72,7 @@ def test_the_more_specific_of_a_pair_loses_the_steps_that_lead_to_the_other():
 def test_what_is_unrelated_or_unknown_cuts_nothing():
     for pair in [("ham", "saw"), ("ham", "ham"), ("ham", "unheard of"), ("", "ham")]:
         assert without_pairs(FOOD, [pair]).cut == frozenset()
-    assert without_pairs(FOOD, []) == Taxonomy(FOOD)
+    assert without_pairs(FOOD, []) == ConceptGraph(FOOD)
 
 
 def test_what_was_cut_is_no_negative_either():
@@ -88,7 +88,7 @@ def test_what_was_cut_is_no_negative_either():
 
 
 def test_all_names_of_a_concept_count():
-    taxonomy = Taxonomy(FOOD, {"sausage": ("banger",), "food": ("nourishment",)})
+    taxonomy = ConceptGraph(FOOD, {"sausage": ("banger",), "food": ("nourishment",)})
     assert without_pairs(taxonomy, [("Nourishment", "banger")]).cut == {("sausage", "meat")}
 
 

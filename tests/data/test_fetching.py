@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import hashlib
 import io
@@ -10,12 +11,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hiersearch.data import releases
+from hiersearch.data import fetching
 from hiersearch.data.breeds_labels import LABELS_PART, SUBSETS, read_classes, read_subset
 from hiersearch.data.class_sets import find_release, unpack
-from hiersearch.data.hierarcaps_files import FILE, TRAIN_PART, URL, find_test_file, read_items
+from hiersearch.data.fetching import DOWNLOADS, SUMS, fetch_part, find_or_fetch
+from hiersearch.data.hierarcaps_files import TRAIN_FILE, TRAIN_PART, find_test_file, read_items
 from hiersearch.data.hyperlex_pairs import read_hyperlex
-from hiersearch.data.releases import PARTS, SUMS, fetch_part, find_or_fetch
 from hiersearch.errors import HiersearchError, MissingDataError, UsageError
 from tests.evaluation.made_hyperlex import PAIRS, make_hyperlex
 
@@ -49,11 +50,12 @@ def unreachable(request: httpx.Request) -> httpx.Response:
 
 
 OFFLINE = httpx.MockTransport(unreachable)
-HYPERLEX = {releases.HYPERLEX: zipped()}
+HYPERLEX_URL = DOWNLOADS["hyperlex"].files[0].url
+HYPERLEX = {HYPERLEX_URL: zipped()}
 HIERARCAPS = {
-    releases.HIERARCAPS_TEST: CSV,
-    f"{releases.HIERARCAPS_PHOTOS}/COCO_1.jpg": b"one",
-    f"{releases.HIERARCAPS_PHOTOS}/COCO_2.jpg": b"two",
+    DOWNLOADS["hierarcaps"].files[0].url: CSV,
+    f"{fetching.HIERARCAPS_PHOTOS}/COCO_1.jpg": b"one",
+    f"{fetching.HIERARCAPS_PHOTOS}/COCO_2.jpg": b"two",
 }
 
 
@@ -103,9 +105,9 @@ def test_hierarcaps_with_its_photos_goes_on_where_it_was_cut_off(environ, cache)
         None,
         environ=environ,
         transport=serving(HIERARCAPS, asked),
-        progress=lambda *each: told.append(each),
+        on_progress=lambda *each: told.append(each),
     )
-    assert asked == [f"{releases.HIERARCAPS_PHOTOS}/COCO_2.jpg"]
+    assert asked == [f"{fetching.HIERARCAPS_PHOTOS}/COCO_2.jpg"]
     assert told[-1] == ("downloading photos", 2, 2)
     items = read_items(find_test_file(folder))
     assert [item.photo for item in items] == [
@@ -133,13 +135,13 @@ def test_offline_says_what_is_missing_where_it_is_and_where_to_put_it(
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"<html>Sign in</html>", "no whole zip file"),
-        (zipped()[:-30], "no whole zip file"),
+        (b"<html>Sign in</html>", "not a whole zip file"),
+        (zipped()[:-30], "not a whole zip file"),
         (zipped("other.txt"), "there is no hyperlex-all.txt"),
     ],
 )
 def test_a_wrong_archive(environ, cache, content, says):
-    transport = serving({releases.HYPERLEX: content})
+    transport = serving({HYPERLEX_URL: content})
     with pytest.raises(MissingDataError, match=says):
         find_or_fetch("hyperlex", None, environ=environ, transport=transport)
     assert list((cache / "hyperlex").iterdir()) == []
@@ -191,17 +193,19 @@ def cifar(name: str) -> bytes:
 
 def serve_cifar(monkeypatch, name: str, content: bytes, md5: str | None = None):
     found = hashlib.md5(content).hexdigest()
-    url = releases.CIFAR[name].url
-    known = releases.CIFAR | {name: releases.CifarArchive(url, md5 or found)}
-    monkeypatch.setattr(releases, "CIFAR", known)
-    return serving({url: content})
+    (file,) = DOWNLOADS[name].files
+    served = dataclasses.replace(file, checksum=f"md5:{md5 or found}")
+    known = {name: dataclasses.replace(DOWNLOADS[name], files=(served,))}
+    monkeypatch.setattr(fetching, "DOWNLOADS", DOWNLOADS | known)
+    return serving({file.url: content})
 
 
 def test_published_checksums_are_of_the_binary_versions():
-    assert {name: (url.rpartition("/")[2], md5) for name, (url, md5) in releases.CIFAR.items()} == {
-        "cifar10": ("cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"),
-        "cifar100": ("cifar-100-binary.tar.gz", "03b5dce01913d631647c71ecec9e9cb8"),
-    }
+    files = [DOWNLOADS[name].files[0] for name in ("cifar10", "cifar100")]
+    assert [(file.name, file.checksum) for file in files] == [
+        ("cifar-10-binary.tar.gz", "md5:c32a1d4ab5d03f1284b67883e8d87530"),
+        ("cifar-100-binary.tar.gz", "md5:03b5dce01913d631647c71ecec9e9cb8"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100"])
@@ -227,9 +231,9 @@ def test_cifar_is_fetched_once_and_only_its_test_files_unpacked(
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"<html>Sign in</html>", "no whole tar file"),
-        (cifar("cifar10")[:-40], "no whole tar file"),
-        (gzip.compress(b"no tar" * 200, mtime=0), "no whole tar file"),
+        (b"<html>Sign in</html>", "not a whole tar file"),
+        (cifar("cifar10")[:-40], "not a whole tar file"),
+        (gzip.compress(b"no tar" * 200, mtime=0), "not a whole tar file"),
         (tarred(member("cifar-10-batches-bin/test_batch.bin", b"x")), "there is no .*meta.txt"),
         (
             tarred(member("cifar-10-batches-bin/test_batch.bin", b"", tarfile.SYMTYPE, "/etc/x")),
@@ -246,7 +250,7 @@ def test_cifar_is_fetched_once_and_only_its_test_files_unpacked(
     ],
 )
 def test_a_wrong_archive_of_cifar(environ, cache, monkeypatch, content, says):
-    monkeypatch.setattr(releases, "MAX_MEMBER", 100)
+    monkeypatch.setattr(fetching, "MAX_MEMBER", 100)
     transport = serve_cifar(monkeypatch, "cifar10", content)
     with pytest.raises(MissingDataError, match=f"cifar10 cannot be downloaded: .*{says}") as caught:
         fetch_part("cifar10", environ=environ, transport=transport)
@@ -257,19 +261,19 @@ def test_a_wrong_archive_of_cifar(environ, cache, monkeypatch, content, says):
 def test_an_archive_of_another_checksum_is_not_opened(environ, cache, monkeypatch):
     transport = serve_cifar(monkeypatch, "cifar10", cifar("cifar10"), md5="0" * 32)
     monkeypatch.setattr(tarfile, "open", None)
-    with pytest.raises(MissingDataError, match=r"its MD5 is .*, not 0000"):
+    with pytest.raises(MissingDataError, match="does not have the checksum md5:0000"):
         fetch_part("cifar10", environ=environ, transport=transport)
     assert list((cache / "classify/cifar10").iterdir()) == []
 
 
 def served_breeds() -> dict[str, bytes]:
     return {
-        f"{releases.BREEDS}/wordnet/dataset_class_info.json": (
+        f"{fetching.BREEDS}/wordnet/dataset_class_info.json": (
             b'[[0, "n00000001", "cat"], [1, "n00000002", "dog"]]'
         ),
-        f"{releases.BREEDS}/modified/class_hierarchy.txt": b"n1 n00000001\n",
-        f"{releases.BREEDS}/modified/node_names.txt": b"n1\tanimal\n",
-        **{f"{releases.CHILS}/{name}-true.json": b'{"animal": ["cat", "dog"]}' for name in SUBSETS},
+        f"{fetching.BREEDS}/modified/class_hierarchy.txt": b"n1 n00000001\n",
+        f"{fetching.BREEDS}/modified/node_names.txt": b"n1\tanimal\n",
+        **{f"{fetching.CHILS}/{name}-true.json": b'{"animal": ["cat", "dog"]}' for name in SUBSETS},
     }
 
 
@@ -285,16 +289,20 @@ def test_the_labels_of_breeds(environ, cache):
 
 def test_hierarcaps_train_file(environ, tmp_path):
     content = gzip.compress(b"positive,negative\na => b,c => d\n")
-    path = fetch_part(TRAIN_PART, environ=environ, transport=serving({URL: content}))
+    path = fetch_part(
+        TRAIN_PART,
+        environ=environ,
+        transport=serving({DOWNLOADS[TRAIN_PART].files[0].url: content}),
+    )
     assert path.read_bytes() == content
     own = tmp_path / "own"
     own.mkdir()
-    (own / FILE).write_bytes(content)
+    (own / TRAIN_FILE).write_bytes(content)
     mine = environ | {"HIERSEARCH_DATA": str(own)}
-    assert fetch_part(TRAIN_PART, environ=mine, transport=OFFLINE) == own / FILE
+    assert fetch_part(TRAIN_PART, environ=mine, transport=OFFLINE) == own / TRAIN_FILE
 
 
-@pytest.mark.parametrize("part", [TRAIN_PART, *PARTS])
+@pytest.mark.parametrize("part", [TRAIN_PART, LABELS_PART, "cifar10", "cifar100"])
 def test_a_part_that_cannot_be_fetched_says_where_from(environ, cache, part):
     with pytest.raises(MissingDataError, match="Name or service not known") as caught:
         fetch_part(part, environ=environ, transport=OFFLINE)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from hiersearch.data.benchmark_files import find_photo, photos_checksum, photos_there
+from hiersearch.data.data_files import find_photo, photos_checksum, photos_there
 from hiersearch.errors import MissingDataError, UnreadablePhotoError
 from hiersearch.evaluation.benchmarks import breeds, classify, hierarcaps, retrieval, species
 from tests.evaluation.made_embedder import MadeEmbedder, json_file, photo_file, text_file

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from hiersearch.concepts import Concept, Vocabulary, builtin_vocabulary
 from hiersearch.concepts.formats import parse_vocabulary
-from hiersearch.data.hierarchies import Hierarchy, Taxonomy
+from hiersearch.data.hierarchies import ConceptGraph, Hierarchy
 from hiersearch.data.sampling import sample_hierarchies
 from hiersearch.errors import UsageError
 
 SHOP = parse_vocabulary(
-    b"""# Google_Product_Taxonomy_Version: 2021-09-21
+    b"""# Google_Product_ConceptGraph_Version: 2021-09-21
 Animals & Pet Supplies
 Animals & Pet Supplies > Live Animals
 Animals & Pet Supplies > Pet Supplies
@@ -35,7 +35,7 @@ NAMES = ["a", "A", "b", "c", "d ", "D", "e", "f"]
 
 
 @st.composite
-def taxonomies(draw) -> Taxonomy:
+def taxonomies(draw) -> ConceptGraph:
     """Small graphs in which names recur, concepts have several parents and several names."""
     size = draw(st.integers(2, 12))
     concepts = []
@@ -49,14 +49,14 @@ def taxonomies(draw) -> Taxonomy:
             st.integers(0, size - 1).map(str), st.tuples(st.sampled_from(["x", "y", "B"]))
         )
     )
-    return Taxonomy(Vocabulary(concepts, "made"), synonyms)
+    return ConceptGraph(Vocabulary(concepts, "made"), synonyms)
 
 
 def plain(text: str) -> str:
     return " ".join(text.lower().split())
 
 
-def related_texts(taxonomy: Taxonomy) -> set[tuple[str, str]]:
+def related_texts(taxonomy: ConceptGraph) -> set[tuple[str, str]]:
     """Slowly and obviously: (lower, upper or equal) for every pair of texts."""
     vocabulary = taxonomy.vocabulary
 
@@ -72,7 +72,7 @@ def related_texts(taxonomy: Taxonomy) -> set[tuple[str, str]]:
     }
 
 
-def check(taxonomy: Taxonomy, hierarchies: tuple[Hierarchy, ...]) -> None:
+def check(taxonomy: ConceptGraph, hierarchies: tuple[Hierarchy, ...]) -> None:
     related = related_texts(taxonomy)
     texts = {text for pair in related for text in pair}
     for hierarchy in hierarchies:
@@ -104,7 +104,7 @@ def test_no_negative_is_an_ancestor_or_descendant(taxonomy, seed, tiers, sibling
 
 def test_every_way_from_root_to_leaf_has_its_turn():
     drawn = sample_hierarchies(SHOP, seed=0)
-    check(Taxonomy(SHOP), drawn)
+    check(ConceptGraph(SHOP), drawn)
     assert sorted(h.positive for h in drawn) == [
         ("Animals & Pet Supplies", "Live Animals"),
         ("Animals & Pet Supplies", "Pet Supplies", "Bird Supplies"),
@@ -164,7 +164,7 @@ def test_a_concept_of_the_same_name_elsewhere_is_no_negative():
 
 def test_names_are_drawn_from_synonyms():
     vocabulary = parse_vocabulary(b"animal > dog\nanimal > cat\nplant > tree", name="a.txt")
-    taxonomy = Taxonomy(vocabulary, {"dog": ("hound",), "plant": ("flora",)})
+    taxonomy = ConceptGraph(vocabulary, {"dog": ("hound",), "plant": ("flora",)})
     drawn = sample_hierarchies(taxonomy, seed=0, count=60)
     check(taxonomy, drawn)
     assert {t for h in drawn for t in h.positive} == {
@@ -189,7 +189,7 @@ def test_siblings_are_drawn_by_what_goes_through_them():
 
 def test_uses_decide_where_ways_begin_and_what_is_named():
     vocabulary = parse_vocabulary(b"animal > dog > pug\nanimal > cat\nplant > tree", name="a.txt")
-    taxonomy = Taxonomy(
+    taxonomy = ConceptGraph(
         vocabulary,
         synonyms={"cat": ("feline",)},
         uses={"dog": (100,), "cat": (25, 4), "animal": (1000,)},
@@ -243,7 +243,7 @@ def test_the_builtin_vocabulary():
     vocabulary = builtin_vocabulary()
     drawn = sample_hierarchies(vocabulary, seed=0, count=1500)
     assert len(drawn) > 1490
-    check(Taxonomy(vocabulary), drawn)
+    check(ConceptGraph(vocabulary), drawn)
     assert {len(h.negative) for h in drawn} == {len(h.positive) for h in drawn}
     assert drawn != sample_hierarchies(vocabulary, seed=1, count=1500)
 
@@ -266,4 +266,4 @@ def test_a_real_graph_with_several_parents(shared_data):
     assert any(len(concept.parents) > 1 for concept in vocabulary)
     drawn = sample_hierarchies(vocabulary, seed=0)
     assert len(drawn) > 100
-    check(Taxonomy(vocabulary), drawn)
+    check(ConceptGraph(vocabulary), drawn)

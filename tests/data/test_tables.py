@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hiersearch import files as tables
+from hiersearch import files
+from hiersearch.data.hierarchies import checked_text
 from hiersearch.errors import UsageError
-from hiersearch.files import Problem, checked_text, read_table, refuse_many
+from hiersearch.files import Problem, read_columns, read_rows, read_table, refuse_many
 
 
 def table(tmp_path: Path, content: bytes, name: str = "a.csv"):
@@ -68,7 +69,7 @@ def test_files_that_cannot_be_read(tmp_path, monkeypatch):
             table(tmp_path, damaged)
     with pytest.raises(UsageError, match="UTF-16"):
         table(tmp_path, "a,b".encode("utf-16"))
-    monkeypatch.setattr(tables, "MAX_BYTES", 100)
+    monkeypatch.setattr(files, "MAX_BYTES", 100)
     with pytest.raises(UsageError, match="more than 0 MB"):
         table(tmp_path, packed)
 
@@ -133,3 +134,48 @@ def test_many_malformed_rows_are_refused_by_line():
         refuse_many(path, problems, 0, 1)
     with pytest.raises(UsageError, match="holds no rows"):
         refuse_many(path, [], 0, 1)
+
+
+class TestReadRows:
+    @pytest.mark.parametrize("packed", [False, True])
+    def test_reads_what_stands_there(self, tmp_path, packed):
+        path = tmp_path / ("a.csv.gz" if packed else "a.csv")
+        text = '\ufeffWord, Size,id\r\n" a, ""b""",1,7\r\n\r\n"two\r\nlines",2,\r\n'
+        data = text.encode()
+        path.write_bytes(gzip.compress(data) if packed else data)
+        assert read_rows(path, ["WORD", "size"]) == [
+            {"WORD": 'a, "b"', "size": "1", "id": "7"},
+            {"WORD": "two\r\nlines", "size": "2", "id": ""},
+        ]
+
+    @pytest.mark.parametrize(
+        ("content", "says"),
+        [
+            (b"a,b\n1,2\n", "no column size"),
+            (b"", "no table"),
+            (b"size\n", "no rows"),
+            (b"size,b\n1,2\n3\n", "line 3"),
+            (b"size,b\n1,2,3\n", "line 2"),
+            (b"size\n\xff\n", "UTF-8"),
+            (b'size\n"open\n', "line 2 of .*: a quote is never closed"),
+            (b"\x1f\x8bnothing", "damaged"),
+            (gzip.compress(b"size\n1\n", mtime=0)[:-9], "damaged"),
+        ],
+    )
+    def test_says_what_is_wrong(self, tmp_path, content, says):
+        path = tmp_path / "a.csv"
+        path.write_bytes(content)
+        with pytest.raises(UsageError, match=says) as caught:
+            read_rows(path, ["size"])
+        assert "a.csv" in str(caught.value)
+        assert caught.value.hint
+
+    def test_a_file_that_is_not_there(self, tmp_path):
+        with pytest.raises(UsageError, match="cannot be read"):
+            read_rows(tmp_path / "a.csv", ["size"])
+
+
+def test_columns_are_read_without_the_rows(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('One,"t,wo"\n"' + "x" * 2**20, encoding="utf-8")
+    assert read_columns(path) == ("one", "t,wo")

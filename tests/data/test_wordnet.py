@@ -44,8 +44,8 @@ def folder(tmp_path) -> Path:
 
 
 def test_synsets_words_and_what_is_above(folder):
-    taxonomy = read_wordnet(folder)
-    parents = {concept.id: concept.parents for concept in taxonomy.vocabulary}
+    graph = read_wordnet(folder)
+    parents = {concept.id: concept.parents for concept in graph.vocabulary}
     assert parents.pop("v00000001") + parents.pop("v00000002") in {
         *(("v00000001",), ("v00000002",))
     }
@@ -58,17 +58,17 @@ def test_synsets_words_and_what_is_above(folder):
         "n00000006": ("n00000001",),
         "v00000003": ("v00000001",),
     }
-    assert taxonomy.names("n00000003") == ("dog", "domestic dog")
-    assert taxonomy.names("v00000003") == ("tie up", "hold")
+    assert graph.names("n00000003") == ("dog", "domestic dog")
+    assert graph.names("v00000003") == ("tie up", "hold")
     assert len(read_wordnet(folder, parts=["noun"]).vocabulary) == 6
-    ways = {h.positive for h in sample_hierarchies(taxonomy, seed=0, count=60)}
+    ways = {h.positive for h in sample_hierarchies(graph, seed=0, count=60)}
     assert ("entity", "animate thing", "domestic dog") in ways
 
 
 def test_how_much_each_name_is_used(folder):
-    taxonomy = read_wordnet(folder)
-    assert taxonomy.uses == {"n00000003": (42, 1), "v00000003": (0, 7)}
-    drawn = sample_hierarchies(taxonomy, seed=0, count=300)
+    graph = read_wordnet(folder)
+    assert graph.uses == {"n00000003": (42, 1), "v00000003": (0, 7)}
+    drawn = sample_hierarchies(graph, seed=0, count=300)
     ends = [h.positive[-1] for h in drawn]
     assert set(ends) == {"dog", "domestic dog", "hold"}
     assert ends.count("dog") > 3 * ends.count("domestic dog")
@@ -112,8 +112,8 @@ def test_the_real_files():
     real = find_wordnet(os.environ)
     if real is None:
         pytest.skip("WordNet's files are not on this machine (Debian: wordnet-base)")
-    taxonomy = read_wordnet(real)
-    assert len(taxonomy.vocabulary) == 95_882
-    dog = taxonomy.names("n02084071")
+    graph = read_wordnet(real)
+    assert len(graph.vocabulary) == 95_882
+    dog = graph.names("n02084071")
     assert dog == ("dog", "domestic dog", "Canis familiaris")
-    assert taxonomy.uses["n02084071"] == (42, 0, 0)
+    assert graph.uses["n02084071"] == (42, 0, 0)

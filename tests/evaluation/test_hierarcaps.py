@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from hiersearch.data.benchmark_files import checksum, photos_checksum
+from hiersearch.data.data_files import checksum, photos_checksum
 from hiersearch.data.hierarcaps_files import (
     TRAIN_PART,
     find_pairs_file,

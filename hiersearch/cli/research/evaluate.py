@@ -256,13 +256,13 @@ def _run(
     Raises:
         HiersearchError: The only benchmark failed.
     """
-    from hiersearch.data.releases import find_or_fetch
+    from hiersearch.data.fetching import find_or_fetch
     from hiersearch.errors import HiersearchError
     from hiersearch.evaluation.benchmark import benchmark_named, evaluate, open_embedder
     from hiersearch.evaluation.report import ModelLabel, Report
 
     if len(names) == 1:  # missing data is reported before a model is loaded
-        find_or_fetch(names[0], data, environ=os.environ, progress=progress)
+        find_or_fetch(names[0], data, environ=os.environ, on_progress=progress)
     measured = open_embedder(model)
     before = None if baseline is None else open_embedder(baseline)
     results: list[Result] = []
@@ -346,7 +346,7 @@ def _chains_of(
         PhotosNotFoundError: A photo does not exist.
         HiersearchError: The data or the model is missing, or cannot be used.
     """
-    from hiersearch.data.releases import find_or_fetch
+    from hiersearch.data.fetching import find_or_fetch
     from hiersearch.errors import PhotosNotFoundError
     from hiersearch.evaluation.benchmark import open_embedder
     from hiersearch.evaluation.contact_sheet import expanded_candidates, retrieve_chains
@@ -354,7 +354,7 @@ def _chains_of(
     for photo in photos:
         if not photo.is_file():
             raise PhotosNotFoundError(f"there is no photo {photo}", hint="Name image files")
-    found = find_or_fetch(_SHOWS_TEXTS, data, environ=os.environ, progress=progress)
+    found = find_or_fetch(_SHOWS_TEXTS, data, environ=os.environ, on_progress=progress)
     texts = expanded_candidates(found)
     return retrieve_chains(open_embedder(model), photos, texts, on_progress=progress)
 

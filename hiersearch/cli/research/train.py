@@ -29,7 +29,7 @@ _OPTION = "NAME=VALUE"
 
 
 def _data_names() -> tuple[str, ...]:
-    from hiersearch.data.training_sources import NAMES
+    from hiersearch.data.training_data import NAMES
 
     return NAMES
 

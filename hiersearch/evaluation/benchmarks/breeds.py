@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hiersearch.data.benchmark_files import checksum, data_folder, fetch_missing, photos_checksum
 from hiersearch.data.breeds_labels import (
     LABELS_PART,
     SOURCE,
@@ -24,6 +23,7 @@ from hiersearch.data.breeds_labels import (
     read_classes,
     read_subset,
 )
+from hiersearch.data.data_files import checksum, data_folder, fetch_missing, photos_checksum
 from hiersearch.errors import MissingDataError, UsageError
 from hiersearch.evaluation.benchmark import Result
 from hiersearch.evaluation.benchmarks.label_pairs import (
@@ -128,7 +128,7 @@ def evaluate(
             Slow, since every pair of labels becomes a text.
         constants: The values of c to try.
         fetch: Downloads the labels if they are missing, such as
-            `hiersearch.data.releases.fetch_part`; None to do without.
+            `hiersearch.data.fetching.fetch_part`; None to do without.
 
     Raises:
         MissingDataError: The labels or the photos are missing.

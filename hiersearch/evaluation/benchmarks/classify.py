@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hiersearch.data.benchmark_files import checksum, is_table, photos_checksum
 from hiersearch.data.class_sets import (
     RELEASES,
     ClassPhotos,
@@ -28,6 +27,7 @@ from hiersearch.data.class_sets import (
     read_class_table,
     unpack,
 )
+from hiersearch.data.data_files import checksum, is_table, photos_checksum
 from hiersearch.errors import MissingDataError
 from hiersearch.evaluation.benchmark import Result
 from hiersearch.evaluation.embedder import DEFAULT_PROMPT, named_prompts, prompt_vectors
@@ -96,7 +96,7 @@ def evaluate(
             prompts; None for "single" and "ensemble".
         sets: The data sets to run, such as "cifar10"; None for all that are available.
         fetch: Downloads CIFAR if it is in `sets` and missing, such as
-            `hiersearch.data.releases.fetch_part`; None to do without.
+            `hiersearch.data.fetching.fetch_part`; None to do without.
 
     Raises:
         MissingDataError: There is no data set, or one of `sets` is missing.

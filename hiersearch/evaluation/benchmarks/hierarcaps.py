@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hiersearch.data.benchmark_files import checksum, photos_checksum
+from hiersearch.data.data_files import checksum, photos_checksum
 from hiersearch.data.hierarcaps_files import (
     SOURCE,
     TRAIN_PART,
@@ -87,7 +87,7 @@ def evaluate(
         on_progress: Called while photos are encoded.
         entailment_items: The most hierarchies that entailment is measured on.
         fetch: Finds or downloads their file if it is not beside the test file, such as
-            `hiersearch.data.releases.fetch_part`; None to do without.
+            `hiersearch.data.fetching.fetch_part`; None to do without.
 
     Raises:
         MissingDataError: The data, or all of its photos, are missing.

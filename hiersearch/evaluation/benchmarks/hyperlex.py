@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hiersearch.data.benchmark_files import checksum, data_folder
+from hiersearch.data.data_files import checksum, data_folder
 from hiersearch.data.hyperlex_pairs import SOURCE, WordPair, hyperlex_files, read_hyperlex
 from hiersearch.errors import MissingDataError
 from hiersearch.evaluation.benchmark import Result

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from hiersearch.concepts import builtin_vocabulary
-from hiersearch.data.benchmark_files import checksum
 from hiersearch.data.caption_sets import caption_files, read_captions
+from hiersearch.data.data_files import checksum
 from hiersearch.errors import MissingDataError, UsageError
 from hiersearch.evaluation.benchmark import Result
 from hiersearch.evaluation.benchmarks import retrieval

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hiersearch.data.benchmark_files import checksum, photos_checksum
 from hiersearch.data.caption_sets import SOURCES, CaptionSet, caption_files, read_captions
+from hiersearch.data.data_files import checksum, photos_checksum
 from hiersearch.errors import MissingDataError
 from hiersearch.evaluation.benchmark import Result
 from hiersearch.evaluation.metrics import best_ranks, chance_recall, recall_at

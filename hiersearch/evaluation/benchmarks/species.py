@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from hiersearch.data.benchmark_files import checksum, data_folder, photos_checksum
+from hiersearch.data.data_files import checksum, data_folder, photos_checksum
 from hiersearch.data.taxonomies import (
     Taxonomy,
     Texts,

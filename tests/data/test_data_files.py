@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from hiersearch.data.benchmark_files import checksum, data_folder, find_file, read_rows
+from hiersearch.data.data_files import checksum, data_folder, find_file, own_folder
 from hiersearch.errors import HiersearchError, MissingDataError, UsageError
 
 WANTED = {"benchmark": "birdlex", "source": "https://example.org/birdlex"}
@@ -35,6 +35,22 @@ class TestDataFolder:
     def test_a_folder_that_is_not_there_is_wrong_use(self, tmp_path):
         with pytest.raises(UsageError, match="nowhere"):
             data_folder(tmp_path / "nowhere", "birdlex")
+
+
+class TestOwnFolder:
+    def test_is_the_given_one_or_the_environments(self, tmp_path):
+        environ = {"HIERSEARCH_DATA": str(tmp_path)}
+        assert own_folder(environ=environ) == tmp_path
+        (tmp_path / "a").mkdir()
+        assert own_folder(tmp_path / "a", environ=environ) == tmp_path / "a"
+        assert own_folder(environ={}) is None
+
+    def test_must_exist(self, tmp_path):
+        missing = tmp_path / "nowhere"
+        with pytest.raises(UsageError, match=r"there is no folder .*nowhere"):
+            own_folder(missing, environ={})
+        with pytest.raises(UsageError, match=r"HIERSEARCH_DATA names .*nowhere"):
+            own_folder(environ={"HIERSEARCH_DATA": str(missing)})
 
 
 class TestFindFile:
@@ -84,45 +100,6 @@ class TestFindFile:
         assert find_file(path, ["data.csv"], **WANTED) == path
         with pytest.raises(UsageError, match="no column size"):
             find_file(path, ["data.csv"], **WANTED, columns=["name", "size"])
-
-
-class TestReadRows:
-    @pytest.mark.parametrize("packed", [False, True])
-    def test_reads_what_stands_there(self, tmp_path, packed):
-        path = tmp_path / ("a.csv.gz" if packed else "a.csv")
-        text = '\ufeffWord, Size,id\r\n" a, ""b""",1,7\r\n\r\n"two\r\nlines",2,\r\n'
-        data = text.encode()
-        path.write_bytes(gzip.compress(data) if packed else data)
-        assert read_rows(path, ["WORD", "size"]) == [
-            {"WORD": 'a, "b"', "size": "1", "id": "7"},
-            {"WORD": "two\r\nlines", "size": "2", "id": ""},
-        ]
-
-    @pytest.mark.parametrize(
-        ("content", "says"),
-        [
-            (b"a,b\n1,2\n", "no column size"),
-            (b"", "no column size"),
-            (b"size\n", "no rows"),
-            (b"size,b\n1,2\n3\n", "line 3"),
-            (b"size,b\n1,2,3\n", "line 2"),
-            (b"size\n\xff\n", "UTF-8"),
-            (b'size\n"open\n', "damaged"),
-            (b"\x1f\x8bnothing", "damaged"),
-            (gzip.compress(b"size\n1\n", mtime=0)[:-9], "damaged"),
-        ],
-    )
-    def test_says_what_is_wrong(self, tmp_path, content, says):
-        path = tmp_path / "a.csv"
-        path.write_bytes(content)
-        with pytest.raises(UsageError, match=says) as caught:
-            read_rows(path, ["size"])
-        assert "a.csv" in str(caught.value)
-        assert caught.value.hint
-
-    def test_a_file_that_is_not_there(self, tmp_path):
-        with pytest.raises(UsageError, match="cannot be read"):
-            read_rows(tmp_path / "a.csv", ["size"])
 
 
 def test_the_checksum_is_of_the_content(tmp_path):

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from hiersearch.data.hierarchies import Hierarchy, without_pairs
-from hiersearch.data.training_sources import load_data
+from hiersearch.data.training_data import load_data
 from hiersearch.errors import HiersearchError, UsageError
 
 ROWS = "positive,negative\n" + "a => b => c => d,s => t => u => v\n" * 3
@@ -70,7 +70,7 @@ def test_vocabularies(empty, tmp_path):
             *(("food", "fruit", "apple"), ("food", "fruit", "pear"), ("tool", "saw")),
             ("tool", "axe"),
         }
-        assert data.taxonomy is not None
+        assert data.graph is not None
         assert data == load_data(tmp_path / name, environ=empty, seed=0, count=8)
         assert data.id != load_data(tmp_path / name, environ=empty, seed=1, count=8).id
     short = load_data(tmp_path / "shop.txt", environ=empty, seed=0, tiers=2)
@@ -112,7 +112,7 @@ def test_what_is_not_there(empty, tmp_path):
     with pytest.raises(UsageError, match="no file of training data") as caught:
         load_data("hierarcap", environ=empty, seed=0)
     assert "hierarcaps, wordnet, builtin" in caught.value.hint
-    with pytest.raises(UsageError, match=f"nor is it in {tmp_path}"):
+    with pytest.raises(UsageError, match=f"nor is there one in {tmp_path}"):
         load_data("a.csv", environ=empty | {"HIERSEARCH_DATA": str(tmp_path)}, seed=0)
     with pytest.raises(UsageError, match="no file of training data"):
         load_data(tmp_path, environ=empty, seed=0)
