@@ -5,16 +5,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import Self
 
 from numpy.typing import ArrayLike
 
 from hiersearch.chains import CONCEPTS
 from hiersearch.errors import CollectionError
 from hiersearch.progress import Progress, tell_nobody
-from hiersearch.qdrant.attach.attaching import AttachSettings, AttachSummary, attach, repair
+from hiersearch.qdrant.attach.attaching import AttachSettings, AttachSummary, Check, attach, repair
 from hiersearch.qdrant.attach.detaching import DetachSummary, detach
-from hiersearch.qdrant.attach.fill import PAGE, Check, Label
+from hiersearch.qdrant.attach.fill import PAGE, Label
 from hiersearch.qdrant.attachment import read_attachment
 from hiersearch.qdrant.connection import Client
 from hiersearch.qdrant.filters import Filter, lacks_any
@@ -24,7 +24,6 @@ from hiersearch.qdrant.ranking import Ranking
 from hiersearch.qdrant.schema import CollectionOptions, CollectionSchema
 from hiersearch.qdrant.searching import Searcher, Wanted
 from hiersearch.qdrant.stored import StoredPoints
-from hiersearch.types import Floats
 
 __all__ = ["HierarchicalCollection"]
 

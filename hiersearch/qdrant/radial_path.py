@@ -1,11 +1,11 @@
 """Radial paths: what a vector is called as the radius around the root grows.
 
 The whole path is found by descent: about ten searches, each of which depends on the one before. The
-paper samples it instead, by the best concept within each of 50 radii. That can be read off the whole
-path, or requested in one batch: more work for the store, but a single round trip. In this process,
-on the embedded engine and `":memory:"`, the descent is several times faster; a distant server may
-answer the batch first. So the first path with some number of radii is found both ways, and the
-faster way is used from then on.
+paper samples it instead, by the best concept within each of 50 radii. Samples can be read off the
+whole path, or requested in one batch: more work for the store, but a single round trip. In this
+process, on the embedded engine and `":memory:"`, the descent is several times faster; a distant
+server may answer the batch first. So the first path with some number of radii is found both ways,
+and the faster way is used from then on.
 """
 
 from __future__ import annotations

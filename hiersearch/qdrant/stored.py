@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from hiersearch.qdrant.points import (
 from hiersearch.qdrant.schema import CollectionSchema
 from hiersearch.types import Floats
 
-__all__ = ["BATCH", "DIGITS", "PAGE", "StoredPoints", "root_distances", "selection"]
+__all__ = ["BATCH", "DIGITS", "StoredPoints", "root_distances", "selection"]
 
 DIGITS = 12
 """Decimals of a stored root distance. Numbers of up to 15 digits survive any JSON parser; the last
@@ -34,9 +34,6 @@ bit of longer ones changes on their way into the embedded engine and back."""
 
 BATCH = 256
 """Points per write: well below the size of request that servers accept."""
-
-PAGE = 1000
-"""Points per page that is read."""
 
 
 class StoredPoints:
@@ -162,7 +159,7 @@ class StoredPoints:
         *,
         payload: Fields = True,
         with_vectors: bool = False,
-        page: int = PAGE,
+        page: int = 1000,
     ) -> Iterator[Record]:
         """All points that match, by id, fetched page by page."""
         page = self.schema.limits().page(checked_page(page))
@@ -182,7 +179,7 @@ class StoredPoints:
                 return
 
     def scroll_ids(
-        self, matching: Filter | None = None, *, page: int = PAGE
+        self, matching: Filter | None = None, *, page: int = 1000
     ) -> Iterator[list[PointId]]:
         """The ids of all points that match, in order, in lists of at most a page each."""
         checked_page(page)
