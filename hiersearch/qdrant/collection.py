@@ -80,11 +80,6 @@ class HierarchicalCollection:
     def attached(cls, client: Client, name: str, *, hnsw_ef: int | None = None) -> Self:
         """A collection that was attached before, with the root and vector recorded then.
 
-        Args:
-            client: A `QdrantClient` or an `EdgeClient`.
-            name: The name of the collection.
-            hnsw_ef: Width of searches in a graph.
-
         Raises:
             CollectionError: There is no such collection, or it is not attached.
         """
@@ -187,12 +182,7 @@ class HierarchicalCollection:
         self._points.set_payload(ids, payloads, shard_key=shard_key)
 
     def delete(self, ids: Sequence[PointId], *, shard_key: str | None = None) -> None:
-        """Delete points; missing ones are ignored.
-
-        Args:
-            ids: (n).
-            shard_key: Which shard they are in, in a collection created with `shard_keys`.
-        """
+        """Delete points; missing ones are ignored. `shard_key` is as for `upsert`."""
         self._points.delete(ids, shard_key=shard_key)
 
     def retrieve(
@@ -219,11 +209,7 @@ class HierarchicalCollection:
     def scroll_ids(
         self, filter: Filter | None = None, *, page: int = 1000
     ) -> Iterator[list[PointId]]:
-        """The ids of all points that match, in order, in lists of at most a page each.
-
-        Raises:
-            UsageError: As for `scroll`.
-        """
+        """The ids of all points that match, in order, in lists of at most a page each."""
         return self._points.scroll_ids(filter, page=page)
 
     def similarities_to_root(self, ids: Sequence[PointId]) -> dict[PointId, float]:
@@ -344,7 +330,10 @@ class HierarchicalCollection:
 
         Args:
             parent_vector: (dim,).
-            limit: Number of hits; this, `filter`, `offset` and `payload` are as for `nearest`.
+            limit: Number of hits.
+            filter: Which points to search.
+            offset: Number of hits to skip at the front.
+            payload: Whether to fetch payloads, or which fields of them.
             score_threshold: Least cosine of the exterior angle.
             candidates: Number of points to fetch in each direction in which good ones lie, and
                 whose angle is computed (`hiersearch.qdrant.ranking`): per shard, if there are
@@ -433,14 +422,12 @@ class HierarchicalCollection:
     ) -> AttachSummary:
         """Give points that were added since the collection was attached their `root_distance`.
 
-        The other arguments are those of `attach`, and so are the errors.
-
-        Args:
-            recompute: Whether to read all vectors and correct wrong distances, because vectors were
-                replaced or the root was another; `label` then labels all points anew.
+        With `recompute`, all vectors are read, wrong distances corrected, and all points labelled
+        anew: for vectors that were replaced, or another root. The other arguments are those of
+        `attach`, and so are the errors.
 
         Raises:
-            CollectionError: Also if no point is attached yet.
+            CollectionError: As for `attach`; or no point is attached yet.
         """
         settings = AttachSettings(label, check, model, vocabulary, dry_run, page, on_progress)
         with self._schema.changing():
@@ -449,12 +436,7 @@ class HierarchicalCollection:
     def detach(self, *, page: int = PAGE, on_progress: Progress = tell_nobody) -> DetachSummary:
         """Remove what `attach` added, and nothing else: fields, indexes and its record of them.
 
-        A field that points had before stays, and so does an index. After an interruption, run it
-        again.
-
-        Args:
-            page: Number of points to write at a time.
-            on_progress: Called as the work proceeds.
+        Fields that points had before stay, and so do indexes. After an interruption, run it again.
 
         Raises:
             UsageError: `page` is less than 1.

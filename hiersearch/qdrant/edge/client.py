@@ -53,7 +53,7 @@ lie in clumps: at this size it finds 78 % of the ten best descendants."""
 class EdgeClient:
     """A `QdrantClient` for collections in a folder, without a server.
 
-    Nothing is opened or created before the first call that needs it. Use it as a context manager, or
+    Nothing is opened or created before the first call that needs it. Use it in a `with` block, or
     call `close`, so that another process can open the collections.
 
     Args:
