@@ -10,7 +10,20 @@ from hiersearch.concepts import Vocabulary
 from hiersearch.descent import Calibration, PosteriorDescent
 from hiersearch.types import Floats
 
-__all__ = ["Chain", "Labeller", "Link", "RadialPaths", "chain_payload"]
+__all__ = [
+    "CHAIN",
+    "CONCEPTS",
+    "MASSES",
+    "Chain",
+    "Labeller",
+    "Link",
+    "RadialPaths",
+    "chain_payload",
+]
+
+CHAIN = "chain"
+MASSES = "masses"
+CONCEPTS = "concepts"
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,22 @@ The only package that imports `qdrant_client` or `qdrant_edge`.
 """
 
 from hiersearch.qdrant.asynchronous import AsyncHierarchicalCollection
-from hiersearch.qdrant.attach.run import AttachSummary, DetachSummary, only_vector
+from hiersearch.qdrant.attach import AttachSummary, DetachSummary
+from hiersearch.qdrant.attachment import only_vector
 from hiersearch.qdrant.collection import HierarchicalCollection
 from hiersearch.qdrant.connection import Client, connect
 from hiersearch.qdrant.copy_points import CopiedPoints, copy_points, same_points
 from hiersearch.qdrant.documents import Documents
 from hiersearch.qdrant.edge.client import EdgeClient
+from hiersearch.qdrant.filters import (
+    Filter,
+    all_of,
+    any_of,
+    between,
+    between_times,
+    equals,
+    none_of,
+)
 from hiersearch.qdrant.points import Hit, Record
 from hiersearch.qdrant.schema import CollectionOptions
 
@@ -22,11 +32,18 @@ __all__ = [
     "DetachSummary",
     "Documents",
     "EdgeClient",
+    "Filter",
     "HierarchicalCollection",
     "Hit",
     "Record",
+    "all_of",
+    "any_of",
+    "between",
+    "between_times",
     "connect",
     "copy_points",
+    "equals",
+    "none_of",
     "only_vector",
     "same_points",
 ]

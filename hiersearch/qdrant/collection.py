@@ -1,122 +1,297 @@
-"""A Qdrant collection whose points know how far they are from the root."""
+"""A Qdrant collection for hierarchical search."""
+
+# ruff: noqa: A002 - `filter` is Qdrant's word
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any, Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Self
 
-import numpy as np
 from numpy.typing import ArrayLike
-from qdrant_client import models
 
-from hiersearch.errors import CollectionError, UsageError
-from hiersearch.geometry import angle_cosine_from_score, root_distance
+from hiersearch.chains import CONCEPTS
+from hiersearch.errors import CollectionError
 from hiersearch.progress import Progress, tell_nobody
-from hiersearch.qdrant.attach.fill import Label
-from hiersearch.qdrant.attach.record import read_attachment
-from hiersearch.qdrant.attach.run import (
-    PAGE,
-    AttachSummary,
-    Check,
-    DetachSummary,
-    attach,
-    detach,
-    repair,
-)
+from hiersearch.qdrant.attach.attaching import AttachSettings, AttachSummary, Check, attach, repair
+from hiersearch.qdrant.attach.detaching import DetachSummary, detach
+from hiersearch.qdrant.attach.fill import PAGE, Label
+from hiersearch.qdrant.attachment import read_attachment
 from hiersearch.qdrant.connection import Client
-from hiersearch.qdrant.points import Hit
-from hiersearch.qdrant.radial_path import Paths, Way
-from hiersearch.qdrant.ranking import Candidates, ancestor_query, descendant_query
-from hiersearch.qdrant.searching import and_placed
-from hiersearch.types import Floats
+from hiersearch.qdrant.filters import Filter, lacks_any
+from hiersearch.qdrant.points import ROOT_DISTANCE, Fields, Hit, Payloads, PointId, Record
+from hiersearch.qdrant.radial_path import PathSearch, Way
+from hiersearch.qdrant.ranking import Ranking
+from hiersearch.qdrant.schema import CollectionOptions, CollectionSchema
+from hiersearch.qdrant.searching import Searcher, Wanted
+from hiersearch.qdrant.stored import StoredPoints
 
 __all__ = ["HierarchicalCollection"]
 
 
-CANDIDATES = 200
-"""Points whose exterior angle is computed where neither a number nor exactness is asked for."""
+class HierarchicalCollection:
+    """A collection of unit vectors whose points are attached: `root_distance` is a payload field.
 
-
-class HierarchicalCollection(Paths):
-    """A collection of unit vectors in which `root_distance` is a payload field.
-
-    The same code runs over a server, the cloud, `QdrantClient(":memory:")` and the embedded engine.
-    Nothing is sent before the first call. What a server's strict mode allows is read once and kept
-    to: batches are split, fewer candidates fetched, exact searches left out unless asked for. With
-    it is read whether the collection was attached by another root or vector: then nothing is
-    answered that depends on these.
-    Of quantised vectors, every hit and every candidate is scored by the original.
+    The same code runs over a server, Qdrant Cloud, `QdrantClient(":memory:")` and the embedded
+    engine. Nothing is sent before the first call, which reads the collection's configuration. The
+    limits of a server's strict mode are respected: batches are split, fewer candidates fetched, and
+    searches exact only on request. If the collection was attached with another root or vector,
+    calls that depend on these raise `CollectionError`. Quantised vectors are always rescored.
 
     Args:
         client: A `QdrantClient` or an `EdgeClient`.
         name: The name of the collection, which need not exist yet.
-        root: (dim,), the unit vector of the most general thing, from the model of the vectors.
-        vector_name: Which of a point's vectors is meant; "" is the unnamed one.
-        hnsw_ef: Width of searches in a graph, for recall at the cost of time; None: the store's.
+        root: (dim,), the unit vector that root distances are measured from: the embedding of the
+            empty text, by the model of the vectors (`HierarchicalEncoder.root`).
+        vector_name: Which of a point's vectors to use; "" is the unnamed one.
+        hnsw_ef: Width of searches in a graph: higher finds more and is slower. None: the store's
+            default.
 
     Raises:
         VectorError: The root is not a unit vector.
+
+    Example:
+        >>> collection = HierarchicalCollection(client, "photos", root=encoder.root)
+        >>> collection.create()
+        >>> collection.upsert(ids, encoder.encode_photos(photos), payloads)
+        >>> path = collection.radial_path(encoder.encode_texts(["a parrot"])[0])
     """
+
+    def __init__(
+        self,
+        client: Client,
+        name: str,
+        *,
+        root: ArrayLike,
+        vector_name: str = "hiersearch",
+        hnsw_ef: int | None = None,
+    ) -> None:
+        self._schema = CollectionSchema(client, name, root=root, vector_name=vector_name)
+        self._points = StoredPoints(self._schema)
+        self._searcher = Searcher(self._schema, hnsw_ef)
+        self._paths = PathSearch(self._searcher)
+        self._ranking = Ranking(self._searcher, self._points)
+        self.client = client
+        self.name = name
+        self.root = self._schema.root
+        self.vector_name = vector_name
+        self.hnsw_ef = hnsw_ef
+
+    @classmethod
+    def attached(cls, client: Client, name: str, *, hnsw_ef: int | None = None) -> Self:
+        """A collection that was attached before, with the root and vector recorded then.
+
+        Raises:
+            CollectionError: There is no such collection, or it is not attached.
+        """
+        known = read_attachment(client, name)
+        if known is None:
+            raise CollectionError(
+                f"the collection {name!r} is not attached",
+                hint="Attach it first: 'hiersearch attach'",
+            )
+        return cls(client, name, root=known.root, vector_name=known.vector, hnsw_ef=hnsw_ef)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.client!r}, {self.name!r})"
+
+    def exists(self) -> bool:
+        """Whether the store has a collection of this name."""
+        return self._schema.exists()
+
+    def create(
+        self,
+        *,
+        payload_indexes: Mapping[str, str] | None = None,
+        options: CollectionOptions | None = None,
+    ) -> None:
+        """Create the collection and its payload indexes; what exists already stays as it is.
+
+        Args:
+            payload_indexes: Kind of index ("keyword", "float", "integer", "datetime", ...) by
+                payload field, in addition to those on `root_distance` and `concepts`.
+            options: How to lay out and store a new collection. Of an existing one, only missing
+                shard keys are added.
+
+        Raises:
+            CollectionError: There is a collection of this name with other vectors.
+            StoreError: The store does not support an option.
+        """
+        self._schema.create(payload_indexes or {}, options or CollectionOptions())
+
+    def drop(self) -> None:
+        """Delete the collection, if it exists."""
+        self._schema.drop()
+
+    def optimize(self) -> bool:
+        """Let the embedded engine tidy up; servers do so by themselves.
+
+        Worth calling once after many changes. Up to `EXACT_UP_TO` points it only reclaims the space
+        of deleted points; above, it builds the search graph, which takes minutes.
+
+        Returns:
+            Whether there was anything to do.
+        """
+        embedded = self._schema.embedded
+        return embedded is not None and embedded.optimize(self.name)
+
+    def upsert(
+        self,
+        ids: Sequence[PointId],
+        vectors: ArrayLike,
+        payloads: Payloads,
+        *,
+        shard_key: str | None = None,
+    ) -> None:
+        """Store points, replacing those with the same ids.
+
+        Args:
+            ids: (n), unsigned integers or UUIDs.
+            vectors: (n, dim), of any length but zero; they are normalised.
+            payloads: (n); `root_distance` is added to each.
+            shard_key: Which shard to use, in a collection created with `shard_keys`.
+
+        Raises:
+            VectorError: A vector has the wrong shape, a number that is not finite, or length zero.
+            StoreError: The store rejects a payload or an id, or is full.
+        """
+        self._points.upsert(ids, vectors, payloads, shard_key=shard_key)
+
+    def put(self, records: Sequence[Record]) -> None:
+        """Store points as they were read, replacing those with the same ids.
+
+        Nothing is normalised or recomputed: meant for points of a similar collection.
+
+        Raises:
+            VectorError: A point was read without its vector.
+        """
+        self._points.put(records)
+
+    def set_payload(
+        self, ids: Sequence[PointId], payloads: Payloads, *, shard_key: str | None = None
+    ) -> None:
+        """Set payload fields, to different values for each point; the other fields stay.
+
+        Args:
+            ids: (n), of existing points.
+            payloads: (n), the fields to set.
+            shard_key: Which shard they are in, in a collection created with `shard_keys`.
+
+        Raises:
+            StoreError: A point does not exist.
+        """
+        self._points.set_payload(ids, payloads, shard_key=shard_key)
+
+    def delete(self, ids: Sequence[PointId], *, shard_key: str | None = None) -> None:
+        """Delete points; missing ones are ignored. `shard_key` is as for `upsert`."""
+        self._points.delete(ids, shard_key=shard_key)
+
+    def retrieve(
+        self, ids: Sequence[PointId], *, payload: Fields = True, with_vectors: bool = False
+    ) -> list[Record]:
+        """The points with some ids, in that order; missing ones are left out."""
+        return self._points.retrieve(ids, payload=payload, with_vectors=with_vectors)
+
+    def scroll(
+        self,
+        filter: Filter | None = None,
+        *,
+        payload: Fields = True,
+        with_vectors: bool = False,
+        page: int = 1000,
+    ) -> Iterator[Record]:
+        """All points that match, by id, fetched page by page.
+
+        Raises:
+            UsageError: A page has less than one point; raised with the first point.
+        """
+        return self._points.scroll(filter, payload=payload, with_vectors=with_vectors, page=page)
+
+    def scroll_ids(
+        self, filter: Filter | None = None, *, page: int = 1000
+    ) -> Iterator[list[PointId]]:
+        """The ids of all points that match, in order, in lists of at most a page each."""
+        return self._points.scroll_ids(filter, page=page)
+
+    def similarities_to_root(self, ids: Sequence[PointId]) -> dict[PointId, float]:
+        """Cosine similarity of points to the root, computed by the store from the original vectors.
+
+        Returns:
+            By id, without points that lack the vector. Empty if the store allows no exact searches.
+        """
+        return self._points.similarities_to_root(ids)
+
+    def count(self, filter: Filter | None = None) -> int:
+        """How many points match, exactly.
+
+        If a server's strict mode allows no exact counts, the ids of all matches are read instead.
+        """
+        return self._points.count(filter)
+
+    def count_without_distance(self) -> int:
+        """How many points are not attached; hierarchical queries do not find those."""
+        return self._points.count(lacks_any([ROOT_DISTANCE]))
+
+    def facets(
+        self, key: str = CONCEPTS, *, limit: int = 20_000, filter: Filter | None = None
+    ) -> dict[str, int]:
+        """How many points have each value of a payload field.
+
+        Args:
+            key: A payload field with a keyword index.
+            limit: Greatest number of values, the most frequent first.
+            filter: Which points to count.
+
+        Returns:
+            Exact counts; estimates if a server's strict mode allows nothing else.
+
+        Raises:
+            CollectionError: The collection was attached without a vocabulary, or not at all.
+            StoreError: There may be more values than a server's strict mode lets it return.
+        """
+        return self._searcher.facets(key, limit=limit, matching=filter)
 
     def nearest(
         self,
         vector: ArrayLike,
         *,
         limit: int,
-        filter: models.Filter | None = None,  # noqa: A002 - Qdrant's word
+        filter: Filter | None = None,
         offset: int = 0,
-        payload: bool | Sequence[str] = True,
+        payload: Fields = True,
         score_threshold: float | None = None,
         exact: bool | None = None,
     ) -> list[Hit]:
-        """The points most similar to a vector, those of equal similarity by id.
+        """The points most similar to a vector, with ties broken by id.
 
         Args:
             vector: (dim,).
             limit: Number of hits.
             filter: Which points to search.
-            offset: Number of hits to leave out at the front.
+            offset: Number of hits to skip at the front.
             payload: Whether to fetch payloads, or which fields of them.
             score_threshold: Least cosine similarity.
             exact: Whether to compare with every vector; None: up to `EXACT_UP_TO` points.
         """
-        query = self._row(vector).tolist()
-        params = self._search_params(exact)
-
-        def search(number: int) -> list[Hit]:
-            return self._query(
-                number, payload, query=query, query_filter=filter, search_params=params
-            )
-
-        return self._settled(search, limit, offset, score_threshold)
+        wanted = Wanted(limit, offset, score_threshold, filter, payload, None, exact)
+        return self._searcher.nearest(vector, wanted)
 
     def radial_path(
         self,
         vector: ArrayLike,
         *,
-        filter: models.Filter | None = None,  # noqa: A002 - Qdrant's word
-        payload: bool | Sequence[str] = True,
+        filter: Filter | None = None,
+        payload: Fields = True,
         exact: bool | None = None,
         radii: int | Sequence[float] | None = None,
         by: Way | None = None,
     ) -> list[Hit]:
         """What a vector is called, from the most general point to the most specific.
 
-        Each hit is more similar to the vector than every point at or below its own root distance
-        (`hiersearch.qdrant.radial_path`). Its score is the similarity, its angle the exterior angle with
-        the hit as the parent and the vector as the child. Points without `root_distance` are left
-        out (`count_without_distance`).
-
-        The whole path takes some ten searches, each of which depends on the one before. The paper
-        takes the best point within each of 50 radii instead, a part of the path. That can be read
-        off the whole path, or be asked in one batch: more work for the store, but one round trip.
-        In this process, on the embedded engine and `":memory:"`, the descent is several times
-        faster; a server far away may answer the batch first. So where `by` is left out, the first
-        path of a number of radii is found both ways (after a search that opens the connection),
-        and the faster way is the one that this object takes from then on.
+        Each hit is more similar to the vector than every point at or below its own root distance.
+        Its score is the similarity; its angle is the exterior angle with the hit as the parent and
+        the vector as the child. Points that are not attached are left out
+        (`count_without_distance`). The path can be whole, or sampled as in the paper
+        (`hiersearch.qdrant.radial_path`).
 
         Args:
             vector: (dim,).
@@ -125,39 +300,28 @@ class HierarchicalCollection(Paths):
             exact: Whether to compare with every vector; None: up to `EXACT_UP_TO` points.
             radii: Where to sample the path: root distances, or a number of them, evenly spaced from
                 the closest point that matches to the farthest; None: the whole path.
-            by: "descent" or "batch"; None: whichever this client was measured to answer faster.
+            by: How to find a sampled path: "descent" reads it off the whole path, "batch" sends one
+                search per radius; None: whichever the first path with so many radii shows to be
+                faster over this client.
 
         Returns:
             Coarse to fine, each hit once.
 
         Raises:
-            CollectionError: No point has a root distance, or they are of another root or vector.
-            UsageError: The whole path is asked for by a batch, or the radii are no numbers.
+            CollectionError: No point is attached, or they were attached with another root or
+                vector.
+            UsageError: The whole path is requested by batch, or the radii are not numbers.
         """
-        if by not in (None, "descent", "batch"):
-            raise UsageError(f"a path is not found by {by!r}", hint='Use "descent" or "batch"')
-        child = self._row(vector)
-        query = {"query": child.tolist(), "search_params": self._search_params(exact)}
-        if radii is None:
-            if by == "batch":
-                raise UsageError(
-                    "a batch finds the best points within given radii only", hint="Give radii"
-                )
-            search = partial(self._whole_path, query, filter, payload)
-        else:
-            search = partial(self._sampled_path, query, filter, payload, radii, by)
-        path = self._explained(search, self._check_placed)
-        child_distance = self._distance(child)
-        return [_with_angle_to(hit, child_distance) for hit in path]
+        return self._paths.find(vector, filter, payload, exact, radii, by)
 
     def descendants_of(
         self,
         parent_vector: ArrayLike,
         *,
         limit: int,
-        filter: models.Filter | None = None,  # noqa: A002 - Qdrant's word
+        filter: Filter | None = None,
         offset: int = 0,
-        payload: bool | Sequence[str] = True,
+        payload: Fields = True,
         score_threshold: float | None = None,
         candidates: int | None = None,
         exact: bool | None = None,
@@ -168,72 +332,43 @@ class HierarchicalCollection(Paths):
             parent_vector: (dim,).
             limit: Number of hits.
             filter: Which points to search.
-            offset: Number of hits to leave out at the front.
+            offset: Number of hits to skip at the front.
             payload: Whether to fetch payloads, or which fields of them.
             score_threshold: Least cosine of the exterior angle.
-            candidates: Number of points fetched by each direction that good ones lie in, whose
-                angle is computed (`hiersearch.qdrant.ranking`): of each shard, where there are
-                several; fewer where a server's strict mode says so.
+            candidates: Number of points to fetch in each direction in which good ones lie, and
+                whose angle is computed (`hiersearch.qdrant.ranking`): per shard, if there are
+                several; fewer if a server's strict mode demands it.
             exact: Whether to fetch the candidates by comparison with every vector.
 
         Returns:
-            Least angle first, equal angles by id; `score` is the cosine of the angle.
+            Least angle first, with ties broken by id; `score` is the cosine of the angle.
 
         Raises:
-            CollectionError: No point has a root distance, or they are of another root or vector.
-            UsageError: There are to be less than one candidate.
+            CollectionError: No point is attached, or they were attached with another root or
+                vector.
+            UsageError: `candidates` is less than 1.
         """
-        query = descendant_query(
-            self._row(parent_vector),
-            self.root,
-            self._candidates(candidates, limit + offset, filter, exact),
-        )
-        return self._ranked(query, limit, offset, filter, payload, score_threshold)
+        wanted = Wanted(limit, offset, score_threshold, filter, payload, candidates, exact)
+        return self._ranking.descendants_of(parent_vector, wanted)
 
     def ancestors_of(
         self,
         child_vector: ArrayLike,
         *,
         limit: int,
-        filter: models.Filter | None = None,  # noqa: A002 - Qdrant's word
+        filter: Filter | None = None,
         offset: int = 0,
-        payload: bool | Sequence[str] = True,
+        payload: Fields = True,
         score_threshold: float | None = None,
         candidates: int | None = None,
         exact: bool | None = None,
     ) -> list[Hit]:
         """The points that a vector entails most: least exterior angle, the vector as the child.
 
-        Arguments, answer and errors as for `descendants_of`.
+        Arguments, answer and errors are those of `descendants_of`.
         """
-        query = ancestor_query(
-            self._row(child_vector),
-            self.root,
-            self._candidates(candidates, limit + offset, filter, exact),
-        )
-        return self._ranked(query, limit, offset, filter, payload, score_threshold)
-
-    # A collection that others made
-
-    @classmethod
-    def attached(cls, client: Client, name: str, *, hnsw_ef: int | None = None) -> Self:
-        """A collection that was attached before, with the root and the vector that it remembers.
-
-        Args:
-            client: A `QdrantClient` or an `EdgeClient`.
-            name: The name of the collection.
-            hnsw_ef: Width of searches in a graph.
-
-        Raises:
-            CollectionError: There is no such collection, or it was not attached.
-        """
-        known = read_attachment(client, name)
-        if known is None:
-            raise CollectionError(
-                f"the collection {name!r} is not attached",
-                hint="Attach it first: 'hiersearch attach'",
-            )
-        return cls(client, name, root=known.root, vector_name=known.vector, hnsw_ef=hnsw_ef)
+        wanted = Wanted(limit, offset, score_threshold, filter, payload, candidates, exact)
+        return self._ranking.ancestors_of(child_vector, wanted)
 
     def attach(
         self,
@@ -246,21 +381,32 @@ class HierarchicalCollection(Paths):
         page: int = PAGE,
         on_progress: Progress = tell_nobody,
     ) -> AttachSummary:
-        """Gives the points of a collection that others made their `root_distance`, in place.
+        """Give every point of an existing collection its `root_distance`, in place.
 
-        Arguments, answer and errors: `hiersearch.qdrant.attach.run.attach`.
+        Run again after an interruption, it completes the work. An index on `root_distance` is
+        created first; a search graph that was built before does not know it: raise `hnsw_ef` if
+        filtered searches miss points.
+
+        Args:
+            label: Also gives points their concepts, so that they can be counted and filtered.
+            check: Called with some points before anything is written; may refuse them.
+            model: The name of the model, to be recorded.
+            vocabulary: The id of the vocabulary behind `label`, to be recorded.
+            dry_run: Whether to only look and count.
+            page: Number of points to read at a time.
+            on_progress: Called as the work proceeds.
+
+        Raises:
+            UsageError: `page` is less than 1.
+            CollectionError: There is no such collection or vector; it is compared by neither cosine
+                nor dot product; it was attached with another root; or it has fields of those names.
+            ModelMismatchError: The check says that another model made the vectors.
+            VectorError: Vectors compared by dot product are not of length 1; nothing was written.
+            StoreError: The store failed; what was written stays.
         """
-        with self._changing():
-            return attach(
-                self,
-                label=label,
-                check=check,
-                model=model,
-                vocabulary=vocabulary,
-                dry_run=dry_run,
-                page=page,
-                on_progress=on_progress,
-            )
+        settings = AttachSettings(label, check, model, vocabulary, dry_run, page, on_progress)
+        with self._schema.changing():
+            return attach(self._points, settings)
 
     def repair(
         self,
@@ -274,79 +420,27 @@ class HierarchicalCollection(Paths):
         page: int = PAGE,
         on_progress: Progress = tell_nobody,
     ) -> AttachSummary:
-        """Gives points that others added since their `root_distance`.
+        """Give points that were added since the collection was attached their `root_distance`.
 
-        Arguments, answer and errors: `hiersearch.qdrant.attach.run.repair`.
+        With `recompute`, all vectors are read, wrong distances corrected, and all points labelled
+        anew: for vectors that were replaced, or another root. The other arguments are those of
+        `attach`, and so are the errors.
+
+        Raises:
+            CollectionError: As for `attach`; or no point is attached yet.
         """
-        with self._changing():
-            return repair(
-                self,
-                label=label,
-                check=check,
-                model=model,
-                vocabulary=vocabulary,
-                recompute=recompute,
-                dry_run=dry_run,
-                page=page,
-                on_progress=on_progress,
-            )
+        settings = AttachSettings(label, check, model, vocabulary, dry_run, page, on_progress)
+        with self._schema.changing():
+            return repair(self._points, settings, recompute=recompute)
 
     def detach(self, *, page: int = PAGE, on_progress: Progress = tell_nobody) -> DetachSummary:
-        """Removes what `attach` added, and nothing else.
+        """Remove what `attach` added, and nothing else: fields, indexes and its record of them.
 
-        Arguments, answer and errors: `hiersearch.qdrant.attach.run.detach`.
+        Fields that points had before stay, and so do indexes. After an interruption, run it again.
+
+        Raises:
+            UsageError: `page` is less than 1.
+            CollectionError: There is no such collection, or it is not attached.
         """
-        with self._changing():
-            return detach(self, page=page, on_progress=on_progress)
-
-    def _candidates(
-        self,
-        number: int | None,
-        wanted: int,
-        condition: models.Filter | None,
-        exact: bool | None,
-    ) -> Candidates:
-        if number is not None and number < 1:
-            raise UsageError(
-                f"no ranking is made of {number} candidates", hint="Use at least 1, or the default"
-            )
-        return Candidates(
-            number=number or max(CANDIDATES, 4 * wanted),
-            filter=and_placed(condition),
-            params=self._search_params(exact),
-            using=self._using,
-            most=self._limits().points,
-        )
-
-    def _ranked(
-        self,
-        query: Mapping[str, Any] | None,
-        limit: int,
-        offset: int,
-        condition: models.Filter | None,
-        payload: bool | Sequence[str],
-        score_threshold: float | None,
-    ) -> list[Hit]:
-        def search(number: int) -> list[Hit]:
-            if query is None:
-                return self._all_alike(number, condition, payload)
-            return [_with_angle(hit) for hit in self._query(number, payload, **query)]
-
-        if limit < 1:
-            return []
-        found = partial(self._settled, search, limit, offset, score_threshold)
-        return self._explained(found, self._check_placed)
-
-    def _distance(self, row: Floats) -> float:
-        return float(root_distance(row.astype(np.float64), self.root.astype(np.float64)))
-
-
-def _with_angle(hit: Hit) -> Hit:
-    """A hit whose score is the cosine of an angle, with that angle."""
-    return dataclasses.replace(hit, angle=math.acos(hit.score))
-
-
-def _with_angle_to(hit: Hit, child_distance: float) -> Hit:
-    """A hit whose score is its similarity to a child, with the exterior angle at the hit."""
-    cosine = float(angle_cosine_from_score(hit.score, hit.root_distance, child_distance))
-    return dataclasses.replace(hit, angle=math.acos(cosine))
+        with self._schema.changing():
+            return detach(self._points, page=page, on_progress=on_progress)

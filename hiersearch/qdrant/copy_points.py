@@ -1,4 +1,4 @@
-"""Makes one collection the copy of another, by writing only what is missing or different."""
+"""Making one collection a copy of another, by writing only what is missing or different."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hiersearch.qdrant.collection import HierarchicalCollection
 from hiersearch.qdrant.points import PointId, Record, pages
-from hiersearch.qdrant.stored import BATCH, StoredPoints
+from hiersearch.qdrant.stored import BATCH
 
 __all__ = ["CopiedPoints", "alike", "copy_points", "same_points"]
 
@@ -22,7 +23,7 @@ class CopiedPoints:
     Attributes:
         written: Number of points that were missing or different.
         removed: Number of points that the source does not have.
-        unchanged: Number of points that were right already.
+        unchanged: Number of points that were the same already.
     """
 
     written: int
@@ -31,19 +32,22 @@ class CopiedPoints:
 
 
 def copy_points(
-    source: StoredPoints, target: StoredPoints, *, on_progress: Callable[[int], None]
+    source: HierarchicalCollection,
+    target: HierarchicalCollection,
+    *,
+    on_progress: Callable[[int], None],
 ) -> CopiedPoints:
-    """Gives a collection the points of another and no others; run again, it goes on.
+    """Give a collection the points of another, and no others. Resumes if interrupted.
 
-    Payloads and vectors are taken as they are stored: nothing is computed anew.
+    Payloads and vectors are copied as they are stored: nothing is recomputed.
 
     Args:
         source: What to copy; nothing should write to it meanwhile.
-        target: A collection that exists, for the same kind of vectors.
-        on_progress: Called with the number of points that are right at the target.
+        target: An existing collection for the same kind of vectors.
+        on_progress: Called with the number of points that the target has so far.
 
     Raises:
-        StoreError: One of the stores failed; what was reported stays.
+        StoreError: One of the stores failed; what was written stays.
     """
     written = removed = done = 0
     for size, records in _differences(source, target):
@@ -51,7 +55,7 @@ def copy_points(
         written += len(records)
         done += size
         on_progress(done)
-    # Every point of the source is at the target now: as many there means no others.
+    # The target has every point of the source now: equal counts mean that it has no others.
     if target.count() != source.count():
         for ids in _surplus(source, target):
             target.delete(ids)
@@ -59,18 +63,18 @@ def copy_points(
     return CopiedPoints(written, removed, done - written)
 
 
-def same_points(source: StoredPoints, target: StoredPoints) -> bool:
-    """Whether two collections hold the same points; stops at the first difference."""
+def same_points(source: HierarchicalCollection, target: HierarchicalCollection) -> bool:
+    """Whether two collections hold the same points; stops at the first page that differs."""
     if source.count() != target.count():
         return False
     return not any(records for _, records in _differences(source, target))
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Whether two payloads say the same.
+    """Whether two payloads mean the same.
 
-    The last bit of a long number changes on its way into a store and back, and fields without a
-    value may be dropped; those are no differences.
+    The last bit of a long number may change on its way into a store and back, and null fields may
+    be dropped; neither counts as a difference.
     """
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return all(alike(one.get(key), other.get(key)) for key in one.keys() | other.keys())
@@ -81,11 +85,12 @@ def alike(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _differences(source: StoredPoints, target: StoredPoints) -> Iterator[tuple[int, list[Record]]]:
-    """Page by page, its size and those of its points that the target has not, or otherwise."""
+def _differences(
+    source: HierarchicalCollection, target: HierarchicalCollection
+) -> Iterator[tuple[int, list[Record]]]:
+    """Page by page, its size and the points of it that the target lacks or has differently."""
     for page in pages(source.scroll(page=BATCH), BATCH):
         there = {record.id: record for record in target.retrieve([record.id for record in page])}
-        # A store that sorts its points otherwise, or by another copy of them, makes no difference.
         yield (
             len(page),
             [
@@ -96,7 +101,9 @@ def _differences(source: StoredPoints, target: StoredPoints) -> Iterator[tuple[i
         )
 
 
-def _surplus(source: StoredPoints, target: StoredPoints) -> Iterator[list[PointId]]:
+def _surplus(
+    source: HierarchicalCollection, target: HierarchicalCollection
+) -> Iterator[list[PointId]]:
     """Page by page, the ids of points that only the target has."""
     for ids in target.scroll_ids(page=_IDS_AT_ONCE):
         known = {record.id for record in source.retrieve(ids, payload=[])}
@@ -105,8 +112,8 @@ def _surplus(source: StoredPoints, target: StoredPoints) -> Iterator[list[PointI
             yield only
 
 
-def _read(source: StoredPoints, records: list[Record]) -> list[Record]:
-    """The points with their vectors; those that are not there any more are left out."""
+def _read(source: HierarchicalCollection, records: list[Record]) -> list[Record]:
+    """The points with their vectors, without those deleted meanwhile."""
     vectors = {
         record.id: record.vector
         for record in source.retrieve(

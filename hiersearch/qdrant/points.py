@@ -1,12 +1,12 @@
-"""Points as they come back from a store.
+"""Points as a store returns them, and vectors checked before it gets them.
 
-Vectors from outside, made unit rows or refused: the engine itself would take anything.
+`root_distance` is spelled here and nowhere else.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeAlias
@@ -19,7 +19,9 @@ from hiersearch.errors import UsageError, VectorError
 
 __all__ = [
     "ROOT_DISTANCE",
+    "Fields",
     "Hit",
+    "Payloads",
     "PointId",
     "Record",
     "checked_page",
@@ -31,10 +33,16 @@ __all__ = [
 ]
 
 PointId: TypeAlias = int | str
-"""An unsigned integer or a UUID in text."""
+"""An unsigned integer, or a UUID as text."""
+
+Fields: TypeAlias = bool | Sequence[str]
+"""Whether to fetch payloads, or which fields of them."""
+
+Payloads: TypeAlias = Sequence[Mapping[str, Any]]
+"""Payload fields, a mapping for each point."""
 
 ROOT_DISTANCE = "root_distance"
-"""The payload field that makes a collection hierarchical."""
+"""The payload field with a point's distance from the root. A point that has it is attached."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +50,9 @@ class Record:
     """A point that was read.
 
     Attributes:
-        id: Its id.
-        payload: Its payload, or the part that was asked for.
-        vector: (dim,), where it was asked for.
+        id: The point's id.
+        payload: Its payload, or the requested part.
+        vector: (dim,), if requested and present.
     """
 
     id: PointId
@@ -53,11 +61,11 @@ class Record:
 
     @classmethod
     def of(cls, point: models.Record, vector_name: str) -> Record:
-        """From a point of a client.
+        """Convert a point that a client read.
 
         Args:
             point: The point.
-            vector_name: Which of its vectors is meant; "" is the unnamed one.
+            vector_name: Which of its vectors to take; "" is the unnamed one.
         """
         vector: Any = point.vector
         if isinstance(vector, Mapping):
@@ -68,17 +76,21 @@ class Record:
             vector=None if vector is None else _row(vector),
         )
 
+    def lacks(self, field: str) -> bool:
+        """Whether a payload field is missing; as in filters, null and empty lists count as that."""
+        return self.payload.get(field) in (None, [])
+
 
 @dataclass(frozen=True)
 class Hit:
     """A point that was found.
 
     Attributes:
-        id: Its id.
+        id: The point's id.
         score: What it was ranked by, greater is better: the cosine similarity to the query, or the
-            cosine of the exterior angle where angles were asked for.
-        root_distance: Its distance from the root, in [0, 2]; None where the point has none.
-        payload: Its payload, or the part that was asked for.
+            cosine of the exterior angle in rankings by angle.
+        root_distance: Its distance from the root, in [0, 2]; None if the point is not attached.
+        payload: Its payload, or the requested part.
         angle: The exterior angle in radians, in [0, π], with the more general side as the parent;
             None for a plain nearest search.
     """
@@ -91,9 +103,10 @@ class Hit:
 
     @classmethod
     def of(cls, point: models.ScoredPoint) -> Hit:
-        """From a point that a client found; its score as a float32 in [−1, 1], as servers give it.
+        """Convert a point that a client found, with its score as a float32 in [−1, 1].
 
-        The client's local mode gives more digits, but not the same ones to equal vectors.
+        That is what servers return. The client's local mode has more digits, but they differ
+        between equal vectors.
         """
         payload = point.payload or {}
         distance = payload.get(ROOT_DISTANCE)
@@ -111,10 +124,10 @@ def id_order(point: Hit | Record) -> tuple[bool, PointId]:
 
 
 def checked_page(size: int) -> int:
-    """A number of points to read at a time.
+    """Check a number of points to read at a time.
 
     Raises:
-        UsageError: It is less than 1: no page would ever be the last.
+        UsageError: It is less than 1, so that no page would ever be the last.
     """
     if size < 1:
         raise UsageError(f"{size} points cannot be read at a time", hint="Use a page of at least 1")
@@ -122,7 +135,7 @@ def checked_page(size: int) -> int:
 
 
 def pages(records: Iterator[Record], size: int) -> Iterator[list[Record]]:
-    """The points in lists of some size."""
+    """Group points into lists of at most `size`."""
     while page := list(islice(records, size)):
         yield page
 
@@ -130,17 +143,17 @@ def pages(records: Iterator[Record], size: int) -> Iterator[list[Record]]:
 def settled(
     search: Callable[[int], list[Hit]], limit: int, spare: int = 8, most: int | None = None
 ) -> list[Hit]:
-    """The best hits, those of equal score in the order of their ids, whatever the store does.
+    """The best hits, with ties broken by id, whichever of equal hits the store returns.
 
-    A store cuts a run of equal scores anywhere. So a few more than wanted are fetched, and more
-    again where the run reaches beyond them.
+    A store may cut a run of equal scores anywhere. So a few more hits than wanted are fetched, and
+    twice as many again while the run reaches beyond them.
 
     Args:
-        search: Gives up to that many best hits.
+        search: Returns up to a given number of best hits.
         limit: Number of hits wanted.
-        spare: Number of hits fetched beyond them.
-        most: Greatest number that the store gives at a time, at least the limit. A run that reaches
-            beyond it is in order as far as it was seen.
+        spare: Number of hits to fetch beyond them.
+        most: Greatest number of hits that the store returns at a time, at least `limit`. A longer
+            run is in order as far as it was seen.
     """
     fetched = limit + spare
     while True:
@@ -152,7 +165,7 @@ def settled(
 
 
 def _row(vector: Any) -> NDArray[np.float32]:
-    """A vector as an array; of a list of numbers, in half the time that NumPy takes."""
+    """A vector as an array. For a list of numbers this takes half as long as NumPy."""
     if not isinstance(vector, list):
         return np.asarray(vector, dtype=np.float32)
     try:
@@ -163,7 +176,7 @@ def _row(vector: Any) -> NDArray[np.float32]:
 
 
 def plain_id(value: object) -> PointId:
-    """An id as an integer, or a UUID as text."""
+    """An id as an integer, or as text if it is a UUID."""
     return value if isinstance(value, int) else str(value)
 
 
@@ -172,17 +185,17 @@ MIN_LENGTH = 1e-12
 
 
 def unit_rows(vectors: ArrayLike, what: str) -> NDArray[np.float32]:
-    """The rows at length 1.
+    """Normalise rows to length 1. The engine itself would accept anything.
 
     Args:
         vectors: (n, dim), of any length but zero.
-        what: What they are, for the error.
+        what: What to call a row in an error.
 
     Returns:
         (n, dim), float32.
 
     Raises:
-        VectorError: They are not a matrix of finite numbers, or one has no length.
+        VectorError: They are not a matrix of finite numbers, or a row has length zero.
     """
     try:
         rows = np.asarray(vectors, dtype=np.float64)

@@ -1,51 +1,121 @@
-"""Queries that rank points by exterior angle inside Qdrant: fetch candidates, then apply a formula.
+"""Ranking points by exterior angle inside Qdrant: fetch candidates, then apply a formula to them.
 
-On a server with several shards all of this runs in each shard, and the best of each are merged.
-A query that fetches n candidates so ranks up to n per shard, the n best of all among them, by a
-formula that depends on the point alone. What follows: with more shards no true hit is lost, some
-more are found, and a query costs more; answers may differ between layouts only in hits that the
-smaller number of candidates missed.
+On a server with several shards all of this runs in each shard, and the best of each are merged. A
+query that fetches n candidates ranks up to n per shard, the n best of all among them, by a formula
+that depends on the point alone. So with more shards no true hit is lost, some more are found, and a
+query costs more. Answers may differ between layouts only in hits that fewer candidates missed.
 
-The exterior angle's cosine as a formula that Qdrant computes for each candidate.
-
-Only operations that every server with formulas has: min and max, which came later, are written with
-absolute values. The cases that `geometry` defines, parent at the root and child at the parent, are
-decided by weights that are exactly 0 or 1 but for a sliver around the limit.
+The formulas use only operations that every server with formulas has: min and max, which came later,
+are written with absolute values. The cases that `geometry` defines, parent at the root and child at
+the parent, are decided by weights that are exactly 0 or 1 except in a sliver around the limit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import itertools
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 from qdrant_client import models
 
+from hiersearch.errors import UsageError
 from hiersearch.geometry import (
     COINCIDENT_DISTANCE,
     COINCIDENT_SQUARE,
     radial_direction,
     root_distance,
 )
-from hiersearch.qdrant.points import ROOT_DISTANCE
+from hiersearch.qdrant.filters import Filter, all_of, attached
+from hiersearch.qdrant.points import ROOT_DISTANCE, Hit
+from hiersearch.qdrant.searching import Searcher, Wanted
+from hiersearch.qdrant.stored import StoredPoints
 from hiersearch.types import Floats
 
 __all__ = [
     "Candidates",
+    "Ranking",
     "ancestor_formula",
     "ancestor_query",
     "descendant_formula",
     "descendant_query",
 ]
 
+CANDIDATES = 200
+"""Points whose exterior angle is computed if neither a number nor an exact search is requested."""
 
 NEAR = 32
-"""Candidates fetched by plain similarity too, so that the vector itself, and what lies so close to
-it that its angle is decided by definition, is among them."""
+"""Candidates also fetched by plain similarity, so that they include the vector itself and points so
+close to it that their angle is decided by definition."""
 
 AWAY = 0.3
 """How far the second direction of `descendant_query` leans away from the parent."""
+
+
+class Ranking:
+    """Ranks the points of a collection by exterior angle.
+
+    Args:
+        searcher: Searches the collection.
+        points: Reads it.
+    """
+
+    def __init__(self, searcher: Searcher, points: StoredPoints) -> None:
+        self._searcher = searcher
+        self._schema = searcher.schema
+        self._points = points
+
+    def descendants_of(self, parent_vector: ArrayLike, wanted: Wanted) -> list[Hit]:
+        """Least angle with the vector as the parent; `HierarchicalCollection.descendants_of`."""
+        parent = self._schema.row(parent_vector)
+        query = descendant_query(parent, self._schema.root, self._candidates(wanted))
+        return self._ranked(query, wanted)
+
+    def ancestors_of(self, child_vector: ArrayLike, wanted: Wanted) -> list[Hit]:
+        """Least angle with the vector as the child; see `HierarchicalCollection.ancestors_of`."""
+        child = self._schema.row(child_vector)
+        query = ancestor_query(child, self._schema.root, self._candidates(wanted))
+        return self._ranked(query, wanted)
+
+    def _candidates(self, wanted: Wanted) -> Candidates:
+        number = wanted.candidates
+        if number is not None and number < 1:
+            raise UsageError(
+                f"no ranking is made of {number} candidates", hint="Use at least 1, or the default"
+            )
+        return Candidates(
+            number=number or max(CANDIDATES, 4 * (wanted.limit + wanted.offset)),
+            filter=all_of(attached(), wanted.filter),
+            params=self._searcher.params(wanted.exact),
+            using=self._schema.using,
+            most=self._schema.limits().points,
+        )
+
+    def _ranked(self, query: Mapping[str, Any] | None, wanted: Wanted) -> list[Hit]:
+        def search(number: int) -> list[Hit]:
+            if query is None:
+                return self._all_below_root(number, wanted)
+            found = self._searcher.query(number, wanted.payload, **query)
+            return [dataclasses.replace(hit, angle=math.acos(hit.score)) for hit in found]
+
+        if wanted.limit < 1:
+            return []
+        return self._searcher.explained(partial(self._searcher.best, search, wanted))
+
+    def _all_below_root(self, number: int, wanted: Wanted) -> list[Hit]:
+        """The first points by id: the root is a parent of everything, at angle 0."""
+        records = self._points.scroll(
+            all_of(attached(), wanted.filter), payload=wanted.payload, page=number
+        )
+        return [
+            Hit(record.id, 1.0, float(record.payload[ROOT_DISTANCE]), record.payload, angle=0.0)
+            for record in itertools.islice(records, number)
+        ]
 
 
 @dataclass(frozen=True)
@@ -53,7 +123,7 @@ class Candidates:
     """Which points a ranking considers.
 
     Attributes:
-        number: How many are fetched for a formula, by each direction.
+        number: How many are fetched for the formula, by each direction.
         filter: Which points they are taken from.
         params: How they are searched.
         using: The name of the vector; None is the unnamed one.
@@ -61,7 +131,7 @@ class Candidates:
     """
 
     number: int
-    filter: models.Filter
+    filter: Filter
     params: models.SearchParams
     using: str | None
     most: int | None = None
@@ -86,9 +156,9 @@ class Candidates:
         )
 
     def scored_by(self, vector: Floats, parts: list[models.Prefetch]) -> models.Prefetch:
-        """The points of several prefetches, each once, with their scores against one vector.
+        """The points of several prefetches, without repeats, scored against one vector.
 
-        Searched as the parts are: of quantised vectors, this stage too must score the originals.
+        With the same parameters as the parts: quantised vectors must be rescored here too.
         """
         return models.Prefetch(
             prefetch=parts,
@@ -105,11 +175,11 @@ def descendant_query(parent: Floats, root: Floats, candidates: Candidates) -> di
     The score u·v against the radial direction u = (t − r)/d_t is, but for the length of v − t, the
     numerator of the cosine: nearest to u, not to t, are the points of small angle. The gradient of
     the cosine in v lies along u + κ t with κ = cos Ξ / ‖v − t‖ at the best points, which is about 0
-    for texts below texts, but −0.3 for photos below texts. So candidates are fetched by u and, as
-    many, by u − 0.3 t. (`benchmarks/ranking.py` measures them.)
+    for texts below texts, but −0.3 for photos below texts. So as many candidates are fetched by u
+    as by u − 0.3 t. (`benchmarks/ranking.py` measures them.)
 
     Returns:
-        None where the parent is the root, which contains everything alike.
+        None if the parent is the root, whose angle to everything is 0.
     """
     distance = float(root_distance(parent.astype(np.float64), root.astype(np.float64)))
     if distance <= COINCIDENT_DISTANCE:
@@ -127,14 +197,14 @@ def ancestor_query(child: Floats, root: Floats, candidates: Candidates) -> dict[
     """`prefetch` and `query` for `query_points`: points by Ξ(point, child).
 
     The numerator of the cosine, (t − r)·(v − t) = t·(v + r) − 1 − r·v, is greatest for the points
-    nearest to half-way between the root and the child. What lies close to either end, where the
-    denominator vanishes, is fetched too. (Of 9,789 captions, the ten best ancestors are found to
-    99.9 % among 100 candidates, to 81 % when these are fetched by the child.)
+    nearest to half-way between the root and the child. Points close to either end, where the
+    denominator vanishes, are fetched too. (Over 9,789 captions, 100 candidates contain 99.9 % of
+    the ten best ancestors; 81 % if they are fetched by the child.)
     """
     distance = float(root_distance(child.astype(np.float64), root.astype(np.float64)))
     middle = child + root
     if float(np.linalg.norm(middle)) <= COINCIDENT_DISTANCE:
-        middle = child  # opposite the root: every direction is half-way
+        middle = child  # opposite the root, every direction is half-way
     return {
         "prefetch": candidates.scored_by(child, candidates.by([middle], child, root)),
         "query": ancestor_formula(distance),
@@ -175,19 +245,19 @@ def ancestor_formula(child_distance: float) -> models.FormulaQuery:
     length = _times(ROOT_DISTANCE, _sqrt(_at_least(square, COINCIDENT_SQUARE)))
     cosine = _at_most(_over(numerator, length), 1.0)
     at_root = models.FieldCondition(key=ROOT_DISTANCE, range=models.Range(lte=COINCIDENT_DISTANCE))
-    # 1 − (1 − a)(1 − b): one where either is.
+    # 1 − (1 − a)(1 − b): one if either is.
     neither = _times(_minus(1.0, at_root), _minus(1.0, _is_zero_square(square)))
     return models.FormulaQuery(formula=_one_where(_minus(1.0, neither), cosine))
 
 
 def _is_zero_square(square: Expression) -> Expression:
-    """1 where a squared distance is at most COINCIDENT_SQUARE, 0 from twice that on."""
+    """1 for a squared distance of at most COINCIDENT_SQUARE, 0 from twice that on."""
     decay = models.LinDecayExpression(
         lin_decay=models.DecayParamsExpression(
             x=square, target=0.0, scale=2 * COINCIDENT_SQUARE, midpoint=0.0
         )
     )
-    # The square of a point with itself may come out a little below zero: same thing.
+    # The squared distance of a point to itself may come out slightly negative; that counts too.
     return _at_most(_times(2.0, decay), 1.0)
 
 

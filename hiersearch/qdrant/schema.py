@@ -1,106 +1,134 @@
-"""A collection itself: made, checked, dropped, and what it allows.
-
-How a new collection is laid out and stored.
-
-What a collection allows its clients: the strict mode of servers, and quantised vectors.
-"""
+"""A collection as a whole: how it is created, what it allows, and whether it is attached."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 from qdrant_client import models
 
+from hiersearch.chains import CONCEPTS
 from hiersearch.errors import CollectionError, StoreError, VectorError
-from hiersearch.qdrant.attach.record import Attachment, attachment_in
-from hiersearch.qdrant.connection import Client, client_errors
-from hiersearch.qdrant.edge.client import EdgeClient
-from hiersearch.qdrant.edge.failures import refuse
+from hiersearch.qdrant.attachment import Attachment, attachment_in
+from hiersearch.qdrant.connection import Client, client_errors, embedded_calls
 from hiersearch.qdrant.points import ROOT_DISTANCE, unit_rows
-
-if TYPE_CHECKING:
-    from hiersearch.qdrant.radial_path import Way
+from hiersearch.types import Floats
 
 __all__ = [
+    "INDEXES",
     "CollectionOptions",
     "CollectionSchema",
+    "Known",
     "Limits",
     "Quantization",
     "filterable",
 ]
 
+INDEXES: Mapping[str, Any] = {
+    ROOT_DISTANCE: models.FloatIndexParams(type=models.FloatIndexType.FLOAT, is_principal=True),
+    CONCEPTS: models.PayloadSchemaType.KEYWORD,
+}
+"""The payload indexes that hierarchical queries and counts of concepts need."""
+
+
+@dataclass
+class Known:
+    """What the store has said about a collection, so that it is asked once.
+
+    Attributes:
+        limits: What the collection allows; None if not asked yet.
+        metadata: Its metadata, read along with the limits.
+        count: Its approximate number of points; None if not asked yet.
+        consistent: Whether root and vector were found to agree with the metadata.
+        attached: Whether a point with a root distance was seen.
+    """
+
+    limits: Limits | None = None
+    metadata: Mapping[str, Any] | None = None
+    count: int | None = None
+    consistent: bool = False
+    attached: bool = False
+
 
 class CollectionSchema:
-    """The part of a `HierarchicalCollection` that knows no points.
+    """A collection without its points.
 
     Args:
         client: A `QdrantClient` or an `EdgeClient`.
         name: The name of the collection, which need not exist yet.
-        root: (dim,), the unit vector of the most general thing, from the model of the vectors.
-        vector_name: Which of a point's vectors is meant; "" is the unnamed one.
-        hnsw_ef: Width of searches in a graph, for recall at the cost of time; None: the store's.
+        root: (dim,), the unit vector that root distances are measured from.
+        vector_name: Which of a point's vectors to use; "" is the unnamed one.
+
+    Attributes:
+        embedded: The additional calls of a client that embeds its engine; None for others.
+        known: What the store has said so far.
 
     Raises:
         VectorError: The root is not a unit vector.
     """
 
-    def __init__(
-        self,
-        client: Client,
-        name: str,
-        *,
-        root: ArrayLike,
-        vector_name: str = "hiersearch",
-        hnsw_ef: int | None = None,
-    ) -> None:
+    def __init__(self, client: Client, name: str, *, root: ArrayLike, vector_name: str) -> None:
         self.client = client
         self.name = name
         self.vector_name = vector_name
         self.root = unit_rows(np.asarray(root)[None], "the root")[0]
         if abs(float(np.linalg.norm(np.asarray(root, dtype=np.float64))) - 1.0) > 1e-3:
             raise VectorError("the root is not a unit vector", hint="Divide it by its length")
-        self.hnsw_ef = hnsw_ef
-        self._small: bool | None = None
-        self._known_limits: Limits | None = None
-        self._metadata: Mapping[str, Any] | None = None
-        self._agreed = False
-        self._placed = False
-        self._faster: dict[int, Way] = {}
+        self.embedded = embedded_calls(client)
+        self.known = Known()
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.client!r}, {self.name!r})"
+    @property
+    def using(self) -> str | None:
+        """The vector, as queries name it."""
+        return self.vector_name or None
+
+    def rows(self, vectors: ArrayLike) -> Floats:
+        """Normalise vectors, after checking that they fit the root.
+
+        Args:
+            vectors: (n, dim), of any length but zero.
+
+        Returns:
+            (n, dim), float32 unit rows.
+
+        Raises:
+            VectorError: They have another shape, a number that is not finite, or length zero.
+        """
+        rows = unit_rows(vectors, "a vector")
+        if rows.shape[1] != len(self.root):
+            raise VectorError(
+                f"the vectors have {rows.shape[1]} numbers, the root {len(self.root)}",
+                hint="Use the model that made the index",
+            )
+        return rows
+
+    def row(self, vector: ArrayLike) -> Floats:
+        """Normalise one vector, (dim,); see `rows`."""
+        row: Floats = self.rows(np.asarray(vector)[None])[0]
+        return row
+
+    # The collection in the store
 
     def exists(self) -> bool:
-        """Whether the store has a collection of that name."""
+        """Whether the store has a collection of this name."""
         with client_errors(self.client):
             return self.client.collection_exists(self.name)
 
-    def create(
-        self,
-        *,
-        payload_indexes: Mapping[str, str] | None = None,
-        options: CollectionOptions | None = None,
-    ) -> None:
-        """Create the collection and its payload indexes; what is there already stays.
-
-        The index on `root_distance` comes before any data: the search graph is built along it.
+    def create(self, payload_indexes: Mapping[str, str], options: CollectionOptions) -> None:
+        """Create the collection and its payload indexes; what exists already stays as it is.
 
         Args:
-            payload_indexes: Kind of index ("keyword", "float", "integer", "datetime", ...) by
-                payload field, in addition to those on `root_distance` and `concepts`.
-            options: How a new collection is laid out and stored. One that is there stays as it is,
-                but for shard keys that it lacks, which are added.
+            payload_indexes: Kind of index by payload field, in addition to `INDEXES`.
+            options: How to lay out and store a new collection.
 
         Raises:
-            CollectionError: There is a collection of that name with other vectors.
-            StoreError: The store does not take an option.
+            CollectionError: There is a collection of this name with other vectors.
+            StoreError: The store does not support an option.
         """
-        options = options or CollectionOptions()
         with client_errors(self.client):
             new = not self.client.collection_exists(self.name)
             if new:
@@ -111,103 +139,98 @@ class CollectionSchema:
                     **options.settings(),
                 )
             self._add_shard_keys(options.shard_keys, new)
-            there = self.client.get_collection(self.name)
-            self._check_vectors(there.config.params.vectors, [models.Distance.COSINE])
-            self._forget()
-            wanted: dict[str, Any] = {
-                ROOT_DISTANCE: models.FloatIndexParams(
-                    type=models.FloatIndexType.FLOAT, is_principal=True
-                ),
-                "concepts": models.PayloadSchemaType.KEYWORD,
+            info = self.client.get_collection(self.name)
+            self._check_vectors(info.config.params.vectors, [models.Distance.COSINE])
+            self.forget()
+            # Before any data: the search graph is built along the index on `root_distance`.
+            wanted = {
+                **INDEXES,
                 **{
-                    field: models.PayloadSchemaType(kind)
-                    for field, kind in (payload_indexes or {}).items()
+                    field: models.PayloadSchemaType(kind) for field, kind in payload_indexes.items()
                 },
             }
-            for field, schema in wanted.items():
-                if field not in there.payload_schema:
-                    self.client.create_payload_index(self.name, field, schema)
+            for field, kind in wanted.items():
+                if field not in info.payload_schema:
+                    self.client.create_payload_index(self.name, field, kind)
 
     def drop(self) -> None:
-        """Delete the collection, if there is one."""
+        """Delete the collection, if it exists."""
         with client_errors(self.client):
             self.client.delete_collection(self.name)
-        self._forget()
+        self.forget()
 
-    def optimize(self) -> bool:
-        """Let the embedded engine tidy up; a server does so by itself.
+    def info(self) -> models.CollectionInfo:
+        """What the store says about the collection now."""
+        with client_errors(self.client):
+            return self.client.get_collection(self.name)
 
-        Worth calling once after many changes. Up to `EXACT_UP_TO` points it only reclaims the room
-        of deleted points; above, it builds the search graph, which takes minutes.
+    # What is known of it
 
-        Returns:
-            Whether there was anything to do.
-        """
-        if not isinstance(self.client, EdgeClient):
-            return False
-        return self.client.optimize(self.name)
-
-    def _limits(self) -> Limits:
-        """What the collection allows, read from the store once: by the first call that needs it.
+    def limits(self) -> Limits:
+        """What the collection allows. Asks the store once.
 
         Raises:
-            CollectionError: There is no such collection, or its vectors are not those meant.
+            CollectionError: There is no such collection, or its vectors do not fit the root.
         """
-        if self._known_limits is None:
-            with client_errors(self.client):
-                config = self.client.get_collection(self.name).config
+        known = self.known
+        if known.limits is None:
+            config = self.info().config
             self._check_vectors(
                 config.params.vectors, [models.Distance.COSINE, models.Distance.DOT]
             )
-            self._metadata = config.metadata
-            self._known_limits = Limits.of(config, self.vector_name)
-        return self._known_limits
+            known.metadata = config.metadata
+            known.limits = Limits.of(config, self.vector_name)
+        return known.limits
 
-    def _hierarchical_limits(self) -> Limits:
-        """`_limits`, of a collection whose root distances, if any, are those of root and vector.
+    def hierarchical_limits(self) -> Limits:
+        """`limits`, after checking that root distances are measured from this root and vector.
 
-        For whatever reads or writes these. Looks at what `_limits` read, once.
+        For whatever reads or writes root distances.
 
         Raises:
-            CollectionError: As for `_limits`; or it was attached by another root or vector, or its
-                distances are being replaced.
+            CollectionError: As for `limits`; or the collection was attached with another root or
+                vector, or its distances are being replaced.
         """
-        limits = self._limits()
-        if not self._agreed:
-            known = self._attachment()
-            if known is not None:
-                known.check_vector(self.name, self.vector_name)
-                known.check_root(self.name, self.root)
-            self._agreed = True
+        limits = self.limits()
+        if not self.known.consistent:
+            attachment = self.attachment()
+            if attachment is not None:
+                attachment.check_vector(self.name, self.vector_name)
+                attachment.check_root(self.name, self.root)
+            self.known.consistent = True
         return limits
 
-    def _attachment(self) -> Attachment | None:
+    def attachment(self) -> Attachment | None:
         """What was attached, as of the last time that the store was asked."""
-        self._limits()
-        return attachment_in(self._metadata, self.name)
+        self.limits()
+        return attachment_in(self.known.metadata, self.name)
+
+    def approximate_count(self) -> int:
+        """About how many points there are. Asks the store once after each write."""
+        known = self.known
+        if known.count is None:
+            with client_errors(self.client):
+                known.count = self.client.count(self.name, exact=False).count
+        return known.count
+
+    def forget(self) -> None:
+        """Ask the store again when next something must be known."""
+        self.known = Known()
 
     @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Around what changes a collection as a whole: it is asked again afterwards."""
-        self._forget()
+    def changing(self) -> Iterator[None]:
+        """Forget what is known before and after a change to the collection as a whole."""
+        self.forget()
         try:
             yield
         finally:
-            self._forget()
-
-    def _forget(self) -> None:
-        """Ask the store again."""
-        self._small = self._known_limits = self._metadata = None
-        self._agreed = self._placed = False
+            self.forget()
 
     def _add_shard_keys(self, keys: Sequence[str], new: bool) -> None:
         if not keys:
             return
-        if isinstance(self.client, EdgeClient):
-            refuse(shard_keys=keys)
-            return
-        there = [] if new else self.client.list_shard_keys(self.name).shard_keys or []
-        known = {one.key for one in there}
+        present = [] if new else self.client.list_shard_keys(self.name).shard_keys or []
+        known = {one.key for one in present}
         for key in keys:
             if key not in known:
                 self.client.create_shard_key(self.name, key)
@@ -241,23 +264,23 @@ Quantization: TypeAlias = (
 
 @dataclass(frozen=True)
 class CollectionOptions:
-    """What `HierarchicalCollection.create` asks the store for, beyond vectors and indexes.
+    """How `HierarchicalCollection.create` lays out and stores a new collection.
 
-    What is left at its default is not mentioned to the store, which then does as it is configured.
-    The embedded engine has no shards and no replicas, and refuses the first four.
+    An option left at its default is not sent: the store's own configuration applies. The embedded
+    engine has no shards and no replicas, and refuses the first four.
 
     Attributes:
         shard_number: Number of shards; with `shard_keys`, of each key.
         replication_factor: Number of copies of each shard.
-        write_consistency_factor: Number of copies that must have a write before it counts.
-        shard_keys: The keys by which points are put into shards; every write must then name one of
-            them (`shard_key`). Empty: the store spreads the points itself.
+        write_consistency_factor: Number of copies that must confirm a write.
+        shard_keys: The keys by which points are assigned to shards; every write must then name one
+            of them (`shard_key`). Empty: the store distributes the points itself.
         on_disk: Whether vectors are read from disk rather than kept in memory.
-        float16: Whether vectors are stored in half precision: half the room, and similarities that
-            are right to about three decimals.
+        float16: Whether vectors are stored in half precision: half the space, and similarities
+            accurate to about three decimals.
         hnsw: The search graph.
-        quantization: Compressed vectors, searched first. Hits are always scored again by the
-            originals.
+        quantization: Compressed vectors, which are searched first. Hits are always rescored with
+            the originals.
     """
 
     shard_number: int | None = None
@@ -270,7 +293,7 @@ class CollectionOptions:
     quantization: Quantization | None = None
 
     def vector_params(self, dimension: int) -> models.VectorParams:
-        """The parameters of the vector: unit rows, compared by cosine.
+        """The parameters of the vector, compared by cosine.
 
         Args:
             dimension: Numbers per vector.
@@ -285,7 +308,7 @@ class CollectionOptions:
         )
 
     def settings(self) -> dict[str, Any]:
-        """The other arguments of `create_collection`: those that are set."""
+        """The other arguments of `create_collection`, as far as they are set."""
         given = {
             "shard_number": self.shard_number,
             "replication_factor": self.replication_factor,
@@ -296,22 +319,23 @@ class CollectionOptions:
 
 
 OVERSAMPLING = 2.0
-"""Quantised vectors that a search looks up for each point that it wants, to score these again."""
+"""How many quantised candidates a search rescores for each point that it returns."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The part of a collection's configuration that searches and writes must respect.
+    """What a collection allows its clients: a server's strict mode, and quantised vectors.
 
     Attributes:
-        points: Greatest `limit` of a query, a page or a facet count; None is no limit.
+        points: Greatest `limit` of a query, a page or a facet count; here as below, None is no
+            limit.
         searches: Greatest number of queries in a batch.
         upserts: Greatest number of points in a write.
         hnsw_ef: Greatest `hnsw_ef`.
         oversampling: Greatest oversampling of quantised vectors.
         condition: Greatest number of values in one condition of a filter.
         exact: Whether exact searches and counts are allowed.
-        quantized: Whether vectors are quantised, so that hits must be scored again.
+        quantized: Whether vectors are quantised, so that hits must be rescored.
     """
 
     points: int | None = None
@@ -325,11 +349,11 @@ class Limits:
 
     @classmethod
     def of(cls, config: models.CollectionConfig, vector_name: str) -> Limits:
-        """From the configuration of a collection.
+        """Read the limits from the configuration of a collection.
 
         Args:
-            config: What the store says.
-            vector_name: Which of a point's vectors is meant; "" is the unnamed one.
+            config: What the store says about the collection.
+            vector_name: Which of a point's vectors to use; "" is the unnamed one.
         """
         vectors = config.params.vectors
         vector = vectors.get(vector_name) if isinstance(vectors, dict) else vectors
@@ -350,11 +374,11 @@ class Limits:
         )
 
     def search_params(self, exact: bool, hnsw_ef: int | None) -> models.SearchParams:
-        """How to search: as asked, within what is allowed, and never by quantised scores alone.
+        """Search parameters within what is allowed; quantised scores are always rescored.
 
         Args:
             exact: Whether to compare with every vector.
-            hnsw_ef: Width of the search in the graph; a wider one than allowed becomes that.
+            hnsw_ef: Width of the search in the graph; reduced to what is allowed.
 
         Raises:
             StoreError: The server allows no exact searches.
@@ -375,22 +399,22 @@ class Limits:
         )
 
     def page(self, wanted: int) -> int:
-        """The number of points to ask for at a time."""
+        """How many points to read at a time."""
         return _capped(wanted, self.points)
 
     def chosen(self, wanted: int) -> int:
-        """The number of points to choose by their ids at a time, in the filter of a query."""
+        """How many ids to put into one filter."""
         return _capped(self.page(wanted), self.condition)
 
     def written(self, wanted: int) -> int:
-        """The number of points to write at a time."""
+        """How many points to write at a time."""
         return _capped(wanted, self.upserts)
 
     def check(self, wanted: int) -> None:
-        """Make sure that one query may answer so many points.
+        """Check that one query may return so many points.
 
         Raises:
-            StoreError: The server gives fewer.
+            StoreError: The server returns fewer.
         """
         if self.points is not None and wanted > self.points:
             raise StoreError(
@@ -400,7 +424,7 @@ class Limits:
 
 
 def filterable(info: models.CollectionInfo, *fields: str) -> bool:
-    """Whether a store lets points be chosen by payload fields, as these are indexed so far."""
+    """Whether the store lets points be filtered by payload fields, given the present indexes."""
     strict = info.config.strict_mode_config
     if not strict or not strict.enabled or strict.unindexed_filtering_retrieve is not False:
         return True

@@ -1,112 +1,228 @@
-"""How a collection is searched: one query or several, within what its server allows."""
+"""Queries to a collection: within what its server allows, and never empty without a reason."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
 
+from numpy.typing import ArrayLike
 from qdrant_client import models
 
+from hiersearch.chains import CONCEPTS
+from hiersearch.errors import CollectionError, StoreError, StoreUnreachableError, VectorError
 from hiersearch.qdrant.connection import client_errors
 from hiersearch.qdrant.edge.client import EXACT_UP_TO
-from hiersearch.qdrant.points import ROOT_DISTANCE, Hit, settled
-from hiersearch.qdrant.stored import StoredPoints, selection
+from hiersearch.qdrant.filters import Filter, has_field
+from hiersearch.qdrant.points import ROOT_DISTANCE, Fields, Hit, settled
+from hiersearch.qdrant.schema import CollectionSchema, filterable
+from hiersearch.qdrant.stored import selection
 
-__all__ = [
-    "Searches",
-    "and_placed",
-    "placed",
-]
+__all__ = ["Searcher", "Wanted"]
+
+Answer = TypeVar("Answer")
 
 
-class Searches(StoredPoints):
-    """The part of a `HierarchicalCollection` that sends queries."""
+@dataclass(frozen=True)
+class Wanted:
+    """Which hits a search is to return; the arguments of `HierarchicalCollection`'s searches."""
 
-    def _query(self, number: int, payload: bool | Sequence[str], **query: Any) -> list[Hit]:
-        with client_errors(self.client):
-            answer = self.client.query_points(
-                self.name,
+    limit: int
+    offset: int
+    score_threshold: float | None
+    filter: Filter | None
+    payload: Fields
+    candidates: int | None
+    exact: bool | None
+
+
+class Searcher:
+    """Sends queries to a collection.
+
+    Args:
+        schema: The collection.
+        hnsw_ef: Width of searches in a graph; None: the store's default.
+    """
+
+    def __init__(self, schema: CollectionSchema, hnsw_ef: int | None = None) -> None:
+        self.schema = schema
+        self.hnsw_ef = hnsw_ef
+
+    def params(self, exact: bool | None) -> models.SearchParams:
+        """How to search.
+
+        Args:
+            exact: Whether to compare with every vector; None: up to `EXACT_UP_TO` points, if exact
+                searches are allowed.
+
+        Raises:
+            CollectionError: Root distances are measured from another root or vector.
+            StoreError: The server allows no exact searches.
+        """
+        limits = self.schema.hierarchical_limits()
+        if exact is None:
+            exact = limits.exact and self.schema.approximate_count() <= EXACT_UP_TO
+        return limits.search_params(exact, self.hnsw_ef)
+
+    def query(self, number: int, payload: Fields, **query: Any) -> list[Hit]:
+        """The hits of one query.
+
+        Args:
+            number: Greatest number of hits.
+            payload: Whether to fetch payloads, or which fields of them.
+            query: Further arguments of `query_points`.
+        """
+        schema = self.schema
+        with client_errors(schema.client):
+            answer = schema.client.query_points(
+                schema.name,
                 limit=number,
                 with_payload=selection(payload),
-                using=None if "prefetch" in query else self._using,
+                using=None if "prefetch" in query else schema.using,
                 **query,
             )
         return [Hit.of(point) for point in answer.points]
 
-    def _query_batch(self, requests: Sequence[models.QueryRequest]) -> list[list[Hit]]:
-        """The hits of each query, sent together as far as the server allows."""
-        size = self._limits().searches or len(requests)
+    def query_batch(self, requests: Sequence[models.QueryRequest]) -> list[list[Hit]]:
+        """The hits of each query, sent in batches as large as the server allows."""
+        schema = self.schema
+        size = schema.limits().searches or len(requests)
         answers: list[list[Hit]] = []
         for start in range(0, len(requests), max(size, 1)):
-            with client_errors(self.client):
-                part = self.client.query_batch_points(self.name, requests[start : start + size])
+            with client_errors(schema.client):
+                part = schema.client.query_batch_points(schema.name, requests[start : start + size])
             answers += [[Hit.of(point) for point in answer.points] for answer in part]
         return answers
 
-    def _settled(
-        self,
-        search: Callable[[int], list[Hit]],
-        limit: int,
-        offset: int,
-        score_threshold: float | None,
-    ) -> list[Hit]:
-        """The hits that are asked for, those of equal score by id."""
-        if limit < 1 or offset < 0:
+    def nearest(self, vector: ArrayLike, wanted: Wanted) -> list[Hit]:
+        """The points most similar to a vector; see `HierarchicalCollection.nearest`."""
+        query = self.schema.row(vector).tolist()
+        params = self.params(wanted.exact)
+
+        def search(number: int) -> list[Hit]:
+            return self.query(
+                number,
+                wanted.payload,
+                query=query,
+                query_filter=wanted.filter,
+                search_params=params,
+            )
+
+        return self.best(search, wanted)
+
+    def best(self, search: Callable[[int], list[Hit]], wanted: Wanted) -> list[Hit]:
+        """The best hits of a search, with ties broken by id.
+
+        Args:
+            search: Returns up to a given number of best hits.
+            wanted: How many hits to return, and from which score on.
+
+        Raises:
+            StoreError: The server returns fewer at a time.
+        """
+        number = wanted.offset + wanted.limit
+        if wanted.limit < 1 or wanted.offset < 0:
             return []
-        limits = self._limits()
-        limits.check(limit + offset)
-        hits = settled(search, limit + offset, most=limits.points)[offset:]
-        return [hit for hit in hits if score_threshold is None or hit.score >= score_threshold]
+        limits = self.schema.limits()
+        limits.check(number)
+        hits = settled(search, number, most=limits.points)[wanted.offset :]
+        least = wanted.score_threshold
+        return [hit for hit in hits if least is None or hit.score >= least]
 
-    def _all_alike(
-        self, number: int, condition: models.Filter | None, payload: bool | Sequence[str]
-    ) -> list[Hit]:
-        """What the root is a parent of: everything, with angle 0, in the order of the ids."""
-        records = self.scroll(and_placed(condition), payload=payload, page=number)
-        return [
-            Hit(record.id, 1.0, float(record.payload[ROOT_DISTANCE]), record.payload, angle=0.0)
-            for record in itertools.islice(records, number)
-        ]
-
-    def _root_distances(self, condition: models.Filter) -> tuple[float, float] | None:
-        """The least and the greatest of the points that match; None where there are none."""
+    def root_distance_range(self, matching: Filter) -> tuple[float, float] | None:
+        """The least and the greatest root distance of the points that match; None if none do."""
         requests = [
             models.QueryRequest(
                 query=models.OrderByQuery(
                     order_by=models.OrderBy(key=ROOT_DISTANCE, direction=direction)
                 ),
-                filter=condition,
+                filter=matching,
                 limit=1,
                 with_payload=[ROOT_DISTANCE],
             )
             for direction in (models.Direction.ASC, models.Direction.DESC)
         ]
-        found = [hit.root_distance for hits in self._query_batch(requests) for hit in hits]
+        found = [hit.root_distance for hits in self.query_batch(requests) for hit in hits]
         least, greatest = found if len(found) == 2 else (None, None)
         return None if least is None or greatest is None else (least, greatest)
 
-    def _search_params(self, exact: bool | None) -> models.SearchParams:
-        limits = self._hierarchical_limits()
-        if exact is None:
-            exact = limits.exact and self._is_small()
-        return limits.search_params(exact, self.hnsw_ef)
+    def facets(self, key: str, *, limit: int, matching: Filter | None) -> dict[str, int]:
+        """How many points have each value of a field; see `HierarchicalCollection.facets`."""
+        schema = self.schema
+        limits = schema.hierarchical_limits() if key == CONCEPTS else schema.limits()
+        most = limits.page(max(limit, 1))
 
-    def _is_small(self) -> bool:
-        if self._small is None:
-            with client_errors(self.client):
-                count = self.client.count(self.name, exact=False).count
-            self._small = count <= EXACT_UP_TO
-        return self._small
+        def ask() -> list[models.FacetValueHit]:
+            return schema.client.facet(
+                schema.name, key, facet_filter=matching, limit=most, exact=limits.exact
+            ).hits
 
+        found = self.explained(ask, partial(self._check_labelled, key))
+        if len(found) >= most:
+            limits.check(limit)
+        hits = sorted(found, key=lambda hit: (-hit.count, str(hit.value)))
+        return {str(hit.value): hit.count for hit in hits}
 
-def and_placed(condition: models.Filter | None) -> models.Filter:
-    """Points that match and have a root distance."""
-    return models.Filter(must=[*([condition] if condition else []), placed()])
+    # Empty answers
 
+    def explained(
+        self, ask: Callable[[], list[Answer]], explain: Callable[[], None] | None = None
+    ) -> list[Answer]:
+        """The answer of `ask`, unless it is empty or refused for a reason that can be named.
 
-def placed(*, below: float | None = None, up_to: float | None = None) -> models.FieldCondition:
-    """Points that have a root distance, within a bound if there is one."""
-    return models.FieldCondition(
-        key=ROOT_DISTANCE, range=models.Range(gte=0.0, lt=below, lte=up_to)
-    )
+        Args:
+            ask: Asks the store.
+            explain: Raises the reason, if it finds one; None: `check_attached`.
+        """
+        explain = explain or self.check_attached
+        try:
+            with client_errors(self.schema.client):
+                found = ask()
+        except (CollectionError, VectorError, StoreUnreachableError):
+            raise
+        except StoreError:
+            explain()
+            raise
+        if not found:
+            explain()
+        return found
+
+    def check_attached(self) -> None:
+        """Check that some point is attached, so that an empty answer means that nothing matches.
+
+        Raises:
+            CollectionError: There are points, and none is attached.
+        """
+        known = self.schema.known
+        if known.attached:
+            return
+        info = self.schema.info()
+        # Without the index that attaching begins with, strict mode allows no filter by that field.
+        known.attached = filterable(info, ROOT_DISTANCE) and self._any(has_field(ROOT_DISTANCE))
+        if not known.attached and self._any(None):
+            raise CollectionError(
+                f"no point of the collection {self.schema.name!r} has a root distance",
+                hint="Attach it first, or repair it if it was attached before",
+            )
+
+    def _check_labelled(self, key: str) -> None:
+        """Check that no counts of concepts means that no concept is counted."""
+        if key != CONCEPTS:
+            return
+        attachment = self.schema.attachment()
+        if attachment is None:
+            self.check_attached()
+        elif ROOT_DISTANCE in attachment.fields and key not in attachment.fields:
+            raise CollectionError(
+                f"the points of the collection {self.schema.name!r} have no concepts",
+                hint="Attach it with a vocabulary",
+            )
+
+    def _any(self, matching: Filter | None) -> bool:
+        schema = self.schema
+        with client_errors(schema.client):
+            points, _ = schema.client.scroll(
+                schema.name, scroll_filter=matching, limit=1, with_payload=False
+            )
+        return bool(points)

@@ -338,11 +338,12 @@ class TestRadialPath:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         batches = []
-        monkeypatch.setattr(filled, "_query_batch", counting(filled._query_batch, batches))
+        searcher, faster_ways = filled._searcher, filled._paths.faster
+        monkeypatch.setattr(searcher, "query_batch", counting(searcher.query_batch, batches))
         query = cloud.vectors[0]
         for faster, sent in (("batch", [50] * 3), ("descent", [50])):
             batches.clear()
-            filled._faster.clear()
+            faster_ways.clear()
             taken = iter([0.0, 1.0, 2.0, 2.5] if faster == "batch" else [0.0, 0.5, 2.0, 3.0])
             monkeypatch.setattr(radial_path, "perf_counter", lambda clock=taken: next(clock))
             radii = np.linspace(0.1, 1.5, 50)

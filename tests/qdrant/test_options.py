@@ -332,7 +332,7 @@ class TestSearchParams:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quantization: Any
     ) -> None:
         # So that `optimize` builds a graph, and compresses, as it would above 100,000 points.
-        for module in ("edge", "searches"):
+        for module in ("edge.client", "searching"):
             monkeypatch.setattr(f"hiersearch.qdrant.{module}.EXACT_UP_TO", 100)
         many = Cloud.make(3000, dim=32, seed=31)
         with EdgeClient(tmp_path) as client:

@@ -1,7 +1,18 @@
-"""Collections that others made, made hierarchical in place."""
+"""Collections that were made elsewhere, attached in place."""
 
 from __future__ import annotations
 
-from hiersearch.qdrant.attach.run import AttachSummary, DetachSummary, only_vector
+from hiersearch.qdrant.attach.attaching import AttachSettings, AttachSummary, Check, attach, repair
+from hiersearch.qdrant.attach.detaching import DetachSummary, detach
+from hiersearch.qdrant.attach.fill import Label
 
-__all__ = ["AttachSummary", "DetachSummary", "only_vector"]
+__all__ = [
+    "AttachSettings",
+    "AttachSummary",
+    "Check",
+    "DetachSummary",
+    "Label",
+    "attach",
+    "detach",
+    "repair",
+]

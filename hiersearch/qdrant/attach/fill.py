@@ -1,10 +1,10 @@
-"""Goes over the points of a collection and gives them the root distances that they lack.
+"""One pass over a collection, which gives points the payload fields that they lack.
 
-Points are read by ascending id, page by page, and written before the next page is read. That page
-begins at an id which was read off before: points that no longer match cannot shift it.
+Points are read by ascending id, page by page, and written before the next page is read. The next
+page begins at an id that is already known: points that no longer match cannot shift it.
 
-Of cosine collections the vectors need not be read: the store itself gives the similarity s of each
-to the root, and d = √(2 − 2s).
+In cosine collections the vectors need not be read: the store computes the similarity s of each to
+the root, and d = √(2 − 2s).
 """
 
 from __future__ import annotations
@@ -16,168 +16,171 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from qdrant_client import models
 
+from hiersearch.chains import CHAIN, CONCEPTS, MASSES
 from hiersearch.errors import StoreError, VectorError
 from hiersearch.progress import Progress
+from hiersearch.qdrant.filters import Filter, lacks_any
 from hiersearch.qdrant.points import ROOT_DISTANCE, PointId, Record, pages, unit_rows
 from hiersearch.qdrant.stored import DIGITS, StoredPoints, root_distances
 from hiersearch.types import Floats
 
-__all__ = ["LABELS", "Label", "Placing", "absent", "having", "right_distances"]
+__all__ = ["LABELS", "PAGE", "Fill", "Label", "correct_distances"]
 
 Label: TypeAlias = Callable[[Floats], Sequence[Mapping[str, Any]]]
-"""Gives each of (b, dim) unit rows its `chain`, `masses` and `concepts`."""
+"""Returns the `chain`, `masses` and `concepts` of each of (b, dim) unit rows."""
 
 Changes: TypeAlias = dict[PointId, dict[str, Any]]
-"""The payload fields that points are to be given."""
+"""The payload fields to set, by point."""
 
-LABELS = ("chain", "masses", "concepts")
-"""The payload fields that a vocabulary adds."""
+LABELS = (CHAIN, MASSES, CONCEPTS)
+"""The payload fields that a `Label` adds."""
+
+PAGE = 512
+"""Points read and written at a time."""
 
 _MIN_LENGTH = 1e-6
 _UNIT = 2e-3
-"""How far from 1 the length of a unit vector may be, stored in half precision."""
+"""How far the length of a unit vector may be from 1, if stored in half precision."""
 _SAME = 2e-6
-"""How far apart distances of one vector are: what a store does to it to make it a unit one."""
+"""How far apart two distances of the same vector may be, after a store normalised it."""
 _FAR = 0.95
-"""Up to this similarity to the root, its float32 rounding moves the distance by less than 1e-6."""
+"""Up to this similarity to the root, float32 rounding changes the distance by less than 1e-6."""
 
 
 @dataclass(frozen=True)
-class Placing:
-    """How points are to be given what they lack.
+class Fill:
+    """How to give points the fields that they lack.
 
     Attributes:
-        collection: Where they are.
+        points: The points of the collection.
         label: Gives them concepts too.
-        unit_only: Whether to refuse vectors of another length than 1.
-        recompute: Whether to look at points that lack nothing, too, and to correct them.
+        unit_only: Whether to refuse vectors whose length is not 1.
+        recompute: Whether to also check, and correct, points that lack nothing.
         page: Number of points to read at a time.
-        tell: Told about the work.
+        on_progress: Called as the work proceeds.
     """
 
-    collection: StoredPoints
+    points: StoredPoints
     label: Label | None
     unit_only: bool
     recompute: bool
     page: int
-    tell: Progress
+    on_progress: Progress
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The payload fields by which a point is known to lack something."""
-        return (ROOT_DISTANCE, "concepts") if self.label else (ROOT_DISTANCE,)
+        """The payload fields whose absence shows that a point is not done yet."""
+        return (ROOT_DISTANCE, CONCEPTS) if self.label else (ROOT_DISTANCE,)
 
-    def go(self, *, filtered: bool, write: bool) -> Counter[str]:
-        """Goes over the points once.
+    def run(self, *, filtered: bool, write: bool) -> Counter[str]:
+        """Make one pass over the points.
 
         Args:
-            filtered: Whether the store lets points be chosen by these fields.
-            write: Whether to write, or to count only.
+            filtered: Whether the store lets points be filtered by these fields.
+            write: Whether to write, or only to count.
 
         Returns:
-            Number of points by what they were given: attached, labelled, corrected; or why they
-            were not: without_vector, unusable.
+            Number of points by what they were given: attached, labelled, corrected; or by why they
+            were given nothing: without_vector, unusable.
 
         Raises:
-            VectorError: A vector is not of length 1, where that is needed.
+            VectorError: A vector is not of length 1, and `unit_only` is set.
         """
-        condition = lacking(self.fields) if filtered and not self.recompute else None
+        condition = lacks_any(self.fields) if filtered and not self.recompute else None
         task = "attaching" if write else "looking"
-        total, seen = self.collection.count(condition), 0
+        total, seen = self.points.count(condition), 0
         counts: Counter[str] = Counter()
         for size, changes in self._steps(condition, counts):
-            self.tell(task, seen, total)
+            self.on_progress(task, seen, total)
             if write and changes:
                 self._write(changes)
             seen += size
-        self.tell(task, seen, seen)
+        self.on_progress(task, seen, seen)
         return counts
 
     def _steps(
-        self, condition: models.Filter | None, counts: Counter[str]
+        self, condition: Filter | None, counts: Counter[str]
     ) -> Iterator[tuple[int, Changes]]:
         """Page by page, its size and what its points are to be given."""
         if self._scored and condition is not None:
-            for ids in self.collection.scroll_ids(condition, page=self.page):
+            for ids in self.points.scroll_ids(condition, page=self.page):
                 yield len(ids), self._changes_by_score(ids, counts)
             return
-        records = self.collection.scroll(
+        records = self.points.scroll(
             condition,
-            payload=[*(LABELS if self.label else ())],
+            payload=LABELS if self.label else (),
             with_vectors=not self._scored,
             page=self.page,
         )
         for part in pages(records, self.page):
-            wanted = [record for record in part if self.recompute or self._lacks(record)]
+            wanted = [record for record in part if self.recompute or self._is_due(record)]
             if self._scored:
                 yield len(part), self._changes_by_score([one.id for one in wanted], counts)
             else:
                 yield len(part), self._changes(wanted, counts)
 
     def _changes_by_score(self, ids: Sequence[PointId], counts: Counter[str]) -> Changes:
-        """What each point is to be given, from the store's similarities as far as they do."""
+        """What each point is to be given, from the store's similarities where they suffice."""
         found = self._distances_by_score(ids)
         counts["attached"] += len(found)
         others = [number for number in ids if number not in found]
-        records = self.collection.retrieve(others, payload=[], with_vectors=True)
+        records = self.points.retrieve(others, payload=[], with_vectors=True)
         return {
             **{number: {ROOT_DISTANCE: distance} for number, distance in found.items()},
             **self._changes(records, counts),
         }
 
     def _changes(self, wanted: Sequence[Record], counts: Counter[str]) -> Changes:
-        """What each point is to be given, from its vector; those that lack nothing left out."""
+        """What each point is to be given, from its vector; without points that lack nothing."""
         changes: Changes = {}
-        placed = [record for record in wanted if record.vector is not None]
-        counts["without_vector"] += len(wanted) - len(placed)
-        if not placed:
+        usable = [record for record in wanted if record.vector is not None]
+        counts["without_vector"] += len(wanted) - len(usable)
+        if not usable:
             return changes
-        vectors = np.stack([_vector(record) for record in placed])
+        vectors = np.stack([_vector(record) for record in usable])
         lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
         if self.unit_only:
-            _refuse_other_lengths(placed, lengths)
-        usable = np.isfinite(lengths) & (lengths > _MIN_LENGTH)
-        counts["unusable"] += int((~usable).sum())
-        placed = [record for record, good in zip(placed, usable, strict=True) if good]
-        if not placed:
+            _refuse_other_lengths(usable, lengths)
+        sound = np.isfinite(lengths) & (lengths > _MIN_LENGTH)
+        counts["unusable"] += int((~sound).sum())
+        usable = [record for record, good in zip(usable, sound, strict=True) if good]
+        if not usable:
             return changes
-        rows = unit_rows(vectors[usable], "a vector")
-        for record, distance in zip(
-            placed, root_distances(rows, self.collection.root).tolist(), strict=True
-        ):
-            if absent(record, ROOT_DISTANCE):
+        rows = unit_rows(vectors[sound], "a vector")
+        distances = root_distances(rows, self.points.schema.root).tolist()
+        for record, distance in zip(usable, distances, strict=True):
+            if record.lacks(ROOT_DISTANCE):
                 counts["attached"] += 1
             elif self.recompute and not _same(record.payload[ROOT_DISTANCE], distance):
                 counts["corrected"] += 1
             else:
                 continue
             changes[record.id] = {ROOT_DISTANCE: distance}
-        for record, labels in self._labels(placed, rows):
+        for record, labels in self._labels(usable, rows):
             counts["labelled"] += 1
             changes.setdefault(record.id, {}).update(labels)
         return changes
 
     @property
     def _scored(self) -> bool:
-        """Whether the store's own similarities do."""
+        """Whether similarities computed by the store suffice."""
         return not (self.label or self.unit_only or self.recompute)
 
     def _distances_by_score(self, ids: Sequence[PointId]) -> dict[PointId, float]:
-        """Root distances out of similarities; points left out must be looked at themselves."""
-        scores = self.collection.similarities_to_root(ids)
-        # A vector without length scores 0, one with numbers that are not finite anything.
+        """Root distances from similarities; the vectors of points left out must be read."""
+        scores = self.points.similarities_to_root(ids)
+        # A vector of length zero scores 0; one with numbers that are not finite, anything.
         return {
             number: round(math.sqrt(2.0 - 2.0 * score), DIGITS)
             for number, score in scores.items()
             if -1.0 <= score <= _FAR and score != 0.0
         }
 
-    def _lacks(self, record: Record) -> bool:
-        # A chain may be empty, where nothing fits; filters cannot tell that from none.
-        return absent(record, ROOT_DISTANCE) or (
-            self.label is not None and "chain" not in record.payload
+    def _is_due(self, record: Record) -> bool:
+        # A chain is empty if no concept fits, which filters cannot tell from no chain.
+        return record.lacks(ROOT_DISTANCE) or (
+            self.label is not None and CHAIN not in record.payload
         )
 
     def _labels(
@@ -188,7 +191,7 @@ class Placing:
         chosen = [
             position
             for position, record in enumerate(records)
-            if self.recompute or "chain" not in record.payload
+            if self.recompute or CHAIN not in record.payload
         ]
         if not chosen:
             return
@@ -199,17 +202,23 @@ class Placing:
 
     def _write(self, changes: Mapping[PointId, Mapping[str, Any]]) -> None:
         try:
-            self.collection.set_payload(list(changes), list(changes.values()))
+            self.points.set_payload(list(changes), list(changes.values()))
         except StoreError:
-            # Servers refuse a whole batch for one point that others deleted since it was read.
-            there = [one.id for one in self.collection.retrieve(list(changes), payload=[])]
+            # Servers refuse a whole batch because of one point that was deleted since it was read.
+            there = [one.id for one in self.points.retrieve(list(changes), payload=[])]
             if len(there) == len(changes):
                 raise
-            self.collection.set_payload(there, [changes[number] for number in there])
+            self.points.set_payload(there, [changes[number] for number in there])
 
 
-def right_distances(records: Sequence[Record], root: Floats, tolerance: float) -> bool:
-    """Whether the points' stored distances are those from a root, as far as they have vectors."""
+def correct_distances(records: Sequence[Record], root: Floats, tolerance: float) -> bool:
+    """Whether stored root distances are those from a root.
+
+    Args:
+        records: Points with root distances; those without a usable vector are ignored.
+        root: (dim,).
+        tolerance: How far a stored distance may be off.
+    """
     for record in records:
         if record.vector is None or not float(np.linalg.norm(record.vector)) > _MIN_LENGTH:
             continue
@@ -219,32 +228,13 @@ def right_distances(records: Sequence[Record], root: Floats, tolerance: float) -
     return True
 
 
-def having(name: str) -> models.Filter:
-    """Points that have a payload field."""
-    return models.Filter(must_not=[_is_empty(name)])
-
-
-def lacking(fields: Sequence[str]) -> models.Filter:
-    """Points that lack one of some payload fields."""
-    return models.Filter(should=[_is_empty(name) for name in fields])
-
-
-def absent(record: Record, name: str) -> bool:
-    """Whether a point lacks a payload field, as filters understand it."""
-    return record.payload.get(name) in (None, [])
-
-
-def _is_empty(name: str) -> models.IsEmptyCondition:
-    return models.IsEmptyCondition(is_empty=models.PayloadField(key=name))
-
-
 def _vector(record: Record) -> Floats:
     assert record.vector is not None
     return record.vector
 
 
 def _refuse_other_lengths(records: Sequence[Record], lengths: Floats) -> None:
-    # Written so that what is not a number is refused too.
+    # Negated so that NaN is refused too.
     other = ~(np.abs(lengths - 1.0) <= _UNIT)
     if other.any():
         row = int(other.argmax())

@@ -1,11 +1,11 @@
 """The embedded store: Qdrant's own engine in this process, with the calls of a `QdrantClient`.
 
-Each collection is a folder below the client's path. The signatures, defaults and answers are those
-of `qdrant_client.QdrantClient`, so that code which uses it need not know which of the two it holds.
-Arguments that mean nothing here are refused, not ignored.
+Each collection is a folder in the client's path. Signatures, defaults and answers are those of
+`qdrant_client.QdrantClient`, so that code need not know which of the two it uses. Arguments that
+mean nothing here are refused, not ignored.
 
-One process may have a collection open. A write is in the write-ahead log when its call returns: a
-kill loses nothing that was acknowledged.
+Only one process at a time may have a collection open. A write is in the write-ahead log when its
+call returns: a kill loses nothing that was acknowledged.
 """
 
 from __future__ import annotations
@@ -22,48 +22,42 @@ from qdrant_client import models
 from qdrant_client.http.models import QueryResponse
 
 from hiersearch.errors import StoreError
-from hiersearch.qdrant.edge.convert_reads import (
+from hiersearch.qdrant.edge.changes import (
+    checked_payload,
+    delete_operation,
+    edge_operation,
+    payload_operation,
+    upsert_operation,
+)
+from hiersearch.qdrant.edge.failures import refuse
+from hiersearch.qdrant.edge.queries import (
     edge_filter,
     edge_order,
     edge_payload,
     edge_point_id,
-    edge_prefetches,
-    edge_query,
-    edge_search_params,
+    edge_request,
     record,
     scored_point,
 )
-from hiersearch.qdrant.edge.convert_writes import (
-    checked_payload,
-    collection_info,
-    delete_operation,
-    edge_operation,
-    index_schema,
-    merge_metadata,
-    payload_operation,
-    shard_config,
-    upsert_operation,
-)
-from hiersearch.qdrant.edge.failures import check_room, edge_errors, refuse
-from hiersearch.qdrant.edge.shards import Shards
+from hiersearch.qdrant.edge.shards import Shards, index_schema
 from hiersearch.qdrant.points import plain_id
 
 __all__ = ["EXACT_UP_TO", "EdgeClient"]
 
 EXACT_UP_TO = 100_000
-"""Points up to which every search passes over all vectors: exact, and fast enough (31 ms for
-100,000 vectors of 512 numbers). A graph takes minutes to build, and from texts it misses photos
-that lie in clumps: of the ten best descendants it finds 78 % at this size."""
+"""Points up to which every search compares with all vectors: exact, and fast enough (31 ms for
+100,000 vectors of 512 numbers). A graph takes minutes to build, and for texts it misses photos that
+lie in clumps: at this size it finds 78 % of the ten best descendants."""
 
 
 class EdgeClient:
     """A `QdrantClient` for collections in a folder, without a server.
 
-    Nothing is opened or created before the first call that needs it. Use as a context manager, or
+    Nothing is opened or created before the first call that needs it. Use it in a `with` block, or
     call `close`, so that another process can open the collections.
 
     Args:
-        path: The folder that holds, or will hold, the collections.
+        path: The folder of the collections; created if needed.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -85,7 +79,7 @@ class EdgeClient:
         return f"EdgeClient({str(self.path)!r})"
 
     def close(self) -> None:
-        """Write everything out and let go of the collections. The client can be used again."""
+        """Write everything out and close the collections. The client can be used again."""
         self._shards.close()
 
     # Collections
@@ -96,21 +90,20 @@ class EdgeClient:
         vectors_config: models.VectorParams | Mapping[str, models.VectorParams] | None = None,
         **settings: Any,
     ) -> bool:
-        """Create a collection, whole or not at all.
+        """Create a collection, completely or not at all.
 
         Raises:
-            CollectionError: There is one of that name.
+            CollectionError: There is one of that name already.
             StoreError: A setting is not for the embedded store, or the disk is full.
         """
         refuse(**settings)
         if not vectors_config:
             raise StoreError("a collection needs vectors_config")
-        config = shard_config(vectors_config, exact_up_to=EXACT_UP_TO)
-        self._shards.create(collection_name, config)
+        self._shards.create(collection_name, vectors_config, exact_up_to=EXACT_UP_TO)
         return True
 
     def delete_collection(self, collection_name: str, **settings: Any) -> bool:
-        """Delete a collection; False where there is none.
+        """Delete a collection; False if there is none.
 
         Raises:
             StoreLockedError: Another process has it open.
@@ -119,7 +112,7 @@ class EdgeClient:
         return self._shards.drop(collection_name)
 
     def collection_exists(self, collection_name: str, **settings: Any) -> bool:
-        """Whether there is a collection of that name, be it damaged."""
+        """Whether there is a collection of that name, even if it is damaged."""
         refuse(**settings)
         return self._shards.exists(collection_name)
 
@@ -131,22 +124,28 @@ class EdgeClient:
         )
 
     def get_collection(self, collection_name: str, **settings: Any) -> models.CollectionInfo:
-        """The shape of a collection, and how many points it holds."""
+        """The configuration of a collection, and how many points it holds."""
         refuse(**settings)
-        shard, folder = self._opened(collection_name)
-        with edge_errors(folder):
-            return collection_info(folder, shard)
+        return self._shards.info(collection_name)
 
     def update_collection(
         self, collection_name: str, metadata: Mapping[str, Any] | None = None, **settings: Any
     ) -> bool:
-        """Change the metadata of a collection: these keys are set, those that are null removed."""
+        """Change the metadata of a collection: keys are set, or removed if null."""
         refuse(**settings)
-        _, folder = self._opened(collection_name)
-        with edge_errors(folder):
-            check_room(folder)
-            merge_metadata(folder, metadata or {})
+        self._shards.merge_metadata(collection_name, metadata or {})
         return True
+
+    def list_shard_keys(self, collection_name: str, **settings: Any) -> models.ShardKeysResponse:
+        """The shard keys of a collection: none."""
+        refuse(**settings)
+        self._shards.shard(collection_name)
+        return models.ShardKeysResponse(shard_keys=[])
+
+    def create_shard_key(self, collection_name: str, shard_key: Any, **settings: Any) -> bool:  # noqa: ARG002 - of any
+        """Refuse: the embedded store has no shards."""
+        refuse(shard_key=shard_key, **settings)
+        return False
 
     def create_payload_index(
         self,
@@ -173,16 +172,14 @@ class EdgeClient:
         return self._update(collection_name, edge.UpdateOperation.delete_field_index(field_name))
 
     def optimize(self, collection_name: str) -> bool:
-        """Reclaim the room of deleted points; above `EXACT_UP_TO` points, build the search graph.
+        """Reclaim the space of deleted points; above `EXACT_UP_TO` points, build the search graph.
 
-        Holds the interpreter's lock all the while, minutes for 100,000 points.
+        Holds the interpreter's lock throughout, which is minutes for 100,000 points.
 
         Returns:
             Whether there was anything to do.
         """
-        shard, folder = self._opened(collection_name)
-        with edge_errors(folder):
-            check_room(folder, needed=_size(folder))
+        with self._shards.written(collection_name, copied=True) as shard:
             return shard.optimize()
 
     # Writing
@@ -196,7 +193,7 @@ class EdgeClient:
         update_mode: models.UpdateMode | None = None,
         **settings: Any,
     ) -> models.UpdateResult:
-        """Insert points, or put them in the place of those with the same ids."""
+        """Insert points, replacing those with the same ids."""
         refuse(**settings)
         operation = upsert_operation(points, update_filter, update_mode)
         return self._update(collection_name, operation)
@@ -220,9 +217,9 @@ class EdgeClient:
         ids: Sequence[Any],
         payloads: Sequence[Mapping[str, Any]],
     ) -> None:
-        """Set payload fields of many points, each its own.
+        """Set payload fields, to different values for each point.
 
-        What `batch_update_points` does, without an object per point, which costs as much again.
+        Like `batch_update_points`, without an object per point, which would double the time.
         """
         self._update_all(
             collection_name,
@@ -265,7 +262,7 @@ class EdgeClient:
         wait: bool = True,  # noqa: ARG002 - always waits
         **settings: Any,
     ) -> models.UpdateResult:
-        """Delete points, by their ids or by a filter."""
+        """Delete points, given by their ids or by a filter."""
         refuse(**settings)
         return self._update(collection_name, delete_operation(points_selector))
 
@@ -276,7 +273,7 @@ class EdgeClient:
         wait: bool = True,  # noqa: ARG002 - always waits
         **settings: Any,
     ) -> list[models.UpdateResult]:
-        """Carry out several changes in order. Not one transaction: a kill can fall between two."""
+        """Carry out several changes in order; a kill may leave some of them undone."""
         refuse(**settings)
         operations = [edge_operation(operation) for operation in update_operations]
         return self._update_all(collection_name, operations)
@@ -291,11 +288,10 @@ class EdgeClient:
         with_vectors: Any = False,
         **settings: Any,
     ) -> list[models.Record]:
-        """The points with the ids; those that are not there are left out."""
+        """The points with the ids; missing ones are left out."""
         refuse(**settings)
-        shard, folder = self._opened(collection_name)
         numbers: list[Any] = [edge_point_id(number) for number in ids]
-        with edge_errors(folder):
+        with self._shards.opened(collection_name) as shard:
             found = shard.retrieve(numbers, edge_payload(with_payload), with_vectors)
         return [record(point) for point in found]
 
@@ -310,10 +306,9 @@ class EdgeClient:
         with_vectors: Any = False,
         **settings: Any,
     ) -> tuple[list[models.Record], int | str | None]:
-        """One page of points, by id, and the id at which the next page begins."""
+        """A page of points, by id, and the id at which the next page begins."""
         refuse(**settings)
-        shard, folder = self._opened(collection_name)
-        with edge_errors(folder):
+        with self._shards.opened(collection_name) as shard:
             points, following = shard.scroll(
                 edge.ScrollRequest(
                     offset=None if offset is None else edge_point_id(offset),
@@ -333,9 +328,8 @@ class EdgeClient:
         limit: int = 10,
         offset: Any = None,
     ) -> tuple[list[int | str], int | str | None]:
-        """What `scroll` does, without an object per point, which costs more than the engine."""
-        shard, folder = self._opened(collection_name)
-        with edge_errors(folder):
+        """Like `scroll`, without an object per point, which costs more than the engine itself."""
+        with self._shards.opened(collection_name) as shard:
             points, following = shard.scroll(
                 edge.ScrollRequest(
                     offset=None if offset is None else edge_point_id(offset),
@@ -355,8 +349,7 @@ class EdgeClient:
     ) -> models.CountResult:
         """How many points match."""
         refuse(**settings)
-        shard, folder = self._opened(collection_name)
-        with edge_errors(folder):
+        with self._shards.opened(collection_name) as shard:
             request = edge.CountRequest(exact=exact, filter=edge_filter(count_filter))
             return models.CountResult(count=shard.count(request))
 
@@ -371,8 +364,7 @@ class EdgeClient:
     ) -> models.FacetResponse:
         """How many points hold each value of an indexed payload field, most frequent first."""
         refuse(**settings)
-        shard, folder = self._opened(collection_name)
-        with edge_errors(folder):
+        with self._shards.opened(collection_name) as shard:
             answer = shard.facet(
                 edge.FacetRequest(key, limit=limit, exact=exact, filter=edge_filter(facet_filter))
             )
@@ -397,22 +389,20 @@ class EdgeClient:
     ) -> QueryResponse:
         """The points that answer a query best."""
         refuse(**settings)
-        shard, folder = self._opened(collection_name)
-        with edge_errors(folder):
-            points = shard.query(
-                edge.QueryRequest(
-                    limit=limit,
-                    offset=offset,
-                    query=edge_query(query, using),
-                    prefetches=edge_prefetches(prefetch),
-                    with_vector=with_vectors,
-                    with_payload=edge_payload(with_payload),
-                    filter=edge_filter(query_filter),
-                    score_threshold=score_threshold,
-                    params=edge_search_params(search_params),
-                )
+        with self._shards.opened(collection_name) as shard:
+            request = edge_request(
+                limit=limit,
+                offset=offset,
+                query=query,
+                using=using,
+                prefetch=prefetch,
+                matching=query_filter,
+                params=search_params,
+                with_payload=with_payload,
+                with_vectors=with_vectors,
+                score_threshold=score_threshold,
             )
-        return _response(points)
+            return _response(shard.query(request))
 
     def scores(
         self,
@@ -423,32 +413,21 @@ class EdgeClient:
         search_params: models.SearchParams | None = None,
         limit: int = 10,
     ) -> dict[int | str, float]:
-        """The scores of the points that `query_points` gives, by id, as cheaply as `scroll_ids`."""
-        shard, folder = self._opened(collection_name)
-        with edge_errors(folder):
-            points = shard.query(
-                edge.QueryRequest(
-                    limit=limit,
-                    query=edge_query(query, using),
-                    with_payload=False,
-                    filter=edge_filter(query_filter),
-                    params=edge_search_params(search_params),
-                )
+        """The scores of the points that `query_points` finds, by id, as cheaply as `scroll_ids`."""
+        with self._shards.opened(collection_name) as shard:
+            request = edge_request(
+                limit=limit, query=query, using=using, matching=query_filter, params=search_params
             )
-        return {plain_id(point.id): point.score for point in points}
+            return {plain_id(point.id): point.score for point in shard.query(request)}
 
     def query_batch_points(
         self, collection_name: str, requests: Sequence[models.QueryRequest], **settings: Any
     ) -> list[QueryResponse]:
         """Several queries in one pass, cheaper than one by one."""
         refuse(**settings)
-        shard, folder = self._opened(collection_name)
-        with edge_errors(folder):
+        with self._shards.opened(collection_name) as shard:
             batch = edge.QueryBatchRequest([_request(request) for request in requests])
             return [_response(points) for points in shard.query_batch(batch)]
-
-    def _opened(self, name: str) -> tuple[edge.EdgeShard, Path]:
-        return self._shards.shard(name), self._shards.folder(name)
 
     def _update(self, name: str, operation: edge.UpdateOperation) -> models.UpdateResult:
         return self._update_all(name, [operation])[0]
@@ -456,9 +435,7 @@ class EdgeClient:
     def _update_all(
         self, name: str, operations: Sequence[edge.UpdateOperation]
     ) -> list[models.UpdateResult]:
-        shard, folder = self._opened(name)
-        with edge_errors(folder):
-            check_room(folder)
+        with self._shards.written(name) as shard:
             for operation in operations:
                 shard.update(operation)
         done = models.UpdateResult(operation_id=None, status=models.UpdateStatus.COMPLETED)
@@ -467,16 +444,17 @@ class EdgeClient:
 
 def _request(request: models.QueryRequest) -> edge.QueryRequest:
     refuse(shard_key=request.shard_key, lookup_from=request.lookup_from)
-    return edge.QueryRequest(
-        limit=10 if request.limit is None else request.limit,
+    return edge_request(
+        limit=request.limit,
         offset=request.offset,
-        query=edge_query(request.query, request.using),
-        prefetches=edge_prefetches(request.prefetch),
-        with_vector=request.with_vector,
-        with_payload=edge_payload(request.with_payload),
-        filter=edge_filter(request.filter),
+        query=request.query,
+        using=request.using,
+        prefetch=request.prefetch,
+        matching=request.filter,
+        params=request.params,
+        with_payload=request.with_payload,
+        with_vectors=request.with_vector,
         score_threshold=request.score_threshold,
-        params=edge_search_params(request.params),
     )
 
 
@@ -486,7 +464,3 @@ def _next_page(offset: object) -> int | str | None:
 
 def _response(points: Sequence[edge.ScoredPoint]) -> QueryResponse:
     return QueryResponse(points=[scored_point(point) for point in points])
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_blocks * 512 for file in folder.rglob("*") if file.is_file())

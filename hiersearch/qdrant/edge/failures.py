@@ -1,4 +1,4 @@
-"""What the embedded engine raises, as errors of ours."""
+"""Errors of the embedded engine turned into ours, and checks that prevent the worst of them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from hiersearch.errors import (
 __all__ = ["check_room", "edge_errors", "refuse", "refuse_damaged"]
 
 ROOM = 64 * 1024 * 1024
-"""Bytes that must be free before the engine runs. It writes through memory maps: on a full disk the
-system would end the whole process with SIGBUS instead of letting a call fail."""
+"""Bytes that must be free before the engine runs. It writes through memory maps: if the disk is full,
+the system kills the whole process with SIGBUS instead of letting a call fail."""
 
 
 @contextmanager
@@ -35,14 +35,14 @@ def edge_errors(folder: Path) -> Iterator[None]:
         yield
     except (HiersearchError, KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
         raise
-    # The engine raises bare Exception for nearly everything, and for its panics a class that
-    # derives from BaseException and cannot be imported.
+    # The engine raises bare Exception for nearly everything; its panics are of a class that derives
+    # from BaseException and cannot be imported.
     except BaseException as error:
         raise _translated(error, folder) from error
 
 
 def refuse(**arguments: object) -> None:
-    """Raise for every argument that is set: better than to ignore it.
+    """Refuse arguments that are set, rather than ignore them.
 
     Raises:
         StoreError: An argument is not None.
@@ -56,11 +56,11 @@ def refuse(**arguments: object) -> None:
 
 
 def check_room(folder: Path, needed: int = 0) -> None:
-    """Make sure that the disk has room for what is about to be written.
+    """Check that the disk has room for a write.
 
     Args:
-        folder: Any folder on that disk; it exists.
-        needed: Bytes that are about to be written.
+        folder: An existing folder on that disk.
+        needed: Bytes that the write takes.
 
     Raises:
         StoreError: The disk is nearly full.
@@ -74,7 +74,7 @@ def check_room(folder: Path, needed: int = 0) -> None:
 
 
 def refuse_damaged(folder: Path) -> None:
-    """Find the damage on which the engine would panic, and print a trace, rather than raise.
+    """Find damage that would make the engine panic and print a trace, rather than raise.
 
     Raises:
         StoreError: A status file is empty.
@@ -95,7 +95,7 @@ def _translated(error: BaseException, folder: Path) -> StoreError:
     reason = shorten(str(error).removeprefix("Service runtime error: "), 200)
     if "WouldBlock" in reason:
         return StoreLockedError(
-            f"another process has {folder} open", hint="Wait for it to end, or close it"
+            f"another process has {folder} open", hint="Wait until it ends, or end it"
         )
     if any(sign in reason for sign in _SIGNS_OF_NO_ACCESS):
         return StoreUnreachableError(

@@ -1,23 +1,31 @@
-"""The collections of the embedded engine as folders: made, opened, locked, dropped."""
+"""The collections of the embedded engine as folders: created, opened, described, deleted."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import qdrant_edge as edge
+from pydantic import BaseModel
+from qdrant_client import models
 
 from hiersearch.errors import CollectionError, StoreError, StoreLockedError
-from hiersearch.qdrant.edge.failures import check_room, edge_errors, refuse_damaged
+from hiersearch.files import whole_file
+from hiersearch.qdrant.edge.failures import check_room, edge_errors, refuse, refuse_damaged
 
-__all__ = ["Shards"]
+__all__ = ["Shards", "index_schema"]
 
 _NOT_IN_NAMES = set('<>:"/\\|?*\x7f') | {chr(code) for code in range(32)}
 
 
 class Shards:
-    """The collections below a folder, each opened when it is first needed.
+    """The collections in a folder, each opened when it is first needed.
 
     Args:
         path: The folder that holds, or will hold, a folder per collection.
@@ -31,7 +39,7 @@ class Shards:
         """The folder of a collection.
 
         Raises:
-            CollectionError: No collection can have that name.
+            CollectionError: The name is not allowed.
         """
         if not _is_name(name):
             raise CollectionError(
@@ -41,7 +49,7 @@ class Shards:
         return self.path / name
 
     def exists(self, name: str) -> bool:
-        """Whether there is a collection of that name, be it damaged."""
+        """Whether there is a collection of that name, even if it is damaged."""
         folder = self.folder(name)
         with edge_errors(folder):
             return (folder / "edge_config.json").exists() or (folder / "segments").is_dir()
@@ -54,13 +62,26 @@ class Shards:
             folder.name for folder in folders if _is_name(folder.name) and self.exists(folder.name)
         )
 
-    def create(self, name: str, config: edge.EdgeConfig) -> None:
-        """Create a collection, whole or not at all.
+    def create(
+        self,
+        name: str,
+        vectors: models.VectorParams | Mapping[str, models.VectorParams],
+        *,
+        exact_up_to: int,
+    ) -> None:
+        """Create a collection, completely or not at all.
+
+        Args:
+            name: Its name.
+            vectors: The parameters of the one unnamed vector, or of the named ones.
+            exact_up_to: Number of points up to which the engine builds no graph.
 
         Raises:
-            CollectionError: There is one of that name.
-            StoreError: The disk is full, or the folder cannot be written to.
+            CollectionError: There is one of that name already.
+            StoreError: The disk is full, the folder cannot be written to, or a parameter is not for
+                the embedded store.
         """
+        config = _shard_config(vectors, exact_up_to)
         folder = self.folder(name)
         with edge_errors(folder):
             if self.exists(name):
@@ -71,7 +92,7 @@ class Shards:
                 )
             self.path.mkdir(parents=True, exist_ok=True)
             check_room(self.path)
-            # Made elsewhere and moved, so that a kill half-way leaves no half collection.
+            # Created elsewhere and moved, so that a kill leaves no partial collection.
             draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self.path))
             try:
                 edge.EdgeShard.create(str(draft), config).close()
@@ -81,7 +102,7 @@ class Shards:
                 shutil.rmtree(draft, ignore_errors=True)
 
     def drop(self, name: str) -> bool:
-        """Delete a collection; False where there is none.
+        """Delete a collection; False if there is none.
 
         Raises:
             StoreLockedError: Another process has it open.
@@ -115,8 +136,54 @@ class Shards:
                 self._open[name] = edge.EdgeShard.load(str(folder))
         return self._open[name]
 
+    @contextmanager
+    def opened(self, name: str) -> Iterator[edge.EdgeShard]:
+        """The open collection, inside whose `with` block errors of the engine become ours.
+
+        Raises:
+            StoreError: As for `shard`; or whatever the engine raises.
+        """
+        shard = self.shard(name)
+        with edge_errors(self.folder(name)):
+            yield shard
+
+    @contextmanager
+    def written(self, name: str, *, copied: bool = False) -> Iterator[edge.EdgeShard]:
+        """The open collection, after checking that the disk has room for a write.
+
+        Args:
+            name: Its name.
+            copied: Whether the write may need as much room as the collection takes now.
+        """
+        folder = self.folder(name)
+        with self.opened(name) as shard:
+            check_room(folder, needed=_size(folder) if copied else 0)
+            yield shard
+
+    def info(self, name: str) -> models.CollectionInfo:
+        """What the engine can say about a collection; everything else has its default."""
+        with self.opened(name) as shard:
+            return _collection_info(self.folder(name), shard)
+
+    def merge_metadata(self, name: str, changes: Mapping[str, Any]) -> None:
+        """Change the metadata of a collection, completely or not at all; null removes a key.
+
+        Raises:
+            StoreError: The metadata is not JSON.
+        """
+        folder = self.folder(name)
+        with self.written(name):
+            merged = {**(_metadata(folder) or {}), **changes}
+            merged = {key: value for key, value in merged.items() if value is not None}
+            try:
+                content = json.dumps(merged, ensure_ascii=False, allow_nan=False).encode()
+            except (TypeError, ValueError) as error:
+                raise StoreError(f"the metadata of a collection is not JSON ({error})") from error
+            with whole_file(folder / _METADATA) as file:
+                file.write(content)
+
     def close(self) -> None:
-        """Write everything out and let go of all collections."""
+        """Write everything out and close all collections."""
         while self._open:
             name, shard = self._open.popitem()
             with edge_errors(self.folder(name)):
@@ -126,7 +193,7 @@ class Shards:
                     shard.close()
 
     def _make_ours(self, name: str) -> None:
-        """Close the collection, having had it open: no other process can be using it."""
+        """Open and close the collection: then no other process can be using it."""
         if name not in self._open:
             try:
                 refuse_damaged(self.folder(name))
@@ -134,9 +201,188 @@ class Shards:
             except StoreLockedError:
                 raise
             except StoreError:
-                return  # damaged: nobody can be using it, and it may be deleted
+                return  # damaged: nobody can be using it, so it may be deleted
         self._open.pop(name).close()
 
 
 def _is_name(text: str) -> bool:
     return bool(text) and text[0] != "." and len(text) <= 255 and not set(text) & _NOT_IN_NAMES
+
+
+_METADATA = "metadata.json"
+"""File with the metadata of a collection, which the engine itself does not keep."""
+
+_DISTANCES = {
+    models.Distance.COSINE: edge.Distance.Cosine,
+    models.Distance.DOT: edge.Distance.Dot,
+    models.Distance.EUCLID: edge.Distance.Euclid,
+    models.Distance.MANHATTAN: edge.Distance.Manhattan,
+}
+
+_DATATYPES = {
+    models.Datatype.FLOAT32: edge.VectorStorageDatatype.Float32,
+    models.Datatype.FLOAT16: edge.VectorStorageDatatype.Float16,
+}
+
+_GRAPH = {"m": 16, "ef_construct": 100, "full_scan_threshold": 10_000}
+"""The engine's defaults: it must be told all of them if one is changed."""
+
+_PLAIN_INDEXES = {
+    models.PayloadSchemaType.KEYWORD: edge.PayloadSchemaType.Keyword,
+    models.PayloadSchemaType.INTEGER: edge.PayloadSchemaType.Integer,
+    models.PayloadSchemaType.FLOAT: edge.PayloadSchemaType.Float,
+    models.PayloadSchemaType.BOOL: edge.PayloadSchemaType.Bool,
+    models.PayloadSchemaType.DATETIME: edge.PayloadSchemaType.Datetime,
+    models.PayloadSchemaType.UUID: edge.PayloadSchemaType.Uuid,
+}
+
+_INDEXES_WITH_PARAMS: dict[type, Any] = {
+    models.KeywordIndexParams: edge.KeywordIndexParams,
+    models.IntegerIndexParams: edge.IntegerIndexParams,
+    models.FloatIndexParams: edge.FloatIndexParams,
+    models.DatetimeIndexParams: edge.DatetimeIndexParams,
+}
+
+
+def _shard_config(
+    vectors: models.VectorParams | Mapping[str, models.VectorParams], exact_up_to: int
+) -> edge.EdgeConfig:
+    """The engine's configuration of a new collection."""
+    named = {"": vectors} if isinstance(vectors, models.VectorParams) else dict(vectors)
+    # The engine counts deleted points too: allow a quarter more for those.
+    kilobytes = max(params.size for params in named.values()) * 5 * exact_up_to // 1024
+    return edge.EdgeConfig(
+        vectors={name: _vector(params) for name, params in named.items()},
+        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=kilobytes),
+    )
+
+
+def _vector(params: models.VectorParams) -> edge.EdgeVectorParams:
+    refuse(memory=params.memory, multivector_config=params.multivector_config)
+    if params.datatype is not None and params.datatype not in _DATATYPES:
+        refuse(datatype=params.datatype)
+    return edge.EdgeVectorParams(
+        size=params.size,
+        distance=_DISTANCES[params.distance],
+        on_disk=params.on_disk,
+        datatype=None if params.datatype is None else _DATATYPES[params.datatype],
+        hnsw_config=None if params.hnsw_config is None else _graph(params.hnsw_config),
+        quantization_config=None
+        if params.quantization_config is None
+        else _quantization(params.quantization_config),
+    )
+
+
+def _graph(hnsw: models.HnswConfigDiff) -> edge.HnswIndexConfig:
+    return edge.HnswIndexConfig(**{**_GRAPH, **_settings(hnsw)})
+
+
+def _quantization(quantization: BaseModel) -> Any:
+    # Each kind is a model with one field, whose class is called as in the engine.
+    [field] = type(quantization).model_fields
+    config = getattr(quantization, field)
+    return getattr(edge, type(config).__name__)(**_settings(config))
+
+
+def _settings(config: BaseModel) -> dict[str, Any]:
+    """What is set, with the engine's enumerations, whose names differ in case only."""
+    return {
+        name: _engines(value) if isinstance(value, Enum) else value
+        for name, value in config.model_dump(exclude_none=True).items()
+    }
+
+
+def _engines(value: Enum) -> Any:
+    kind = getattr(edge, type(value).__name__)
+    wanted = value.name.replace("_", "").lower()
+    [name] = [name for name in dir(kind) if name.replace("_", "").lower() == wanted]
+    return getattr(kind, name)
+
+
+def index_schema(schema: object) -> Any:
+    """The engine's form of a payload index.
+
+    Args:
+        schema: A `PayloadSchemaType`, its name, or the parameters of an index.
+
+    Raises:
+        StoreError: The embedded store does not offer that kind of index.
+    """
+    if isinstance(schema, str):
+        try:
+            return _PLAIN_INDEXES[models.PayloadSchemaType(schema)]
+        except (KeyError, ValueError):
+            pass
+    params = _INDEXES_WITH_PARAMS.get(type(schema))
+    if params is None or not isinstance(schema, BaseModel):
+        raise StoreError(f"the embedded store has no payload index of the kind {schema!r}")
+    given = schema.model_dump(exclude={"type"}, exclude_none=True)
+    refuse(memory=given.pop("memory", None))
+    return params(**given)
+
+
+def _collection_info(folder: Path, shard: edge.EdgeShard) -> models.CollectionInfo:
+    info = shard.info()
+    config = json.loads((folder / "edge_config.json").read_text(encoding="utf-8"))
+    vectors = {
+        name: models.VectorParams(
+            size=params["size"],
+            distance=models.Distance(params["distance"]),
+            on_disk=params.get("on_disk"),
+            datatype=params.get("datatype"),
+            hnsw_config=params.get("hnsw_config"),
+            quantization_config=params.get("quantization_config"),
+        )
+        for name, params in config["vectors"].items()
+    }
+    hnsw = config.get("hnsw_config") or {}
+    optimizers = config.get("optimizers") or {}
+    return models.CollectionInfo(
+        status=models.CollectionStatus.GREEN,
+        optimizer_status=models.OptimizersStatusOneOf.OK,
+        points_count=info.points_count,
+        indexed_vectors_count=info.indexed_vectors_count,
+        segments_count=info.segments_count,
+        config=models.CollectionConfig(
+            params=models.CollectionParams(
+                vectors=vectors[""] if set(vectors) == {""} else vectors
+            ),
+            hnsw_config=models.HnswConfig(
+                m=hnsw.get("m", 16),
+                ef_construct=hnsw.get("ef_construct", 100),
+                full_scan_threshold=hnsw.get("full_scan_threshold", 10_000),
+            ),
+            optimizer_config=models.OptimizersConfig(
+                default_segment_number=0,
+                flush_interval_sec=0,
+                indexing_threshold=optimizers.get("indexing_threshold"),
+            ),
+            metadata=_metadata(folder),
+        ),
+        payload_schema={
+            key: models.PayloadIndexInfo(
+                data_type=_index_type(index.data_type), points=index.points
+            )
+            for key, index in info.payload_schema.items()
+        },
+    )
+
+
+def _metadata(folder: Path) -> dict[str, Any] | None:
+    file = folder / _METADATA
+    if not file.exists():
+        return None
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise StoreError(f"{file} is damaged ({error})") from error
+    return dict(content)
+
+
+def _index_type(data_type: edge.PayloadSchemaType) -> models.PayloadSchemaType:
+    # The engine's enumerations cannot be hashed.
+    return next(ours for ours, theirs in _PLAIN_INDEXES.items() if theirs == data_type)
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_blocks * 512 for file in folder.rglob("*") if file.is_file())

@@ -1,7 +1,4 @@
-"""Queries and their answers, between `qdrant_client.models` and the embedded engine.
-
-Filters, from `qdrant_client.models` to the embedded engine.
-"""
+"""Filters, queries and their answers, between `qdrant_client.models` and the embedded engine."""
 
 from __future__ import annotations
 
@@ -27,14 +24,46 @@ __all__ = [
     "edge_point_id",
     "edge_prefetches",
     "edge_query",
+    "edge_request",
     "edge_search_params",
     "record",
     "scored_point",
 ]
 
 
+def edge_request(
+    *,
+    limit: int | None,
+    offset: int | None = None,
+    query: object = None,
+    using: str | None = None,
+    prefetch: models.Prefetch | Sequence[models.Prefetch] | None = None,
+    matching: models.Filter | None = None,
+    params: models.SearchParams | None = None,
+    with_payload: object = False,
+    with_vectors: Any = False,
+    score_threshold: float | None = None,
+) -> edge.QueryRequest:
+    """The engine's form of the arguments of `query_points`.
+
+    Raises:
+        StoreError: An argument is of a kind that the embedded store does not take.
+    """
+    return edge.QueryRequest(
+        limit=10 if limit is None else limit,
+        offset=offset,
+        query=edge_query(query, using),
+        prefetches=edge_prefetches(prefetch),
+        with_vector=with_vectors,
+        with_payload=edge_payload(with_payload),
+        filter=edge_filter(matching),
+        score_threshold=score_threshold,
+        params=edge_search_params(params),
+    )
+
+
 def edge_query(query: object, using: str | None) -> Any:
-    """The engine's query, from all that `query_points` takes and we use.
+    """The engine's form of a query.
 
     Args:
         query: A vector, or a nearest, formula or order-by query, or None (order by id).
@@ -63,7 +92,7 @@ def edge_query(query: object, using: str | None) -> Any:
 
 
 def edge_order(order: models.OrderByInterface | None) -> edge.OrderBy | None:
-    """The engine's order of a scroll, from a key or an `OrderBy`."""
+    """The engine's form of the order of a scroll: a key or an `OrderBy`."""
     if order is None or isinstance(order, str):
         return None if order is None else edge.OrderBy(order)
     refuse(start_from=order.start_from)
@@ -76,7 +105,7 @@ def edge_order(order: models.OrderByInterface | None) -> edge.OrderBy | None:
 def edge_prefetches(
     prefetch: models.Prefetch | Sequence[models.Prefetch] | None,
 ) -> list[edge.Prefetch] | None:
-    """The engine's prefetches, nested ones included."""
+    """The engine's form of prefetches, including nested ones."""
     if prefetch is None:
         return None
     single = [prefetch] if isinstance(prefetch, models.Prefetch) else prefetch
@@ -96,7 +125,7 @@ def _prefetch(one: models.Prefetch) -> edge.Prefetch:
 
 
 def edge_search_params(params: models.SearchParams | None) -> edge.SearchParams | None:
-    """The engine's search parameters."""
+    """The engine's form of search parameters."""
     if params is None:
         return None
     refuse(idf=params.idf, acorn=params.acorn)
@@ -163,7 +192,7 @@ def _decay(kind: edge.DecayKind, params: models.DecayParamsExpression) -> Any:
 
 
 def edge_payload(selection: object) -> Any:
-    """The engine's choice of payload keys, from `with_payload`."""
+    """The engine's form of `with_payload`."""
     if isinstance(selection, models.PayloadSelectorInclude):
         return list(selection.include)
     if isinstance(selection, models.PayloadSelectorExclude):
@@ -176,7 +205,7 @@ def edge_payload(selection: object) -> Any:
 
 
 def edge_point_id(value: object) -> int | str:
-    """An id as the engine takes it.
+    """The engine's form of a point's id.
 
     Raises:
         StoreError: The id is neither an unsigned integer nor a UUID.
@@ -196,23 +225,23 @@ def edge_point_id(value: object) -> int | str:
 
 
 def record(point: edge.Record) -> models.Record:
-    """A point that was read, as `qdrant_client` gives it."""
+    """A point that was read, as `qdrant_client` returns it."""
     if point.vector is None:
         return models.Record(
             id=plain_id(point.id), payload=point.payload, order_value=point.order_value
         )
-    # Validating the numbers of a vector would take longer than all else.
+    # Validating the numbers of a vector would take longer than everything else.
     return models.Record.model_construct(
         id=plain_id(point.id),
         payload=point.payload,
         vector=point.vector,
-        shard_key=None,  # said, it need not be looked up: half the time that this takes
+        shard_key=None,  # looking up the default would double the time that this takes
         order_value=point.order_value,
     )
 
 
 def scored_point(point: edge.ScoredPoint) -> models.ScoredPoint:
-    """A point that was found, as `qdrant_client` gives it."""
+    """A point that was found, as `qdrant_client` returns it."""
     if point.vector is None:
         return models.ScoredPoint(
             id=plain_id(point.id),
@@ -236,7 +265,7 @@ def _is_vector(query: object) -> TypeGuard[list[float]]:
 
 
 def edge_filter(value: models.Filter | None) -> edge.Filter | None:
-    """The engine's filter.
+    """The engine's form of a filter.
 
     Raises:
         StoreError: A condition is of a kind that the embedded store does not take.
@@ -257,7 +286,7 @@ def edge_filter(value: models.Filter | None) -> edge.Filter | None:
 
 
 def edge_condition(value: object) -> Any:
-    """One condition of a filter or of a formula.
+    """The engine's form of a condition in a filter or a formula.
 
     Raises:
         StoreError: The condition is of a kind that the embedded store does not take.

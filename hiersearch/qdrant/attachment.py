@@ -1,4 +1,4 @@
-"""What `attach` did to a collection, as the collection's own metadata remembers it."""
+"""What `attach` added to a collection, as recorded in the collection's own metadata."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
-from qdrant_client import models
 
 from hiersearch.errors import CollectionError, StoreError
 from hiersearch.qdrant.connection import Client, client_errors
@@ -16,6 +15,7 @@ from hiersearch.types import Floats
 __all__ = [
     "Attachment",
     "attachment_in",
+    "only_vector",
     "read_attachment",
     "remove_attachment",
     "write_attachment",
@@ -33,15 +33,15 @@ class Attachment:
     """What was added to a collection.
 
     Attributes:
-        root: (dim,), which the distances are measured from.
-        vector: The name of the vector that they belong to; "" is the unnamed one.
-        model: The name of the model that the root came from; "" where it was not said.
+        root: (dim,), the root that distances are measured from.
+        vector: The name of the vector that is measured; "" is the unnamed one.
+        model: The name of the model that the root comes from; "" if unknown.
         verified: Whether the root was checked against points that the model could encode.
-        fields: The payload fields that were added, so that detaching removes them.
-        indexes: The payload indexes that were made, likewise.
-        vocabulary: What the labels come from; "" where there are none.
-        recomputing: Whether distances are being replaced: until that is done, no one may tell old
-            ones from new ones.
+        fields: The payload fields that were added, and that detaching removes.
+        indexes: The payload indexes that were created, and that detaching removes.
+        vocabulary: The id of the vocabulary of the labels; "" if there are none.
+        recomputing: Whether distances are being replaced. Until that is finished, old ones cannot
+            be told from new ones.
     """
 
     root: Floats = field(compare=False)
@@ -54,16 +54,20 @@ class Attachment:
     recomputing: bool = False
 
     def has_root(self, root: Floats) -> bool:
-        """Whether the distances are measured from that root."""
+        """Whether distances are measured from this root."""
         return self.root.shape == root.shape and bool(
             np.linalg.norm(self.root.astype(np.float64) - root) < _SAME_ROOT
         )
 
     def check_vector(self, name: str, vector: str) -> None:
-        """Makes sure that the distances are of that vector.
+        """Check that distances are measured with this vector.
+
+        Args:
+            name: The name of the collection, for the error.
+            vector: The name of the vector.
 
         Raises:
-            CollectionError: They are of another; names the collection.
+            CollectionError: They are measured with another.
         """
         if self.vector != vector:
             raise CollectionError(
@@ -73,26 +77,30 @@ class Attachment:
             )
 
     def check_root(self, name: str, root: Floats) -> None:
-        """Makes sure that all distances are measured from that root.
+        """Check that all distances are measured from this root.
+
+        Args:
+            name: The name of the collection, for the error.
+            root: (dim,).
 
         Raises:
-            CollectionError: Some are not; names the collection.
+            CollectionError: Some are not.
         """
         if self.recomputing:
             raise CollectionError(
-                f"replacing the root distances of the collection {name!r} was cut off",
+                f"replacing the root distances of the collection {name!r} was interrupted",
                 hint="Finish it: repair it with recompute, or 'hiersearch attach --recompute'",
             )
         if not self.has_root(root):
             raise CollectionError(
                 f"the collection {name!r} was attached with another root"
                 + (f", that of {self.model}" if self.model else ""),
-                hint="Use that root; or detach the collection, or replace its root distances with "
+                hint="Use that root, detach the collection, or replace its root distances with "
                 "recompute",
             )
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in the metadata."""
+        """The record as stored in the metadata."""
         return {
             "version": _VERSION,
             "root": self.root.tolist(),
@@ -107,10 +115,14 @@ class Attachment:
 
     @classmethod
     def from_json(cls, data: Any, name: str) -> Self:
-        """From the metadata of a collection.
+        """Read the record from the metadata of a collection.
+
+        Args:
+            data: What `to_json` gave.
+            name: The name of the collection, for the error.
 
         Raises:
-            CollectionError: It cannot be read.
+            CollectionError: It is damaged, or written by a later version.
         """
         try:
             if data["version"] > _VERSION:
@@ -130,43 +142,35 @@ class Attachment:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CollectionError(
-                f"what the metadata of the collection {name!r} says of {_KEY} cannot be read "
+                f"the entry {_KEY!r} in the metadata of the collection {name!r} cannot be read "
                 f"({error!r})",
-                hint=f"Remove {_KEY!r} from its metadata, then attach it again",
+                hint="Remove it from the metadata, then attach the collection again",
             ) from error
 
 
-def read_attachment(
-    client: Client, name: str, info: models.CollectionInfo | None = None
-) -> Attachment | None:
-    """What was added to a collection; None where nothing was.
-
-    Args:
-        client: The store.
-        name: The name of the collection.
-        info: What the store says of it, where that has been asked.
+def read_attachment(client: Client, name: str) -> Attachment | None:
+    """Ask a store what was added to a collection; None if nothing was.
 
     Raises:
-        CollectionError: There is no such collection, or what it says cannot be read.
+        CollectionError: There is no such collection, or its record cannot be read.
     """
-    if info is None:
-        with client_errors(client):
-            info = client.get_collection(name)
+    with client_errors(client):
+        info = client.get_collection(name)
     return attachment_in(info.config.metadata, name)
 
 
 def attachment_in(metadata: Mapping[str, Any] | None, name: str) -> Attachment | None:
-    """What was added to a collection, by its metadata; None where nothing was.
+    """What was added to a collection, according to its metadata; None if nothing was.
 
     Raises:
-        CollectionError: What it says cannot be read.
+        CollectionError: The record cannot be read.
     """
     data = (metadata or {}).get(_KEY)
     return None if data is None else Attachment.from_json(data, name)
 
 
 def write_attachment(client: Client, name: str, attachment: Attachment) -> None:
-    """Makes a collection remember what is added to it.
+    """Record in a collection's metadata what is added to it.
 
     Raises:
         StoreError: The server keeps no metadata.
@@ -181,6 +185,30 @@ def write_attachment(client: Client, name: str, attachment: Attachment) -> None:
 
 
 def remove_attachment(client: Client, name: str) -> None:
-    """Makes a collection forget."""
+    """Remove the record from a collection's metadata."""
     with client_errors(client):
         client.update_collection(name, metadata={_KEY: None})
+
+
+def only_vector(client: Client, name: str) -> str:
+    """The vector to use where none is named: the one that was attached, or the only one.
+
+    Returns:
+        The name of the vector; "" is the unnamed one.
+
+    Raises:
+        CollectionError: There is no such collection, or its points have several vectors.
+    """
+    with client_errors(client):
+        config = client.get_collection(name).config
+    known = attachment_in(config.metadata, name)
+    if known is not None:
+        return known.vector
+    params = config.params.vectors
+    named = list(params) if isinstance(params, dict) else [""]
+    if len(named) == 1:
+        return named[0]
+    raise CollectionError(
+        f"the points of the collection {name!r} have several vectors",
+        hint=f"Name one of them: {', '.join(repr(one) for one in sorted(named))}",
+    )
