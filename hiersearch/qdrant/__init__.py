@@ -10,6 +10,15 @@ from hiersearch.qdrant.connection import Client, connect
 from hiersearch.qdrant.copy_points import CopiedPoints, copy_points, same_points
 from hiersearch.qdrant.documents import Documents
 from hiersearch.qdrant.edge.client import EdgeClient
+from hiersearch.qdrant.filters import (
+    Filter,
+    all_of,
+    any_of,
+    between,
+    between_times,
+    equals,
+    none_of,
+)
 from hiersearch.qdrant.points import Hit, Record
 from hiersearch.qdrant.schema import CollectionOptions
 
@@ -22,11 +31,18 @@ __all__ = [
     "DetachSummary",
     "Documents",
     "EdgeClient",
+    "Filter",
     "HierarchicalCollection",
     "Hit",
     "Record",
+    "all_of",
+    "any_of",
+    "between",
+    "between_times",
     "connect",
     "copy_points",
+    "equals",
+    "none_of",
     "only_vector",
     "same_points",
 ]

@@ -60,7 +60,7 @@ def test_differences_of_another_model_are_refused(mini):
 
 
 def test_the_file_is_small():
-    size = len(resources.files("hiersearch.encoder").joinpath(DIFFERENCES).read_bytes())
+    size = len(resources.files("hiersearch.encoder.mini").joinpath(DIFFERENCES).read_bytes())
 
     assert size < 8_000_000
 

@@ -137,7 +137,6 @@ def attach(
     whose text or photo file can be read are encoded and compared.
     """
     from hiersearch.cli.terminal import progress_on_stderr
-    from hiersearch.config import cache_dir
     from hiersearch.qdrant import HierarchicalCollection, only_vector
 
     vocabulary = None if concepts is None else _vocabulary(concepts)
@@ -154,9 +153,8 @@ def attach(
         check = ModelCheck(encoder, text_field=text_field, file_field=file_field)
         label = None
         if vocabulary is not None:
-            cache = cache_dir(os.environ) / "vocabularies"
             label = stack.enter_context(
-                vocabulary_label(vocabulary, encoder, theirs, check, cache=cache, tell=progress)
+                vocabulary_label(vocabulary, encoder, theirs, check, on_progress=progress)
             )
         run = partial(theirs.repair, recompute=True) if recompute else theirs.attach
         summary = run(

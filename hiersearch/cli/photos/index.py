@@ -14,7 +14,7 @@ from hiersearch.cli.options import ModelOption, NameOption, StoreOption
 
 if TYPE_CHECKING:
     from hiersearch.index import PhotoIndex
-    from hiersearch.index.update.summary import IngestSummary
+    from hiersearch.index.update.ingest import IngestSummary
 
 __all__ = ["choose_model", "index", "summary_lines"]
 

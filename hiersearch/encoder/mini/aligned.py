@@ -50,7 +50,7 @@ def mini_aligned_folder(cache: Path) -> Path:
         ModelNotFoundError: If a package that it is made from is not installed.
         ModelError: If such a package is damaged, or the cache folder cannot be written to.
     """
-    content = resources.files("hiersearch.encoder").joinpath(DIFFERENCES).read_bytes()
+    content = resources.files("hiersearch.encoder.mini").joinpath(DIFFERENCES).read_bytes()
     name = hashlib.sha256(content).hexdigest()[:12]
     model_id = f"mini-aligned-{name}-{MINI_ID}"
 

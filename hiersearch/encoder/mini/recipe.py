@@ -188,7 +188,11 @@ def build_mini(folder: Path) -> None:
 
 def class_texts() -> list[str]:
     """The texts that the classifier's 1000 classes are read as, in its order."""
-    text = resources.files("hiersearch.encoder").joinpath("imagenet_classes.txt").read_text("utf-8")
+    text = (
+        resources.files("hiersearch.encoder.mini")
+        .joinpath("imagenet_classes.txt")
+        .read_text("utf-8")
+    )
     return [line for line in text.splitlines() if not line.startswith("#")]
 
 
