@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
+from hiersearch.chains import trim
 from hiersearch.concepts import Vocabulary, builtin_vocabulary
-from hiersearch.descent import PosteriorDescent, calibrate, trim
+from hiersearch.descent import PosteriorDescent, calibrate
 from hiersearch.encoder import HierarchicalEncoder
 from hiersearch.geometry import root_distance
 
@@ -144,7 +145,7 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- |")
     paths: dict[str, list[Score]] = {"posterior descent": [], "radial path": []}
     for name, rows in vectors.items():
-        chains = [list(chain.concepts) for chain in descent.chains(rows)]
+        chains = [list(places) for places, _ in descent.descend(rows)]
         radial = [radial_path(row, embeddings, distances) for row in rows]
         for way, found in (("posterior descent", chains), ("radial path", radial)):
             shown = [show(chain, vocabulary) for chain in found]

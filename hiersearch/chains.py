@@ -1,65 +1,176 @@
-"""From vectors to chains of concepts, by the way that suits the vocabulary."""
+"""Chains of concepts: from a vector to its chain, from a chain to a payload and an answer's levels.
+
+A vector gets its chain in one of two ways: by the posterior descent over a vocabulary with parents,
+by its radial path over one without. `Labeller` chooses.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, Self
 
-from hiersearch.concepts import Vocabulary
+from hiersearch.concepts import Concept, Vocabulary
 from hiersearch.descent import Calibration, PosteriorDescent
+from hiersearch.errors import StoreError
 from hiersearch.types import Floats
 
 __all__ = [
     "CHAIN",
+    "CONCEPT",
     "CONCEPTS",
     "MASSES",
     "Chain",
     "Labeller",
     "Link",
     "RadialPaths",
-    "chain_payload",
+    "concept_payload",
+    "trim",
 ]
 
 CHAIN = "chain"
+"""Payload field of a labelled point: the ids of its chain, general to specific."""
+
 MASSES = "masses"
+"""Payload field of a labelled point: the masses of its chain; empty for a radial path."""
+
 CONCEPTS = "concepts"
+"""Payload field of a labelled point: its chain and all ancestors, to count and filter by."""
+
+CONCEPT = "concept"
+"""Payload field of a stored concept: its id."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Link:
     """One concept of a chain.
 
     Attributes:
         concept: The concept's id.
-        mass: Its share of the posterior, in [0, 1]; None on a radial path, which has none.
+        mass: Its share of the posterior, in [0, 1]; None on a radial path.
     """
 
     concept: str
-    mass: float | None
+    mass: float | None = None
 
 
-Chain: TypeAlias = tuple[Link, ...]
-"""Concepts from general to specific; empty where nothing in the vocabulary fits."""
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The concepts of one vector, general to specific; empty where nothing in the vocabulary fits.
+
+    Attributes:
+        links: The concepts with their masses.
+    """
+
+    links: tuple[Link, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.links)
+
+    def __iter__(self) -> Iterator[Link]:
+        return iter(self.links)
+
+    @property
+    def concepts(self) -> tuple[str, ...]:
+        """The ids of the concepts."""
+        return tuple(link.concept for link in self.links)
+
+    def trimmed(self, levels: int, familiarity: Sequence[float | None] | None = None) -> Self:
+        """The chain with at most some number of links; `trim` says which.
+
+        Args:
+            levels: The most links to keep, at least 1.
+            familiarity: How familiar each concept of the chain is; ignored unless all are known.
+        """
+        known = [value for value in familiarity or () if value is not None]
+        kept = trim(len(self), levels, known if len(known) == len(self) else None)
+        return type(self)(tuple(self.links[place] for place in kept))
+
+    def payload(self, vocabulary: Vocabulary) -> dict[str, Any]:
+        """The payload fields of a point with this chain.
+
+        Args:
+            vocabulary: What the chain's concepts are from.
+
+        Returns:
+            `CHAIN`, `MASSES` (to 4 decimals) and `CONCEPTS` (sorted).
+        """
+        ids = self.concepts
+        return {
+            CHAIN: list(ids),
+            MASSES: [round(link.mass, 4) for link in self.links if link.mass is not None],
+            CONCEPTS: sorted(set(ids).union(*map(vocabulary.ancestors, ids))),
+        }
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> Self:
+        """The chain of a point.
+
+        Args:
+            payload: The point's payload; may have been fetched without `MASSES`.
+
+        Raises:
+            StoreError: The point has no chain, or not as many masses as concepts.
+        """
+        ids = payload.get(CHAIN)
+        masses = payload.get(MASSES) or ()
+        if ids is None or len(masses) not in (0, len(ids)):
+            raise StoreError(
+                "a point has no chain of concepts"
+                if ids is None
+                else f"a point has {len(ids)} concepts and {len(masses)} masses",
+                hint="Label it again",
+            )
+        return cls(tuple(map(Link, ids, masses or [None] * len(ids))))
+
+
+def trim(length: int, levels: int, familiarity: Sequence[float] | None = None) -> tuple[int, ...]:
+    """Which places of a chain to show when it has more of them than levels are asked for.
+
+    Args:
+        length: Places in the chain.
+        levels: The most to keep, at least 1.
+        familiarity: For each place how familiar its concept is, or None where that is unknown.
+
+    Returns:
+        The places kept, ascending: both ends (the specific one where `levels` is 1) and the most
+        familiar between, or evenly spaced ones. All of them where there are few enough.
+
+    Raises:
+        ValueError: `levels` is less than 1.
+    """
+    if levels < 1:
+        raise ValueError(f"levels is {levels}, not at least 1")
+    if length <= levels:
+        return tuple(range(length))
+    if levels == 1:
+        return (length - 1,)
+    if familiarity is None:
+        return tuple(round(at * (length - 1) / (levels - 1)) for at in range(levels))
+    between = sorted(range(1, length - 1), key=lambda at: -familiarity[at])
+    return (0, *sorted(between[: levels - 2]), length - 1)
+
+
+def concept_payload(concept: Concept) -> dict[str, Any]:
+    """The payload of a concept that is stored as a point, for radial paths."""
+    return {CONCEPT: concept.id, "name": concept.name, "parents": list(concept.parents)}
 
 
 class RadialPaths(Protocol):
-    """Stored concepts that know the radial path of a vector over them."""
+    """Stored concepts that can be searched for the radial path of a vector."""
 
     def radial_path(self, vector: Floats) -> Sequence[Any]:
-        """Hits, general to specific, whose payload names their `concept`."""
+        """Hits, general to specific, each with a `payload` that has `CONCEPT`."""
 
 
 class Labeller:
     """Gives vectors their chains.
 
-    With a calibration they come from the posterior descent, for vocabularies with parents; without
-    one from the radial path, for vocabularies without.
-
     Args:
         vocabulary: The concepts.
         embeddings: (n, dim), float32 unit rows, a row per concept.
-        calibration: The model's calibration, or None for the radial path.
+        calibration: The model's calibration, for the posterior descent; None for the radial path,
+            which suits vocabularies without parents.
         concepts: The stored concepts, for the radial path.
     """
 
@@ -100,28 +211,10 @@ class Labeller:
         ids = [concept.id for concept in self.vocabulary]
         temperature = self._calibration.text_temperature if texts else self._calibration.temperature
         return [
-            tuple(
-                Link(ids[position], mass)
-                for position, mass in zip(chain.concepts, chain.masses, strict=True)
-            )
-            for chain in self._descent.chains(vectors, temperature=temperature)
+            Chain(tuple(Link(ids[at], mass) for at, mass in zip(places, masses, strict=True)))
+            for places, masses in self._descent.descend(vectors, temperature=temperature)
         ]
 
     def _radial_chain(self, vector: Floats) -> Chain:
         path = self._concepts.radial_path(vector)
-        return tuple(Link(str(hit.payload["concept"]), None) for hit in path)
-
-
-def chain_payload(chain: Chain, vocabulary: Vocabulary) -> dict[str, Any]:
-    """The part of a photo's payload that its chain makes.
-
-    Returns:
-        `chain`: concept ids, general to specific; `masses`, if the chain has them; `concepts`: the
-        chain and all its ancestors, sorted: what is counted and filtered.
-    """
-    ids = [link.concept for link in chain]
-    return {
-        "chain": ids,
-        "masses": [round(link.mass, 4) for link in chain if link.mass is not None],
-        "concepts": sorted(set(ids).union(*(vocabulary.ancestors(one) for one in ids))),
-    }
+        return Chain(tuple(Link(str(hit.payload[CONCEPT])) for hit in path))

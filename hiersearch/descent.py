@@ -1,9 +1,8 @@
-"""Levels of a vector by posterior descent: from the heaviest root down its heaviest children.
+"""The posterior descent: from the heaviest root of a vocabulary down its heaviest children.
 
 Every concept is scored together with its ancestors, a softmax over the whole vocabulary makes
 shares of the scores, and the mass of a concept is the share of itself and everything below it.
-The descent follows the mass while there is enough of it, so that a chain ends where the model
-stops being sure.
+The descent stops where too little mass is left, so that it ends where the model stops being sure.
 
 For a unit vector v, concept vectors t_c, and the centre m of the model's text vectors:
 
@@ -24,7 +23,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -34,7 +33,7 @@ from hiersearch.types import Floats, Positions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["FLOOR", "Calibration", "Chain", "PosteriorDescent", "calibrate", "trim"]
+__all__ = ["FLOOR", "Calibration", "Masses", "Places", "PosteriorDescent", "calibrate"]
 
 
 FLOOR = 0.3
@@ -58,9 +57,16 @@ BLOCK = 256
 """Vectors worked on at once: bounds the memory to about 100 MB for 10,000 concepts."""
 
 
+Places: TypeAlias = tuple[int, ...]
+"""Positions in a vocabulary."""
+
+Masses: TypeAlias = tuple[float, ...]
+"""Shares of the posterior, each of a concept and everything below it, in [0, 1]."""
+
+
 @dataclass(frozen=True)
 class Calibration:
-    """What the descent must know about a model.
+    """What the descent needs to know about a model.
 
     Args:
         centre: (dim,) float32, the mean text vector over the built-in vocabulary.
@@ -73,19 +79,6 @@ class Calibration:
     text_temperature: float
 
 
-@dataclass(frozen=True)
-class Chain:
-    """The concepts of one vector, general to specific; empty where nothing fits.
-
-    Args:
-        concepts: Positions in the vocabulary.
-        masses: The share of the softmax that falls on each and everything below it, in [0, 1].
-    """
-
-    concepts: tuple[int, ...]
-    masses: tuple[float, ...]
-
-
 def calibrate(
     embeddings: Floats, vectors: Floats | None = None, *, temperature: float | None = None
 ) -> Calibration:
@@ -93,7 +86,7 @@ def calibrate(
 
     Args:
         embeddings: (n, dim) text vectors of the built-in vocabulary.
-        vectors: (k, dim) vectors of photos, any few; not needed where `temperature` is given.
+        vectors: (k, dim) vectors of some photos; not needed where `temperature` is given.
         temperature: T for photos where the model states it.
 
     Raises:
@@ -112,38 +105,11 @@ def calibrate(
     return Calibration(centre, temperature, SHARPNESS * _typical_deviation(centred, texts))
 
 
-def trim(length: int, levels: int, familiarity: Sequence[float] | None = None) -> tuple[int, ...]:
-    """Which places of a chain to show when it has more of them than levels are asked for.
-
-    Args:
-        length: Places in the chain.
-        levels: The most to keep, at least 1.
-        familiarity: For each place how familiar its concept is, or None where that is unknown.
-
-    Returns:
-        The places kept, ascending: both ends (the specific one where `levels` is 1) and the most
-        familiar between, or evenly spaced ones. All of them where there are few enough.
-
-    Raises:
-        ValueError: `levels` is less than 1.
-    """
-    if levels < 1:
-        raise ValueError(f"levels is {levels}, not at least 1")
-    if length <= levels:
-        return tuple(range(length))
-    if levels == 1:
-        return (length - 1,)
-    if familiarity is None:
-        return tuple(round(at * (length - 1) / (levels - 1)) for at in range(levels))
-    between = sorted(range(1, length - 1), key=lambda at: -familiarity[at])
-    return (0, *sorted(between[: levels - 2]), length - 1)
-
-
 class PosteriorDescent:
     """Chains of concepts for vectors, over one vocabulary.
 
     Args:
-        parents: For each concept the positions of its parents; without circles.
+        parents: For each concept the positions of its parents; without cycles.
         embeddings: (n, dim) text vectors of the concepts.
         calibration: What is known about the model.
         familiarity: How familiar each concept is, on any scale; all count as equal without it.
@@ -181,7 +147,7 @@ class PosteriorDescent:
 
         Args:
             vectors: (b, dim); normalised here.
-            temperature: T; the calibration's for photos where it is not given.
+            temperature: T; by default the calibration's for photos.
 
         Returns:
             (b, n) float32 in [0, 1].
@@ -196,27 +162,28 @@ class PosteriorDescent:
             found[start : start + BLOCK] = self._block_masses(block, temperature)
         return found
 
-    def chains(
+    def descend(
         self, vectors: Floats, *, floor: float = FLOOR, temperature: float | None = None
-    ) -> list[Chain]:
-        """The chain of every vector.
+    ) -> list[tuple[Places, Masses]]:
+        """The concepts of every vector, from the heaviest root down.
 
         Args:
             vectors: (b, dim); normalised here.
-            floor: The least mass of a concept in a chain.
-            temperature: T; the calibration's for photos where it is not given.
+            floor: The least mass of a concept in the answer, in [0, 1].
+            temperature: T; by default the calibration's for photos.
 
         Returns:
-            One chain per vector, not trimmed.
+            For each vector the positions of its concepts in the vocabulary, general to specific,
+            and their masses; both empty where nothing fits.
 
         Raises:
             VectorError: Vectors are not finite, have no length, or another dimension.
         """
         rows = self._checked(vectors)
-        found: list[Chain] = []
+        found: list[tuple[Places, Masses]] = []
         for start in range(0, len(rows), BLOCK):
             block = self._block_masses(rows[start : start + BLOCK], temperature)
-            found.extend(self._descend(mass, floor) for mass in block)
+            found.extend(self._walk(mass, floor) for mass in block)
         return found
 
     def _checked(self, vectors: Floats) -> Floats:
@@ -239,16 +206,16 @@ class PosteriorDescent:
         shares /= shares.sum(axis=1, keepdims=True) + np.exp(nothing - peak)
         return self._runs.sums(shares)
 
-    def _descend(self, mass: Floats, floor: float) -> Chain:
-        concepts: list[int] = []
+    def _walk(self, mass: Floats, floor: float) -> tuple[Places, Masses]:
+        places: list[int] = []
         choices = self._roots
         while len(choices):
             best = int(choices[np.argmax(mass[choices])])
             if mass[best] < floor:
                 break
-            concepts.append(best)
+            places.append(best)
             choices = self._children[best]
-        return Chain(tuple(concepts), tuple(float(mass[at]) for at in concepts))
+        return tuple(places), tuple(float(mass[at]) for at in places)
 
 
 def _unit_rows(vectors: Floats) -> Floats:

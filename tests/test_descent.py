@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,7 +16,6 @@ from hiersearch.descent import (
     Calibration,
     PosteriorDescent,
     calibrate,
-    trim,
 )
 from hiersearch.errors import VectorError
 
@@ -97,18 +97,19 @@ def test_a_chain_goes_down_and_loses_mass(parents, seed, floor):
     descent = PosteriorDescent(parents, embeddings, calibration)
     vectors = rng.normal(size=(4, 8)).astype(np.float32)
     masses = descent.masses(vectors)
-    for chain, mass in zip(descent.chains(vectors, floor=floor), masses, strict=True):
+    found = descent.descend(vectors, floor=floor)
+    for (places, place_masses), mass in zip(found, masses, strict=True):
         roots = [at for at, above in enumerate(parents) if not above]
-        if not chain.concepts:
+        if not places:
             assert mass[roots].max() < floor
             continue
-        assert chain.concepts[0] in roots
-        assert mass[chain.concepts[0]] == mass[roots].max()
-        for upper, lower in zip(chain.concepts, chain.concepts[1:], strict=False):
+        assert places[0] in roots
+        assert mass[places[0]] == mass[roots].max()
+        for upper, lower in pairwise(places):
             assert upper in parents[lower]
-        assert list(chain.masses) == sorted(chain.masses, reverse=True)
-        assert all(floor <= mass <= 1 for mass in chain.masses)
-        children = [at for at, above in enumerate(parents) if chain.concepts[-1] in above]
+        assert list(place_masses) == sorted(place_masses, reverse=True)
+        assert all(floor <= mass <= 1 for mass in place_masses)
+        children = [at for at, above in enumerate(parents) if places[-1] in above]
         assert all(mass[child] < floor for child in children)
 
 
@@ -123,7 +124,7 @@ def made_model(size: int = 3000, seed: int = 1) -> tuple[np.ndarray, np.ndarray,
 def test_photos_get_their_concept_out_of_many():
     words, photos, calibration = made_model()
     descent = PosteriorDescent([()] * len(words), words, calibration)
-    found = [chain.concepts for chain in descent.chains(photos)]
+    found = [places for places, _ in descent.descend(photos)]
     assert sum(concepts == (at,) for at, concepts in enumerate(found)) >= 45
 
 
@@ -132,12 +133,12 @@ def test_noise_fits_nothing_in_a_small_vocabulary_and_photos_do(size):
     words, photos, calibration = made_model()
     descent = PosteriorDescent([()] * size, words[:size], calibration)
     noise = np.random.default_rng(5).normal(size=(400, 64)).astype(np.float32)
-    empty = sum(not chain.concepts for chain in descent.chains(noise))
+    empty = sum(not places for places, _ in descent.descend(noise))
     assert empty >= 0.75 * len(noise)
-    chains = descent.chains(photos[:size])
-    assert [chain.concepts for chain in chains] == [(at,) for at in range(size)]
-    other = descent.chains(photos[size:50])
-    assert sum(not chain.concepts for chain in other) >= 0.75 * len(other)
+    found = descent.descend(photos[:size])
+    assert [places for places, _ in found] == [(at,) for at in range(size)]
+    other = descent.descend(photos[size:50])
+    assert sum(not places for places, _ in other) >= 0.75 * len(other)
 
 
 def test_nothing_is_negligible_beside_a_large_vocabulary():
@@ -205,8 +206,8 @@ def test_blocks_change_nothing(monkeypatch):
     whole = descent.masses(vectors)
     monkeypatch.setattr("hiersearch.descent.BLOCK", 4)
     np.testing.assert_allclose(descent.masses(vectors), whole, atol=1e-6)
-    assert len(descent.chains(vectors)) == 11
-    assert descent.chains(np.empty((0, 32), dtype=np.float32)) == []
+    assert len(descent.descend(vectors)) == 11
+    assert descent.descend(np.empty((0, 32), dtype=np.float32)) == []
 
 
 def test_a_shared_descendant_counts_once():
@@ -216,9 +217,9 @@ def test_a_shared_descendant_counts_once():
     (mass,) = descent.masses(embeddings[[TOMATO]])
     assert mass[TOMATO] > 0.9
     assert mass[FOOD] <= 1
-    (chain,) = descent.chains(embeddings[[TERRIER]])
-    assert chain.concepts == (ANIMAL, DOG, TERRIER)
-    assert chain.masses[-1] >= FLOOR
+    ((places, place_masses),) = descent.descend(embeddings[[TERRIER]])
+    assert places == (ANIMAL, DOG, TERRIER)
+    assert place_masses[-1] >= FLOOR
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,7 @@ def test_vectors_that_are_none_are_refused(bad):
     with pytest.raises(VectorError):
         descent.masses(bad.astype(np.float32))
     with pytest.raises(VectorError):
-        descent.chains(bad.astype(np.float32))
+        descent.descend(bad.astype(np.float32))
 
 
 def test_parts_that_do_not_fit_are_refused():
@@ -256,40 +257,3 @@ def test_a_concept_at_the_centre_is_no_hub():
     calibration = Calibration(embeddings[0], 0.1, 0.1)
     descent = PosteriorDescent(PARENTS, embeddings, calibration)
     assert np.isfinite(descent.masses(embeddings)).all()
-
-
-@pytest.mark.parametrize(
-    ("length", "levels", "familiarity", "kept"),
-    [
-        (0, 4, None, ()),
-        (3, 4, None, (0, 1, 2)),
-        (4, 4, None, (0, 1, 2, 3)),
-        (6, 1, None, (5,)),
-        (6, 2, None, (0, 5)),
-        (7, 4, None, (0, 2, 4, 6)),
-        (9, 3, None, (0, 4, 8)),
-        (6, 4, [0, 1, 9, 2, 8, 0], (0, 2, 4, 5)),
-        (6, 4, [0, 5, 5, 5, 5, 0], (0, 1, 2, 5)),
-        (5, 1, [9, 9, 9, 9, 0], (4,)),
-        (5, 2, [0, 9, 9, 9, 0], (0, 4)),
-    ],
-)
-def test_trim(length, levels, familiarity, kept):
-    assert trim(length, levels, familiarity) == kept
-
-
-@given(st.integers(0, 60), st.integers(1, 20), st.booleans(), st.integers(0, 2**31))
-def test_trim_keeps_both_ends_and_the_order(length, levels, known, seed):
-    familiarity = np.random.default_rng(seed).normal(size=length).tolist() if known else None
-    kept = trim(length, levels, familiarity)
-    assert len(kept) == min(length, levels)
-    assert list(kept) == sorted(set(kept))
-    if length:
-        assert kept[-1] == length - 1
-    if length and levels > 1:
-        assert kept[0] == 0
-
-
-def test_no_level_at_all_is_refused():
-    with pytest.raises(ValueError, match="levels"):
-        trim(3, 0)

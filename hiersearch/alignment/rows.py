@@ -98,7 +98,7 @@ def prepare_data(
         exclude=[
             pair for path in settings.exclude for pair in read_pairs(named_path(path, environ))
         ],
-        progress=on_progress,
+        on_progress=on_progress,
     )
     train, kept = _parted(data, settings, wanted, rounds)
     if len(kept) > MOST_VALIDATED:

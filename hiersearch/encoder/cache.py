@@ -1,126 +1,144 @@
-"""Vectors that were computed once, kept on disk: of texts and photos, by model.
+"""Vectors of texts and photos that were computed before, kept on disk for each model.
 
-One SQLite file; several processes may use it at once. What it holds can always be made again, so
-a damaged file is replaced.
-
-The vectors of a vocabulary, kept on disk for each model.
+One SQLite file a model; several processes may use it at once. Everything in it can be computed
+again, so a damaged file is replaced.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import sqlite3
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Self, TypeAlias
+from urllib.parse import quote
 
 import numpy as np
 
 from hiersearch.errors import HiersearchError
 from hiersearch.types import Floats
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from hiersearch.concepts.vocabulary import Vocabulary
-
-
-__all__ = [
-    "VectorCache",
-    "embed_vocabulary",
-]
+__all__ = ["VectorCache"]
 
 PART = 1024
-"""Vectors that are computed before they are kept: what a kill may cost."""
+"""Vectors that are computed before they are stored: a killed process loses no more than these."""
 
-ASKED_AT_ONCE = 500
+KEYS_PER_QUERY = 500
 WAIT_SECONDS = 60.0
+
+Compute: TypeAlias = Callable[[Sequence[str]], Floats]
+
+logger = logging.getLogger(__name__)
 
 
 class VectorCache:
     """Vectors by key, for one model.
 
     Args:
-        path: The file, made when the first vector is kept; None keeps nothing.
-        model_id: What the vectors are of; others' are not seen.
+        path: The file, made when vectors are first asked for; None keeps nothing.
+        model_id: The model that computes the vectors; those of other models are not seen.
+        must_keep: Whether it is an error if the file cannot be used. If not, a warning is logged
+            and the vectors are computed.
     """
 
-    def __init__(self, path: Path | None, model_id: str) -> None:
+    def __init__(self, path: Path | None, model_id: str, *, must_keep: bool = True) -> None:
         self._path = path
         self._model_id = model_id
+        self._must_keep = must_keep
 
-    def vectors(
-        self, keys: Sequence[str], compute: Callable[[Sequence[str]], Floats], *, kind: str = "text"
-    ) -> Floats:
-        """The vector of each key, computed where it is not kept.
+    @classmethod
+    def of_model(cls, model_id: str, folder: Path | None, *, must_keep: bool = True) -> Self:
+        """The cache of a model in the user's cache folder.
 
         Args:
-            keys: Texts, or whatever else stands for what a vector is of; repeats cost nothing.
-            compute: From distinct keys, at least one, to (n, dim) float32 rows.
-            kind: Keeps keys of one kind apart from equal ones of another.
+            model_id: The model.
+            folder: As `hiersearch.config.cache_dir` gives it; None keeps nothing.
+            must_keep: Whether it is an error if the folder cannot be used.
+        """
+        path = None if folder is None else folder / "vectors" / f"{quote(model_id, safe='')}.sqlite"
+        return cls(path, model_id, must_keep=must_keep)
+
+    def vectors(self, keys: Sequence[str], compute: Compute, *, kind: str = "text") -> Floats:
+        """The vector of each key, computed where it is not stored.
+
+        Args:
+            keys: Texts, or whatever else identifies what is encoded; repeats cost nothing.
+            compute: Turns distinct keys, at least one, into (n, dim) float32 rows. Called with at
+                most 1,024 at a time.
+            kind: Keeps equal keys of different kinds apart.
 
         Returns:
             (len(keys), dim) float32; (0, 0) for no keys.
 
         Raises:
-            HiersearchError: If the file cannot be written.
+            HiersearchError: The file cannot be used, and `must_keep` was given.
         """
         distinct = list(dict.fromkeys(keys))
         if not distinct:
             return np.empty((0, 0), dtype=np.float32)
-        if self._path is None:
-            found = compute(distinct)
-        else:
-            try:
-                found = self._kept_or_computed(self._path, distinct, compute, kind)
-            except (sqlite3.Error, OSError) as error:
-                raise HiersearchError(
-                    f"vectors cannot be kept in {self._path}: {error}",
-                    hint="Make room there, or set HIERSEARCH_CACHE to another folder",
-                ) from error
-        row_of = {key: row for row, key in enumerate(distinct)}
-        return found[[row_of[key] for key in keys]]
-
-    def _kept_or_computed(
-        self,
-        path: Path,
-        distinct: list[str],
-        compute: Callable[[Sequence[str]], Floats],
-        kind: str,
-    ) -> Floats:
         digests = [self._digest(kind, key) for key in distinct]
-        with closing(_opened(path)) as store:
-            kept = _kept(store, digests)
-            missing = [at for at, digest in enumerate(digests) if digest not in kept]
-            for start in range(0, len(missing), PART):
-                part = missing[start : start + PART]
-                computed = np.asarray(compute([distinct[at] for at in part]), dtype="<f4")
-                rows = {digests[at]: row.tobytes() for at, row in zip(part, computed, strict=True)}
-                with store:
-                    store.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows.items())
-                kept |= rows
-        return np.frombuffer(b"".join(kept[digest] for digest in digests), dtype="<f4").reshape(
-            len(digests), -1
-        )
+        rows = self._stored(digests)
+        missing = [at for at, digest in enumerate(digests) if digest not in rows]
+        for start in range(0, len(missing), PART):
+            part = missing[start : start + PART]
+            computed = np.asarray(compute([distinct[at] for at in part]), dtype="<f4")
+            fresh = {digests[at]: row.tobytes() for at, row in zip(part, computed, strict=True)}
+            self._store(fresh)
+            rows |= fresh
+        row_of = dict(zip(distinct, digests, strict=True))
+        content = b"".join(rows[row_of[key]] for key in keys)
+        return np.frombuffer(content, dtype="<f4").reshape(len(keys), -1).astype(np.float32)
 
     def _digest(self, kind: str, key: str) -> bytes:
         content = f"{self._model_id}\0{kind}\0{key}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(content, digest_size=16).digest()
 
+    def _stored(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+        """What is stored of some keys; nothing where any of it is damaged."""
+        if self._path is None:
+            return {}
+        try:
+            # Before anything is computed: where vectors cannot be kept, that is found out now.
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                rows = _read(self._path, digests)
+            except sqlite3.OperationalError:  # locked or unreadable, not damaged
+                raise
+            except sqlite3.DatabaseError as error:
+                logger.warning("%s is damaged (%s); it is made again", self._path, error)
+                self._path.unlink()
+                return {}
+        except (sqlite3.Error, OSError) as error:
+            self._failed(error)
+            return {}
+        if len({len(row) for row in rows.values()}) > 1 or not all(map(_is_vector, rows.values())):
+            logger.warning("%s holds damaged vectors; they are computed again", self._path)
+            return {}
+        return rows
 
-def _opened(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        return _connected(path)
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):  # locked, read-only, no room: not damaged
-            raise
-        path.unlink()
-        return _connected(path)
+    def _store(self, rows: dict[bytes, bytes]) -> None:
+        if self._path is None:
+            return
+        try:
+            with closing(_connected(self._path)) as store, store:
+                store.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows.items())
+        except (sqlite3.Error, OSError) as error:
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        if self._must_keep:
+            raise HiersearchError(
+                f"vectors cannot be kept in {self._path}: {error}",
+                hint="Make room there, or set HIERSEARCH_CACHE to another folder",
+            ) from error
+        logger.warning(
+            "vectors cannot be kept in %s (%s); they are computed again next time",
+            self._path,
+            error,
+        )
+        self._path = None  # one warning is enough
 
 
 def _connected(path: Path) -> sqlite3.Connection:
@@ -135,89 +153,17 @@ def _connected(path: Path) -> sqlite3.Connection:
     return store
 
 
-def _kept(store: sqlite3.Connection, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+def _read(path: Path, digests: Sequence[bytes]) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
-    for start in range(0, len(digests), ASKED_AT_ONCE):
-        part = digests[start : start + ASKED_AT_ONCE]
-        marks = ",".join("?" * len(part))
-        found.update(store.execute(f"SELECT * FROM vectors WHERE key IN ({marks})", part))
+    with closing(_connected(path)) as store:
+        for start in range(0, len(digests), KEYS_PER_QUERY):
+            part = digests[start : start + KEYS_PER_QUERY]
+            marks = ",".join("?" * len(part))
+            found.update(store.execute(f"SELECT * FROM vectors WHERE key IN ({marks})", part))
     return found
 
 
-logger = logging.getLogger(__name__)
-
-
-def embed_vocabulary(
-    vocabulary: Vocabulary,
-    encode_texts: Callable[[Sequence[str]], Floats],
-    *,
-    model_id: str,
-    cache: Path | None,
-) -> Floats:
-    """Embed the names of all concepts, or read their vectors from the cache.
-
-    Args:
-        vocabulary: The concepts.
-        encode_texts: Maps n texts to n unit rows.
-        model_id: What the model is; vectors are kept per model and vocabulary.
-        cache: The folder they are kept in, made where it is missing; None to keep nothing. A
-            damaged file in it is written again; a folder that cannot be written is passed over
-            with a warning in the log.
-
-    Returns:
-        (n, dim) float32, row i for concept i.
-    """
-    file = _cache_file(cache, vocabulary, model_id) if cache is not None else None
-    if file is not None:
-        kept = _read(file, rows=len(vocabulary))
-        if kept is not None:
-            return kept
-    vectors = np.ascontiguousarray(encode_texts(vocabulary.names), dtype=np.float32)
-    if file is not None:
-        _write(file, vectors)
-    return vectors
-
-
-def _cache_file(cache: Path, vocabulary: Vocabulary, model_id: str) -> Path:
-    model = hashlib.sha256(model_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return cache / f"concepts-{vocabulary.id}-{model}.npy"
-
-
-def _read(file: Path, *, rows: int) -> Floats | None:
-    try:
-        vectors = np.load(file, allow_pickle=False)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, EOFError) as error:
-        logger.warning("%s is damaged (%s); embedding the vocabulary again", file, error)
-        return None
-    if (
-        not isinstance(vectors, np.ndarray)
-        or vectors.dtype != np.float32
-        or vectors.ndim != 2
-        or vectors.shape[0] != rows
-        or not np.isfinite(vectors).all()
-    ):
-        logger.warning("%s does not fit its vocabulary; embedding it again", file)
-        return None
-    return vectors
-
-
-def _write(file: Path, vectors: Floats) -> None:
-    """Write beside the file and rename: another process sees all of it or nothing."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=file.parent, prefix=file.stem, suffix=".part")
-    except OSError as error:
-        logger.warning("%s cannot be written (%s); it is embedded again next time", file, error)
-        return
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            np.save(stream, vectors, allow_pickle=False)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(beside).replace(file)
-    except OSError as error:
-        logger.warning("%s cannot be written (%s); it is embedded again next time", file, error)
-    finally:
-        Path(beside).unlink(missing_ok=True)
+def _is_vector(value: object) -> bool:
+    if not isinstance(value, bytes) or not value or len(value) % 4:
+        return False
+    return bool(np.isfinite(np.frombuffer(value, dtype="<f4")).all())

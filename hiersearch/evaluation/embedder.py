@@ -71,8 +71,7 @@ class Embedder:
         self.id: str = encoder.id
         self.name: str = encoder.name
         self.has_photos: bool = encoder.model.supports("image")
-        path = None if cache is None else cache / "vectors" / f"{encoder.id}.sqlite"
-        self._vectors = VectorCache(path, encoder.id)
+        self._vectors = VectorCache.of_model(encoder.id, cache)
 
     def texts(self, texts: Sequence[str]) -> Floats:
         """Encode texts that are not in the cache.

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hiersearch.chains import Chain, Labeller, Link
-from hiersearch.descent import trim
+from hiersearch.chains import CONCEPTS, Labeller, Link
 from hiersearch.geometry import exterior_angle
-from hiersearch.index.fields import combine, concept_filter
+from hiersearch.index.fields import PATH
 from hiersearch.photos import path_to_text, text_to_path
-from hiersearch.qdrant import HierarchicalCollection, Hit
+from hiersearch.qdrant import Filter, HierarchicalCollection, Hit, all_of, equals
 from hiersearch.types import Floats
 
-if TYPE_CHECKING:
-    from hiersearch.index.fields import Filter
-
-__all__ = ["Answer", "Level", "PhotoHit", "answer", "trim_chain"]
+__all__ = ["Answer", "Level", "PhotoHit", "answer"]
 
 
 _ANSWER_VERSION = 1
@@ -120,23 +116,16 @@ def answer(
         limit: The most photos per level, >= 0.
         where: Counts and lists only the photos that pass.
     """
-    chain = trim_chain(labeller.chains(vector[None], texts=texts)[0], levels, labeller)
+    chain = labeller.chains(vector[None], texts=texts)[0]
+    familiarity = [labeller.vocabulary[one].familiarity for one in chain.concepts]
     return Answer(
         query=query,
         levels=tuple(
             _level(number, link, vector, photos, labeller, limit, where)
-            for number, link in enumerate(chain, start=1)
+            for number, link in enumerate(chain.trimmed(levels, familiarity), start=1)
         ),
         photos=_nearest(photos, vector, limit, where),
     )
-
-
-def trim_chain(chain: Chain, levels: int, labeller: Labeller) -> Chain:
-    """Shortens a chain to at most `levels` links: both ends and the most familiar between."""
-    familiarity = [labeller.vocabulary[link.concept].familiarity for link in chain]
-    known = [value for value in familiarity if value is not None]
-    kept = trim(len(chain), levels, known if len(known) == len(chain) else None)
-    return tuple(chain[position] for position in kept)
 
 
 def _level(
@@ -150,7 +139,7 @@ def _level(
 ) -> Level:
     vocabulary = labeller.vocabulary
     parent = labeller.embeddings[vocabulary.position(link.concept)]
-    under = combine(concept_filter(link.concept), where)
+    under = all_of(equals(CONCEPTS, link.concept), where)
     return Level(
         level=number,
         concept=vocabulary[link.concept].name,
@@ -168,14 +157,13 @@ def _nearest(
     if limit == 0:
         return ()
     return tuple(
-        _photo_hit(hit)
-        for hit in photos.nearest(vector, limit=limit, filter=where, payload=["path"])
+        _photo_hit(hit) for hit in photos.nearest(vector, limit=limit, filter=where, payload=[PATH])
     )
 
 
 def _photo_hit(hit: Hit) -> PhotoHit:
     # Of equal files, one that is there: others may lie on a disk that is not connected.
-    paths = sorted(map(text_to_path, hit.payload["path"]), key=lambda path: not path.exists())
+    paths = sorted(map(text_to_path, hit.payload[PATH]), key=lambda path: not path.exists())
     return PhotoHit(path=paths[0], copies=tuple(paths[1:]), score=hit.score)
 
 

@@ -1,7 +1,7 @@
-"""Copies an index between folders and servers, so that a rerun goes on where a run was cut off.
+"""Copies an index between folders and servers; resumes if interrupted.
 
-A note goes to the destination first and leaves it last, after the manifest (`copy_mark`): until
-then there is no index for anybody who looks.
+A note (`CopyMark`) is written to the destination first and deleted last, after the manifest is
+written: until then nobody finds an index there.
 """
 
 from __future__ import annotations
@@ -15,23 +15,20 @@ from hiersearch.config import IndexPlace, index_place
 from hiersearch.errors import StoreError, UsageError
 from hiersearch.index.fields import PHOTO_INDEXES
 from hiersearch.index.manifest import (
+    CopyMark,
     Manifest,
     forget_manifest,
+    forget_mark,
     forget_vocabularies,
     has_manifest,
     read_manifest,
+    read_mark,
     same_manifest,
     save_vocabulary,
     write_manifest,
-)
-from hiersearch.index.storage import (
-    Connection,
-    CopyMark,
-    IndexStore,
-    forget_mark,
-    read_mark,
     write_mark,
 )
+from hiersearch.index.storage import Connection, IndexStore
 from hiersearch.progress import Progress, tell_nobody
 from hiersearch.qdrant import (
     CopiedPoints,
@@ -51,7 +48,7 @@ class CopySummary:
     """What a copy did.
 
     Attributes:
-        copied: Number of photos that the destination did not have, or not like this.
+        copied: Number of photos that were new or different at the destination.
         removed: Number of photos that only the destination had.
         unchanged: Number of photos that were there already.
     """
@@ -71,10 +68,10 @@ def copy_index(
 ) -> CopySummary:
     """Copies an index: photos' points and concepts as they are stored, vocabulary, calibration.
 
-    A copy that was cut off is finished by running it again; only what is missing is written. The
-    destination is no index before all is there. An index at the destination that holds other
-    photos is left alone unless `overwrite` is given; it is then made equal to the source, of which
-    only the differences are written if the model is the same. Photo files are not touched.
+    An interrupted copy resumes when it is run again, and writes only what is missing. Until it is
+    complete, the destination is not an index. An index there that holds other photos is left alone
+    unless `overwrite` is given; it is then made equal to the source, and if the model is the same
+    only the differences are written. Photo files are not touched.
 
     Args:
         source: A folder, or a server and a name, like "http://localhost:6333/photos".
@@ -110,15 +107,15 @@ class _Copy:
     Args:
         store: The index to copy.
         target: Where to.
-        tell: Told about work that takes time.
+        on_progress: Told about work that takes time.
     """
 
-    def __init__(self, store: IndexStore, target: Connection, tell: Progress) -> None:
+    def __init__(self, store: IndexStore, target: Connection, on_progress: Progress) -> None:
         self._store = store
         self._manifest = store.manifest
         self._target = target
         self._records = target.records
-        self._tell = tell
+        self._on_progress = on_progress
         self._photos, self._concepts = target.collections(store.manifest)
         self._mark = CopyMark(
             source=str(store.place),
@@ -153,10 +150,10 @@ class _Copy:
         return CopySummary(photos.written, photos.removed, photos.unchanged)
 
     def _nothing_to_do(self, present: Manifest) -> CopySummary:
-        """The summary of a copy that was complete before.
+        """The summary, if the destination is a complete copy already.
 
         Raises:
-            StoreError: What is there is another index.
+            StoreError: The destination is another index.
         """
         if same_manifest(present, self._manifest) and all(
             _same(one, other)
@@ -175,7 +172,7 @@ class _Copy:
         """Takes the place.
 
         Args:
-            cleared: Whether what is there are points of the same model.
+            cleared: Whether all points there are of the same model.
         """
         self._records.begin()
         write_mark(self._records, self._mark, cleared=cleared)
@@ -198,7 +195,7 @@ class _Copy:
         target.create(payload_indexes=indexes)
         total = source.count()
         done = copy_points(
-            source, target, on_progress=lambda done: self._tell(task, done, max(done, total))
+            source, target, on_progress=lambda done: self._on_progress(task, done, max(done, total))
         )
         target.optimize()
         return done

@@ -1,6 +1,6 @@
-"""`--where` expressions: KEY OP VALUE, as `taken>=2020-05`, `folder=Holidays`, `width>1000`.
+"""The payload fields of a photo, and the conditions on them that `--where` takes.
 
-Filters on photos, and the payload fields that they stand on.
+A photo's chain has its fields in `hiersearch.chains`, its root distance in `hiersearch.qdrant`.
 """
 
 from __future__ import annotations
@@ -9,24 +9,72 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any, TypeAlias
-from urllib.parse import unquote
+from typing import Any
 
-from qdrant_client import models
-
+from hiersearch.chains import CONCEPTS
 from hiersearch.errors import FilterError
+from hiersearch.photos import Photo
+from hiersearch.qdrant import Filter, all_of, between, between_times, equals, none_of
 
 __all__ = [
+    "FOLDER",
+    "HASH",
+    "HEIGHT",
     "KEYS",
+    "MTIME",
+    "NAME",
+    "PATH",
     "PHOTO_INDEXES",
-    "Filter",
-    "combine",
-    "concept_filter",
+    "SIZE",
+    "TAKEN",
+    "WIDTH",
     "parse_where",
-    "photo_folders",
+    "photo_payload",
 ]
 
-Condition: TypeAlias = models.FieldCondition | models.Filter
+PATH = "path"
+"""The photo's files: several where their content is equal. As `photos.path_to_text` gives them."""
+
+NAME = "name"
+"""The names of the files, in the order of `PATH`."""
+
+FOLDER = "folder"
+"""Every folder above any of the files, as `photos.photo_folders` gives them."""
+
+MTIME = "mtime"
+"""When each file was last changed, in seconds since 1970, in the order of `PATH`."""
+
+SIZE = "size"
+"""Length of the file in bytes."""
+
+HASH = "hash"
+"""Of the file's content, as `photos.content_hash` gives it."""
+
+TAKEN = "taken"
+"""When the photo was taken, by the camera's clock: ISO 8601 without a time zone, if it is known."""
+
+WIDTH = "width"
+"""Width of the upright photo in pixels."""
+
+HEIGHT = "height"
+"""Height of the upright photo in pixels."""
+
+PHOTO_INDEXES: Mapping[str, str] = MappingProxyType(
+    {
+        PATH: "keyword",
+        NAME: "keyword",
+        FOLDER: "keyword",
+        TAKEN: "datetime",
+        MTIME: "float",
+        SIZE: "integer",
+        WIDTH: "integer",
+        HEIGHT: "integer",
+    }
+)
+"""The payload indexes of a collection of photos, for `HierarchicalCollection.create`."""
+
+_CONCEPT = "concept"
+"""What `--where` calls a concept that the photo lies under; stored as `CONCEPTS`."""
 
 _EXPRESSION = re.compile(r"\s*([A-Za-z_]+)\s*(==|!=|>=|<=|=|>|<)(.*)", re.DOTALL)
 _MOMENT = re.compile(
@@ -39,35 +87,47 @@ _GREATEST = 2**53
 """Whole numbers up to here are exact in the floats that ranges are made of."""
 
 
+def photo_payload(photo: Photo) -> dict[str, Any]:
+    """The payload fields that a photo's content decides."""
+    payload: dict[str, Any] = {
+        HASH: photo.content_hash,
+        WIDTH: photo.width,
+        HEIGHT: photo.height,
+    }
+    if photo.taken is not None:
+        # The camera's clock, which is what people mean by a date; with a zone it would be shifted.
+        payload[TAKEN] = photo.taken.replace(tzinfo=None).isoformat()
+    return payload
+
+
 def parse_where(
     expressions: Sequence[str], concept_id: Callable[[str], str] = str
-) -> models.Filter | None:
-    """The filter that every expression must agree to.
+) -> Filter | None:
+    """The filter for photos that meet every condition.
 
     KEY OP VALUE, with OP one of `= != > >= < <=`:
 
     * `folder`, `name`, `path`, `concept`: `=` and `!=`. A folder is a full path or just a name, at
       any depth. A concept stands for all concepts below it.
-    * `taken`, `mtime`: a year, month, day, minute or second in ISO 8601, and all of it:
+    * `taken`, `mtime`: a year, month, day, minute or second in ISO 8601, the whole of it:
       `taken=2020-05` is that month, `taken>2020` begins with 2021, `taken<=2020` ends with 2020.
       `taken` is the clock of the camera, `mtime` that of this machine.
     * `size`, `width`, `height`: whole numbers; a size may have a unit (`2MB` is 2,000,000).
 
-    `!=` is true of photos that do not have the field at all, every other operator false.
+    Photos without the field meet `!=` and no other condition.
 
     Args:
-        expressions: The expressions; none gives no filter.
-        concept_id: Gives a concept's id by what was written; by default that is the id.
+        expressions: The conditions, or one alone; no condition gives no filter.
+        concept_id: Looks up a concept's id by what was written; by default that is the id.
 
     Raises:
-        FilterError: An expression cannot be read; says what is allowed.
+        FilterError: A condition cannot be read; the hint says what is allowed.
     """
     given = [expressions] if isinstance(expressions, str) else list(expressions)
-    conditions: list[Any] = [_condition(expression, concept_id) for expression in given]
-    return models.Filter(must=conditions) if conditions else None
+    return all_of(*(_condition(expression, concept_id) for expression in given))
 
 
-def _condition(expression: object, concept_id: Callable[[str], str]) -> Condition:
+def _condition(expression: object, concept_id: Callable[[str], str]) -> Filter:
     match = _EXPRESSION.fullmatch(expression) if isinstance(expression, str) else None
     if match is None:
         raise FilterError(f"the condition {expression!r} cannot be read", hint=_ALLOWED)
@@ -77,46 +137,44 @@ def _condition(expression: object, concept_id: Callable[[str], str]) -> Conditio
         raise FilterError(f"there is no photo field called {key!r}", hint=_ALLOWED)
     if not value:
         raise FilterError(f"the condition {expression!r} has no value", hint=_ALLOWED)
-    if key == "concept":
+    if key == _CONCEPT:
         value = concept_id(value)
     if operator == "!=":
-        return models.Filter(must_not=[read(key, "=", value)])
+        return none_of(read(key, "=", value))
     return read(key, "=" if operator == "==" else operator, value)
 
 
-def _text(key: str, operator: str, value: str) -> models.FieldCondition:
+def _text(key: str, operator: str, value: str) -> Filter:
     if operator != "=":
         raise FilterError(f"{key!r} can be compared with = and != only", hint=_ALLOWED)
     if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
         raise FilterError(f"the value of {key!r} is not valid Unicode: {value!a}")
-    field = "concepts" if key == "concept" else key
-    if key in ("folder", "path"):
+    if key in (FOLDER, PATH):
         value = value.rstrip("/") or "/"
-    return models.FieldCondition(key=field, match=models.MatchValue(value=value))
+    return equals(CONCEPTS if key == _CONCEPT else key, value)
 
 
-def _number(key: str, operator: str, value: str) -> models.FieldCondition:
+def _number(key: str, operator: str, value: str) -> Filter:
     match = _NUMBER.fullmatch(value)
     unit = _UNITS.get(match[2].lower()) if match else None
-    if match is None or unit is None or (key != "size" and match[2]):
-        kind = "a whole number, as 1000" + (" or 2MB" if key == "size" else "")
+    if match is None or unit is None or (key != SIZE and match[2]):
+        kind = "a whole number, as 1000" + (" or 2MB" if key == SIZE else "")
         raise FilterError(f"the value of {key!r} is not {kind}: {value!r}")
     number = int(match[1]) * unit
     if number > _GREATEST:
         raise FilterError(f"the value of {key!r} is too great: {value!r}")
-    return models.FieldCondition(key=key, range=models.Range(**_span(operator, number, number + 1)))
+    return between(key, **_span(operator, number, number + 1))
 
 
-def _moment(key: str, operator: str, value: str) -> models.FieldCondition:
+def _moment(key: str, operator: str, value: str) -> Filter:
     start, end = _period(key, value)
-    if key == "taken":
-        bounds = models.DatetimeRange(**_span(operator, start, end))
-        return models.FieldCondition(key=key, range=bounds)
+    if key == TAKEN:
+        return between_times(key, **_span(operator, start, end))
     try:
         seconds = start.timestamp(), end.timestamp()
     except (OverflowError, OSError, ValueError):
         raise FilterError(f"the value of {key!r} is out of range: {value!r}") from None
-    return models.FieldCondition(key=key, range=models.Range(**_span(operator, *seconds)))
+    return between(key, **_span(operator, *seconds))
 
 
 def _span(operator: str, start: Any, end: Any) -> dict[str, Any]:
@@ -144,7 +202,7 @@ def _period(key: str, value: str) -> tuple[datetime, datetime]:
     try:
         start = datetime(year, month, day, hour, minute, second, fraction)
     except ValueError:
-        raise FilterError(f"the value of {key!r} is no date there is: {value!r}") from None
+        raise FilterError(f"the value of {key!r} is not a date that exists: {value!r}") from None
     try:
         if match[2] is None:
             return start, datetime(year + 1, 1, 1)
@@ -162,91 +220,23 @@ _LENGTHS = (
     timedelta(microseconds=1),
 )
 
-_READERS: dict[str, Callable[[str, str, str], models.FieldCondition]] = {
-    "folder": _text,
-    "name": _text,
-    "path": _text,
-    "concept": _text,
-    "taken": _moment,
-    "mtime": _moment,
-    "size": _number,
-    "width": _number,
-    "height": _number,
+_READERS: dict[str, Callable[[str, str, str], Filter]] = {
+    FOLDER: _text,
+    NAME: _text,
+    PATH: _text,
+    _CONCEPT: _text,
+    TAKEN: _moment,
+    MTIME: _moment,
+    SIZE: _number,
+    WIDTH: _number,
+    HEIGHT: _number,
 }
 
 KEYS = tuple(_READERS)
-"""The fields that an expression can speak of."""
+"""The keys that a condition can have."""
 
 _ALLOWED = (
     "Write KEY OP VALUE, as taken>=2020-05 or folder=Holidays, with KEY one of "
     + ", ".join(KEYS)
     + " and OP one of = != > >= < <="
 )
-
-
-Filter: TypeAlias = models.Filter
-"""A condition on points."""
-
-PHOTO_INDEXES: Mapping[str, str] = MappingProxyType(
-    {
-        "path": "keyword",
-        "name": "keyword",
-        "folder": "keyword",
-        "taken": "datetime",
-        "mtime": "float",
-        "size": "integer",
-        "width": "integer",
-        "height": "integer",
-    }
-)
-"""The payload indexes that a collection of photos needs, for `HierarchicalCollection.create`."""
-
-
-def combine(*filters: models.Filter | None) -> models.Filter | None:
-    """The filter that all of them must agree to; None where there is none."""
-    given = [one for one in filters if one is not None]
-    if len(given) <= 1:
-        return given[0] if given else None
-    return models.Filter(must=list(given))
-
-
-def concept_filter(concept_id: str) -> models.Filter:
-    """Photos that lie under a concept."""
-    return models.Filter(
-        must=[models.FieldCondition(key="concepts", match=models.MatchValue(value=concept_id))]
-    )
-
-
-def photo_folders(path: str) -> list[str]:
-    """Every value of `folder=...` that finds a photo: its folders' full paths and their names.
-
-    `/home/ann/Photos/2020/cat.jpg` lies in `/home/ann/Photos/2020`, `/home/ann/Photos`, ..., `/`,
-    and in any folder called `2020`, `Photos`, `ann` or `home`.
-
-    Args:
-        path: The absolute path as it stands in the payload. Of a percent-encoded `file://` URI,
-            those folders that are valid Unicode are given as they are, the others encoded.
-
-    Returns:
-        Full paths from the innermost out, then names likewise, each once.
-    """
-    encoded = path.startswith(_URI)
-    # Plain text work: this runs for every photo of an index.
-    names = path.removeprefix(_URI).strip("/").split("/")[:-1]
-    full = [f"/{'/'.join(names[:depth])}" for depth in range(len(names), -1, -1)]
-    names.reverse()
-    if encoded:
-        full = [_decoded(folder) or _URI + folder for folder in full]
-        names = [_decoded(name) or name for name in names]
-    return list(dict.fromkeys(full + names))
-
-
-_URI = "file://"
-
-
-def _decoded(text: str) -> str | None:
-    """The text without percent encoding, where that is valid Unicode."""
-    try:
-        return unquote(text, errors="strict")
-    except UnicodeDecodeError:
-        return None

@@ -1,67 +1,68 @@
-"""What an index remembers of itself: its manifest and its vocabulary.
+"""What an index remembers of itself: its manifest, its vocabulary, and a copy that is under way.
 
-Where an index keeps what it remembers: files in its folder, or points on its server.
+The files' formats are the dataclasses named `Stored...`; pydantic checks them when they are read.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-import os
-import tempfile
+import shlex
 import zlib
-from collections.abc import Collection
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hiersearch.concepts import Vocabulary
-from hiersearch.config import ServerPlace
 from hiersearch.descent import Calibration
 from hiersearch.errors import IndexNotFoundError, StoreError, VocabularyError
-from hiersearch.qdrant import Client, Documents
+from hiersearch.index.records import Records
+from hiersearch.types import Floats
 
 __all__ = [
     "SCHEMA_VERSION",
-    "FolderRecords",
+    "CopyMark",
     "Manifest",
-    "Records",
-    "ServerRecords",
     "forget_manifest",
+    "forget_mark",
     "forget_vocabularies",
     "has_manifest",
     "load_vocabulary",
     "read_manifest",
+    "read_mark",
+    "refuse_half_copy",
     "same_manifest",
     "save_vocabulary",
     "write_manifest",
+    "write_mark",
 ]
 
 SCHEMA_VERSION = 1
-_DOCUMENT = "hiersearch-index.json"
+_MANIFEST = "hiersearch-index.json"
+_MARK = "hiersearch-copy.json"
+
+Stored = TypeVar("Stored")
 
 
 @dataclass(frozen=True, eq=False)
 class Manifest:
-    """The facts that every later command on an index must agree with.
+    """What every later command on an index must agree with.
 
     Attributes:
         model: The name or folder that the model was loaded by.
-        model_id: What the model is; two models with one id give the same vectors.
+        model_id: Two models with one id give the same vectors.
         root: (dim,), float32, the model's entailment root.
         vocabulary_id: Identifies the vocabulary that the photos' chains come from.
         photo_size: Shortest edge in pixels that the model looks at.
         labelled: Whether every stored photo has its chain from this vocabulary.
-        calibration: What the posterior descent knows of the model; None until it is measured.
+        calibration: The model's, for the posterior descent; None until it is measured.
         calibrated_on: Number of photos it was measured on; None if the model states it.
     """
 
     model: str
     model_id: str
-    root: NDArray[np.float32]
+    root: Floats
     vocabulary_id: str
     photo_size: int
     labelled: bool
@@ -76,25 +77,20 @@ def read_manifest(records: Records) -> Manifest:
         IndexNotFoundError: There is no index there.
         StoreError: The manifest is damaged, or written by a later version.
     """
-    content = records.read(_DOCUMENT)
+    content = records.read(_MANIFEST)
     if content is None:
         raise IndexNotFoundError(
             f"no index at {records.place}", hint="Make one with 'hiersearch index FOLDER'"
         )
-    try:
-        stored = json.loads(content.decode())
-        version = stored["version"]
-        if version == SCHEMA_VERSION:
-            return _from_stored(stored)
-    except (ValueError, KeyError, TypeError) as error:
+    advice = "index the photos again"
+    version = _validated(records, _MANIFEST, content, _StoredVersion, advice).version
+    if version != SCHEMA_VERSION:
         raise StoreError(
-            f"{records.where(_DOCUMENT)} is damaged ({error!r})",
-            hint=f"{records.how_to_remove} and index the photos again",
-        ) from error
-    raise StoreError(
-        f"the index at {records.place} has format {version}; this version reads {SCHEMA_VERSION}",
-        hint="Update hiersearch, or index the photos again into another store",
-    )
+            f"the index at {records.place} has format {version}; this version reads "
+            f"{SCHEMA_VERSION}",
+            hint="Update hiersearch, or index the photos again into another store",
+        )
+    return _validated(records, _MANIFEST, content, _StoredManifest, advice).manifest()
 
 
 def write_manifest(records: Records, manifest: Manifest) -> None:
@@ -103,22 +99,22 @@ def write_manifest(records: Records, manifest: Manifest) -> None:
     Raises:
         StoreError: It cannot be stored.
     """
-    records.write(_DOCUMENT, json.dumps(_to_stored(manifest), indent=1).encode())
+    records.write(_MANIFEST, json.dumps(asdict(_StoredManifest.of(manifest)), indent=1).encode())
 
 
 def same_manifest(one: Manifest, other: Manifest) -> bool:
-    """Whether two manifests say the same."""
-    return _to_stored(one) == _to_stored(other)
+    """Whether two manifests are equal."""
+    return _StoredManifest.of(one) == _StoredManifest.of(other)
 
 
 def has_manifest(records: Records) -> bool:
     """Whether there is an index."""
-    return records.read(_DOCUMENT) is not None
+    return records.read(_MANIFEST) is not None
 
 
 def forget_manifest(records: Records) -> None:
-    """Removes the manifest: what is left is no index."""
-    records.delete([_DOCUMENT])
+    """Removes the manifest: what is left is not an index."""
+    records.delete([_MANIFEST])
 
 
 def save_vocabulary(records: Records, vocabulary: Vocabulary) -> None:
@@ -132,7 +128,7 @@ def save_vocabulary(records: Records, vocabulary: Vocabulary) -> None:
 
 
 def forget_vocabularies(records: Records, keep: str) -> None:
-    """Removes the kept vocabularies but one."""
+    """Removes all kept vocabularies but one."""
     before, after = _vocabulary_document("*").split("*")
     kept = _vocabulary_document(keep)
     records.delete(
@@ -168,197 +164,154 @@ def _vocabulary_document(vocabulary_id: str) -> str:
     return f"vocabulary-{vocabulary_id}.json.gz"
 
 
-def _to_stored(manifest: Manifest) -> dict[str, Any]:
-    calibration = manifest.calibration
-    return {
-        "version": SCHEMA_VERSION,
-        **vars(manifest),
-        "root": manifest.root.tolist(),
-        "calibration": calibration and {**vars(calibration), "centre": calibration.centre.tolist()},
-    }
+@dataclass(frozen=True)
+class CopyMark:
+    """Which copy is under way.
 
-
-def _from_stored(stored: dict[str, Any]) -> Manifest:
-    calibration = stored["calibration"]
-    return Manifest(
-        model=str(stored["model"]),
-        model_id=str(stored["model_id"]),
-        root=np.asarray(stored["root"], dtype=np.float32),
-        vocabulary_id=str(stored["vocabulary_id"]),
-        photo_size=int(stored["photo_size"]),
-        labelled=bool(stored["labelled"]),
-        calibration=calibration
-        and Calibration(
-            centre=np.asarray(calibration["centre"], dtype=np.float32),
-            temperature=float(calibration["temperature"]),
-            text_temperature=float(calibration["text_temperature"]),
-        ),
-        calibrated_on=stored["calibrated_on"],
-    )
-
-
-class Records(Protocol):
-    """Small documents by name, each written whole or not at all."""
-
-    @property
-    def place(self) -> str:
-        """Where the index lies, for messages."""
-
-    @property
-    def how_to_remove(self) -> str:
-        """How a user gets rid of the index, as the beginning of a hint."""
-
-    def where(self, name: str) -> str:
-        """Where a document lies, for messages."""
-
-    def are_begun(self) -> bool:
-        """Whether collections that are there belong to this index; in a folder of its own all do.
-
-        On a server, collections of that name without records are somebody else's.
-        """
-
-    def begin(self) -> None:
-        """Makes room for documents, where something has to be made for that.
-
-        Raises:
-            CollectionError: Something else is in the way.
-        """
-
-    def read(self, name: str) -> bytes | None:
-        """The content of a document; None if there is none.
-
-        Raises:
-            StoreError: It cannot be read.
-        """
-
-    def write(self, name: str, content: bytes) -> None:
-        """Stores a document, after `begin`: a reader sees the old one or the new one, never a part.
-
-        Raises:
-            StoreError: It cannot be stored; the old one is untouched.
-        """
-
-    def delete(self, names: Collection[str]) -> None:
-        """Removes documents; those that are not there are passed over."""
-
-    def names(self) -> list[str]:
-        """The names of what is there; in a folder, other things may be among them."""
-
-
-class FolderRecords:
-    """Files beside the collections.
-
-    Args:
-        folder: The index's own folder; made if it is missing when something is written.
+    Attributes:
+        source: Where the copied index lies.
+        model_id: Its model's id.
+        vocabulary_id: Its vocabulary's id.
     """
 
-    how_to_remove = "Delete the index's folder"
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.place = str(folder)
-
-    def where(self, name: str) -> str:
-        """See `Records`."""
-        return str(self.folder / name)
-
-    def are_begun(self) -> bool:
-        """See `Records`."""
-        return True
-
-    def begin(self) -> None:
-        """See `Records`."""
-
-    def read(self, name: str) -> bytes | None:
-        """See `Records`."""
-        try:
-            return (self.folder / name).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise StoreError(
-                f"cannot read {self.where(name)}: {error.strerror or error}",
-                hint="Check its permissions",
-            ) from error
-
-    def write(self, name: str, content: bytes) -> None:
-        """See `Records`. Survives a power cut too."""
-        path, temporary = self.folder / name, ""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                dir=self.folder, prefix=f".{name}.", delete=False
-            ) as file:
-                temporary = file.name
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except OSError as error:
-            if temporary:
-                Path(temporary).unlink(missing_ok=True)
-            raise StoreError(
-                f"cannot write {path}: {error.strerror or error}",
-                hint="Check the folder's permissions and the free space, or name another --store",
-            ) from error
-
-    def delete(self, names: Collection[str]) -> None:
-        """See `Records`."""
-        try:
-            for name in names:
-                (self.folder / name).unlink(missing_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"cannot delete from {self.folder}: {error.strerror or error}",
-                hint="Check the folder's permissions",
-            ) from error
-
-    def names(self) -> list[str]:
-        """See `Records`."""
-        return [path.name for path in self.folder.iterdir()] if self.folder.is_dir() else []
+    source: str
+    model_id: str
+    vocabulary_id: str
 
 
-class ServerRecords:
-    """Points of the collection `NAME-index` on the index's server.
+def read_mark(records: Records) -> tuple[CopyMark, bool] | None:
+    """The copy that is under way, and whether the points there belong to it.
+
+    Raises:
+        StoreError: The note is damaged.
+    """
+    content = records.read(_MARK)
+    if content is None:
+        return None
+    stored = _validated(records, _MARK, content, _StoredMark, "copy the index again")
+    return CopyMark(stored.source, stored.model_id, stored.vocabulary_id), stored.cleared
+
+
+def write_mark(records: Records, mark: CopyMark, *, cleared: bool) -> None:
+    """Notes that a copy is under way.
 
     Args:
-        client: Open on the server.
-        place: The index.
+        records: Where the note goes.
+        mark: Which copy it is.
+        cleared: Whether all points there belong to this copy or to an earlier state of the index;
+            False while the collections of something else may still be there.
     """
+    stored = _StoredMark(**asdict(mark), cleared=cleared)
+    records.write(_MARK, json.dumps(asdict(stored), indent=1).encode())
 
-    def __init__(self, client: Client, place: ServerPlace) -> None:
-        self._client = client
-        self._at = place
-        self._documents = Documents(client, f"{place.name}-index")
-        self.place = str(place)
-        self.how_to_remove = (
-            f"Delete the collections {place.name}, {place.name}-concepts and {place.name}-index"
+
+def forget_mark(records: Records) -> None:
+    """Notes that the copy is complete."""
+    records.delete([_MARK])
+
+
+def refuse_half_copy(records: Records) -> None:
+    """Makes sure that no copy is under way.
+
+    Raises:
+        StoreError: One is.
+    """
+    found = read_mark(records)
+    if found is not None:
+        mark, _ = found
+        raise StoreError(
+            f"a copy to {records.place} is under way, or was cut off",
+            hint=f"Finish it with 'hiersearch copy {shlex.join([mark.source, records.place])}'",
         )
 
-    def where(self, name: str) -> str:
-        """See `Records`."""
-        return f"{name} in the collection {self._documents.collection} at {self._at.url}"
 
-    def are_begun(self) -> bool:
-        """See `Records`."""
-        return self._documents.exists()
+@dataclass(frozen=True)
+class _StoredVersion:
+    version: int | str
 
-    def begin(self) -> None:
-        """See `Records`."""
-        self._documents.create()
 
-    def read(self, name: str) -> bytes | None:
-        """See `Records`."""
-        return self._documents.read(name)
+@dataclass(frozen=True)
+class _StoredCalibration:
+    centre: list[float]
+    temperature: float
+    text_temperature: float
 
-    def write(self, name: str, content: bytes) -> None:
-        """See `Records`."""
-        self._documents.write(name, content)
+    @classmethod
+    def of(cls, calibration: Calibration) -> _StoredCalibration:
+        return cls(**{**vars(calibration), "centre": calibration.centre.tolist()})
 
-    def delete(self, names: Collection[str]) -> None:
-        """See `Records`."""
-        self._documents.delete(names)
+    def calibration(self) -> Calibration:
+        centre = np.asarray(self.centre, dtype=np.float32)
+        return Calibration(centre, self.temperature, self.text_temperature)
 
-    def names(self) -> list[str]:
-        """See `Records`."""
-        return list(self._documents.names())
+
+@dataclass(frozen=True)
+class _StoredManifest:
+    version: int
+    model: str
+    model_id: str
+    root: list[float]
+    vocabulary_id: str
+    photo_size: int
+    labelled: bool
+    calibration: _StoredCalibration | None
+    calibrated_on: int | None
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> _StoredManifest:
+        calibration = manifest.calibration
+        values: dict[str, Any] = {
+            **vars(manifest),
+            "root": manifest.root.tolist(),
+            "calibration": calibration and _StoredCalibration.of(calibration),
+        }
+        return cls(version=SCHEMA_VERSION, **values)
+
+    def manifest(self) -> Manifest:
+        calibration = None if self.calibration is None else self.calibration.calibration()
+        return Manifest(
+            model=self.model,
+            model_id=self.model_id,
+            root=np.asarray(self.root, dtype=np.float32),
+            vocabulary_id=self.vocabulary_id,
+            photo_size=self.photo_size,
+            labelled=self.labelled,
+            calibration=calibration,
+            calibrated_on=self.calibrated_on,
+        )
+
+
+@dataclass(frozen=True)
+class _StoredMark:
+    source: str
+    model_id: str
+    vocabulary_id: str
+    cleared: bool
+
+
+def _validated(
+    records: Records, name: str, content: bytes, form: type[Stored], advice: str
+) -> Stored:
+    """The content of a document, of which unknown fields are ignored.
+
+    Args:
+        records: Where it lies.
+        name: Its name.
+        content: What it holds.
+        form: A dataclass of its fields.
+        advice: What to do if it is damaged, after removing the index.
+
+    Raises:
+        StoreError: It is damaged.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(form).validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise StoreError(
+            f"{records.where(name)} is damaged ({where + ': ' if where else ''}{first['msg']})",
+            hint=f"{records.how_to_remove} and {advice}",
+        ) from error

@@ -1,54 +1,93 @@
-"""What attaching a collection needs of a model: whether it made the vectors, and their concepts."""
+"""Which model an index or a collection needs, and whether the one at hand is that model."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from PIL import Image
 
-from hiersearch.chains import Labeller, chain_payload
-from hiersearch.concepts import Vocabulary, builtin_vocabulary
-from hiersearch.descent import calibrate
+from hiersearch.config import read_settings
+from hiersearch.encoder import default_model
 from hiersearch.errors import ModelError, ModelMismatchError, UnreadablePhotoError
-from hiersearch.index.labels import embed, store_concepts, stored_vectors
+from hiersearch.index.storage import IndexStore
 from hiersearch.photos import read_photo, text_to_path
-from hiersearch.progress import Progress
-from hiersearch.qdrant import EdgeClient, HierarchicalCollection, Record
+from hiersearch.qdrant import Record
 from hiersearch.types import Floats
 
 if TYPE_CHECKING:
     from hiersearch.encoder import HierarchicalEncoder
 
-__all__ = ["FILE_FIELDS", "TEXT_FIELDS", "ModelCheck", "vocabulary_label"]
+__all__ = [
+    "FILE_FIELDS",
+    "TEXT_FIELDS",
+    "LoadEncoder",
+    "ModelCheck",
+    "check_encoder",
+    "load_encoder",
+    "user_model",
+]
 
+LoadEncoder: TypeAlias = Callable[[], "HierarchicalEncoder"]
+"""Returns an encoder, which is loaded by the first call."""
 
 TEXT_FIELDS = ("caption", "text", "title", "description")
 """Payload fields that are tried for the text that was encoded."""
+
 FILE_FIELDS = ("path", "file")
-"""Payload fields that are tried for the photo that was encoded: files, no addresses."""
+"""Payload fields that are tried for the photo file that was encoded."""
 
 _COMPARED = 8
 _SAME_TEXT = 0.99
 _SAME_PHOTO = 0.9
-"""Photos are decoded and shrunk in more than one way."""
+"""Lower, because photos are decoded and shrunk in more than one way."""
+
+
+def load_encoder(model: str | HierarchicalEncoder) -> HierarchicalEncoder:
+    """The encoder of a name or a folder; a loaded encoder is returned as it is.
+
+    Raises:
+        ModelNotFoundError: The model is not on this machine.
+    """
+    from hiersearch.encoder import HierarchicalEncoder  # imports torch
+
+    return model if isinstance(model, HierarchicalEncoder) else HierarchicalEncoder(model)
+
+
+def user_model(environ: Mapping[str, str] = os.environ) -> str:
+    """The model for new indexes if none is named: the user's setting, else the default."""
+    return read_settings(environ).model or default_model(environ)[0]
+
+
+def check_encoder(encoder: HierarchicalEncoder, store: IndexStore) -> HierarchicalEncoder:
+    """The encoder, if an index was made with it.
+
+    Raises:
+        ModelMismatchError: It was made with another one.
+    """
+    made_with = store.manifest
+    if encoder.id == made_with.model_id:
+        return encoder
+    raise ModelMismatchError(
+        f"the index at {store.place} was made with {made_with.model} ({made_with.model_id}), "
+        f"not with {encoder.name} ({encoder.id})",
+        hint="Leave --model out, or index the photos into another store",
+    )
 
 
 class ModelCheck:
-    """Encodes what some points were made from, and compares: a `Check` for `attach`.
+    """Encodes the texts or photos of some points again, and compares: a `check` for `attach`.
 
     Args:
         encoder: The model that is said to have made the vectors.
-        text_field: The payload field with the text that was encoded; None: common ones are tried.
-        file_field: The payload field with the photo file that was encoded, likewise.
+        text_field: The payload field with the text that was encoded; common ones by default.
+        file_field: The payload field with the photo file that was encoded; common ones by default.
 
     Attributes:
-        similarity: Cosine similarity of what was compared, the median of the field that agrees
-            most; None before, and where nothing could be read.
+        similarity: Median cosine similarity of stored and new vectors, in [-1, 1], for the field
+            that agrees best; None until something was compared.
         field: That field.
         texts: Whether the vectors turned out to be of texts.
     """
@@ -68,10 +107,16 @@ class ModelCheck:
         self.texts = False
 
     def __call__(self, records: Sequence[Record]) -> bool | None:
-        """Whether the model made the vectors: True; None where nothing can be read.
+        """Compares up to eight points.
+
+        Args:
+            records: Points with their vectors.
+
+        Returns:
+            True if the model made the vectors; None if no text or photo can be read.
 
         Raises:
-            ModelMismatchError: It did not, as far as can be seen.
+            ModelMismatchError: The vectors differ from those that the model gives.
         """
         for field in self._file_fields:
             if self._agrees(records, field, self._photo, self._encode_photos, _SAME_PHOTO):
@@ -121,7 +166,7 @@ class ModelCheck:
             return None  # a model of texts only
 
     def _photo(self, value: object) -> Image.Image | None:
-        """A photo file on this machine, decoded; of a photo in several places, the first."""
+        """The photo file that a payload field names, decoded; of several files, the first."""
         text = value[0] if isinstance(value, list) and value else value
         if not isinstance(text, str):
             return None
@@ -130,51 +175,6 @@ class ModelCheck:
             return read_photo(path, min_side=self._encoder.photo_size).image
         except (UnreadablePhotoError, OSError, ValueError):
             return None
-
-
-@contextmanager
-def vocabulary_label(
-    vocabulary: Vocabulary,
-    encoder: HierarchicalEncoder,
-    collection: HierarchicalCollection,
-    check: ModelCheck,
-    *,
-    cache: Path,
-    tell: Progress,
-) -> Iterator[Callable[[Floats], list[dict[str, Any]]]]:
-    """A `Label` for `attach`, from a vocabulary.
-
-    Args:
-        vocabulary: The concepts.
-        encoder: The model.
-        collection: What is to be labelled; some of its vectors calibrate the model.
-        check: Knows, once it was called, whether the vectors are of texts.
-        cache: Folder of embedded vocabularies.
-        tell: Told about work that takes time.
-    """
-    made: list[Labeller] = []
-
-    def make(folder: EdgeClient) -> Labeller:
-        embeddings = embed(vocabulary, encoder.id, lambda: encoder, cache, tell)
-        concepts = HierarchicalCollection(folder, "concepts", root=encoder.root)
-        if not vocabulary.has_parents:
-            store_concepts(concepts, vocabulary, embeddings, tell)
-            return Labeller(vocabulary, embeddings, None, concepts)
-        texts = embed(builtin_vocabulary(), encoder.id, lambda: encoder, cache, tell)
-        temperature = encoder.temperature
-        sample = stored_vectors(collection) if temperature is None else None
-        calibration = calibrate(texts, sample, temperature=temperature)
-        return Labeller(vocabulary, embeddings, calibration, concepts)
-
-    with tempfile.TemporaryDirectory() as folder, EdgeClient(folder) as client:
-
-        def label(rows: Floats) -> list[dict[str, Any]]:
-            if not made:
-                made.append(make(client))
-            chains = made[0].chains(rows, texts=check.texts)
-            return [chain_payload(chain, vocabulary) for chain in chains]
-
-        yield label
 
 
 def _text(value: object) -> str | None:

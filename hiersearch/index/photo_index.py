@@ -1,4 +1,4 @@
-"""PhotoIndex: an index of photos, as the command line and a Python program hold it in hand."""
+"""`PhotoIndex`: an index of photos, as programs and the command line use it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from hiersearch.concepts import Vocabulary, builtin_vocabulary
-from hiersearch.config import IndexPlace, absolute, cache_dir, index_place
+from hiersearch.chains import CONCEPTS
+from hiersearch.concepts import BUILTIN, Vocabulary, chosen_vocabulary
+from hiersearch.config import IndexPlace, absolute, index_place
 from hiersearch.encoder import IN_MEMORY
 from hiersearch.errors import (
     FilterError,
@@ -22,14 +23,9 @@ from hiersearch.errors import (
 )
 from hiersearch.index.answer import Answer, answer
 from hiersearch.index.fields import parse_where
-from hiersearch.index.labels import (
-    Labels,
-    check_encoder,
-    chosen_vocabulary,
-    load_encoder,
-    user_model,
-)
+from hiersearch.index.labelling import LazyLabeller
 from hiersearch.index.manifest import Manifest
+from hiersearch.index.model_check import check_encoder, load_encoder, user_model
 from hiersearch.index.storage import IndexInfo, IndexStore, read_info
 from hiersearch.index.update import Addition, IngestSummary
 from hiersearch.photos import path_to_text, read_photo
@@ -59,11 +55,15 @@ class PhotoIndex:
     """
 
     def __init__(
-        self, store: IndexStore, *, cache: Path, encoder: HierarchicalEncoder | None = None
+        self,
+        store: IndexStore,
+        *,
+        encoder: HierarchicalEncoder | None = None,
+        environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._store = store
         self._given = encoder
-        self._labels = Labels(store, lambda: self._encoder, cache=cache)
+        self._labeller = LazyLabeller(store, lambda: self._encoder, environ=environ)
 
     @classmethod
     def open(
@@ -90,7 +90,7 @@ class PhotoIndex:
             StoreError: The index is damaged.
         """
         opened = IndexStore.open(index_place(store, environ))
-        index = cls(opened, cache=cache_dir(environ) / "vocabularies")
+        index = cls(opened, environ=environ)
         try:
             index.require_model(model)
         except BaseException:
@@ -144,7 +144,7 @@ class PhotoIndex:
                 empty = not there.photo_count
             if not empty:
                 return cls.open(place, model=model, environ=environ)
-        vocabulary = vocabulary or builtin_vocabulary()
+        vocabulary = vocabulary or chosen_vocabulary(BUILTIN)
         encoder = load_encoder(user_model(environ) if model is None else model)
         manifest = Manifest(
             model=encoder.name,
@@ -155,7 +155,7 @@ class PhotoIndex:
             labelled=True,
         )
         made = IndexStore.create(place, manifest, vocabulary)
-        return cls(made, cache=cache_dir(environ) / "vocabularies", encoder=encoder)
+        return cls(made, encoder=encoder, environ=environ)
 
     def __enter__(self) -> Self:
         return self
@@ -223,7 +223,7 @@ class PhotoIndex:
             StoreError: The store failed; what was reported as done is kept.
         """
         vocabulary = None if concepts is None else chosen_vocabulary(concepts)
-        run = Addition(self._store, self._labels, lambda: self._encoder, on_progress)
+        run = Addition(self._store, self._labeller, lambda: self._encoder, on_progress)
         return run.run(
             [absolute(path) for path in paths], vocabulary, follow_links=follow_links, prune=prune
         )
@@ -262,7 +262,7 @@ class PhotoIndex:
             raise UsageError("levels must be 1 or more and limit 0 or more")
         condition = parse_where(where, self._concept_id)
         self._require_labels()
-        labeller = self._labels.labeller()
+        labeller = self._labeller.get()
         if text is not None:
             vector = self._encoder.encode_texts([text])[0]
         else:
@@ -286,7 +286,7 @@ class PhotoIndex:
         """
         self._require_labels()
         condition = parse_where(where, self._concept_id)
-        return self._store.photos.facets("concepts", limit=len(self.vocabulary), filter=condition)
+        return self._store.photos.facets(CONCEPTS, limit=len(self.vocabulary), filter=condition)
 
     def info(self) -> IndexInfo:
         """What the index holds."""

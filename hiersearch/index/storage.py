@@ -1,54 +1,39 @@
-"""The stored parts of an index: what it remembers of itself, and two collections.
+"""The stored parts of an index: a collection of photos, one of concepts, and its documents.
 
-In a folder the collections are called `photos` and `concepts`; on a server `NAME` and
-`NAME-concepts`, since others are there too.
-
-What an index holds, in a few numbers.
-
-The note that lies at a place while an index is being copied there: it is no index until then.
+In a folder the collections are called `photos` and `concepts`; on a server, where there are others,
+`NAME` and `NAME-concepts`.
 """
 
 from __future__ import annotations
 
-import json
-import shlex
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from hiersearch.chains import CHAIN, Chain
 from hiersearch.concepts import Vocabulary
 from hiersearch.config import IndexPlace, ServerPlace
 from hiersearch.errors import StoreError
+from hiersearch.index.fields import PATH
 from hiersearch.index.manifest import (
-    FolderRecords,
     Manifest,
-    Records,
-    ServerRecords,
     forget_vocabularies,
     has_manifest,
     load_vocabulary,
     read_manifest,
+    refuse_half_copy,
     save_vocabulary,
     write_manifest,
 )
+from hiersearch.index.records import FolderRecords, Records, ServerRecords
 from hiersearch.qdrant import Client, HierarchicalCollection, connect
 
-__all__ = [
-    "Connection",
-    "CopyMark",
-    "IndexInfo",
-    "IndexStore",
-    "forget_mark",
-    "read_info",
-    "read_mark",
-    "refuse_half_copy",
-    "write_mark",
-]
+__all__ = ["Connection", "IndexInfo", "IndexStore", "read_info"]
 
 
 class Connection:
-    """A place where an index lies or may come to lie.
+    """An open connection to a place where an index is, or can be made.
 
     Args:
         place: A folder, or a server and a name there.
@@ -79,9 +64,9 @@ class Connection:
         )
 
     def lock(self, manifest: Manifest) -> None:
-        """Takes the lock of a folder, before anything is done on its strength.
+        """Takes the lock of a folder, so that no other process changes it from here on.
 
-        A server has no lock: two that write there at a time are not prevented.
+        A server has no lock: nothing prevents two processes from writing there at once.
 
         Raises:
             StoreLockedError: Another process has it open.
@@ -92,17 +77,17 @@ class Connection:
                     collection.count()
 
     def refuse_others(self, manifest: Manifest) -> None:
-        """Sees that an index may be made here.
+        """Makes sure that an index may be made here.
 
         Raises:
-            StoreError: A collection in its place is somebody else's.
+            StoreError: A collection of that name belongs to something else.
         """
         if self.records.are_begun():
             return
         for collection in self.collections(manifest):
             if collection.exists():
                 raise StoreError(
-                    f"the collection {collection.name!r} belongs to no index, so that none can be "
+                    f"the collection {collection.name!r} belongs to no index, so none can be "
                     f"made at {self.place}",
                     hint="Put another name at the end of the URL",
                 )
@@ -113,11 +98,11 @@ class Connection:
 
 
 class IndexStore:
-    """The stored parts of one index, which agree with each other.
+    """The stored parts of one index.
 
     Args:
-        connection: Open on where they lie.
-        manifest: The manifest that lies there.
+        connection: To the place of the index.
+        manifest: Its manifest.
     """
 
     def __init__(self, connection: Connection, manifest: Manifest) -> None:
@@ -144,7 +129,7 @@ class IndexStore:
 
     @classmethod
     def open(cls, place: IndexPlace) -> Self:
-        """Opens what lies at a place.
+        """Opens the index at a place.
 
         Raises:
             IndexNotFoundError: There is no index there.
@@ -164,12 +149,12 @@ class IndexStore:
 
     @classmethod
     def create(cls, place: IndexPlace, manifest: Manifest, vocabulary: Vocabulary) -> Self:
-        """Makes an empty index at a place, instead of another one if there is one.
+        """Makes an empty index at a place, replacing any index there.
 
         Raises:
-            StoreLockedError: Another process has the other one open.
+            StoreLockedError: Another process has the index there open.
             StoreUnreachableError: No server answers there.
-            StoreError: The place cannot be written to, or is somebody else's.
+            StoreError: The place cannot be written to, or belongs to something else.
         """
         connection = Connection(place)
         try:
@@ -178,7 +163,7 @@ class IndexStore:
             connection.records.begin()
             store.photos.drop()
             store.concepts.drop()
-            # The manifest comes last: an index is there when its manifest is.
+            # The manifest comes last: an index exists when its manifest does.
             save_vocabulary(connection.records, vocabulary)
             write_manifest(connection.records, manifest)
         except BaseException:
@@ -206,20 +191,20 @@ class IndexStore:
         return len(self._manifest.root)
 
     def remember(self, **changes: Any) -> None:
-        """Stores a manifest that differs from the present one in some fields."""
+        """Stores the manifest with some fields changed."""
         manifest = replace(self._manifest, **changes)
         write_manifest(self._records, manifest)
         self._manifest = manifest
 
     def take_vocabulary(self, vocabulary: Vocabulary) -> None:
-        """Stores a vocabulary; if it is another one, the photos count as not labelled."""
+        """Stores a vocabulary; if it is a new one, the photos count as not labelled."""
         save_vocabulary(self._records, vocabulary)
         if vocabulary.id != self._manifest.vocabulary_id:
             self.remember(vocabulary_id=vocabulary.id, labelled=False)
         self.__dict__.pop("vocabulary", None)
 
     def forget_vocabularies(self) -> None:
-        """Removes the kept vocabularies but the present one."""
+        """Removes all kept vocabularies but the current one."""
         forget_vocabularies(self._records, keep=self._manifest.vocabulary_id)
 
     def close(self) -> None:
@@ -237,7 +222,7 @@ class IndexInfo:
         files: Number of files; equal files are one photo.
         chained: Number of photos that some concept fits.
         model: The name or folder that the model was loaded by.
-        model_id: What the model is.
+        model_id: The model's id.
         dimension: Length of a vector.
         vocabulary: Name of the vocabulary.
         concepts: Number of its concepts.
@@ -256,12 +241,12 @@ class IndexInfo:
 
 def read_info(store: IndexStore) -> IndexInfo:
     """Counts what is stored."""
-    records = store.photos.scroll(payload=["path", "chain"]) if store.photos.exists() else ()
+    records = store.photos.scroll(payload=[PATH, CHAIN]) if store.photos.exists() else ()
     photos = files = chained = 0
     for record in records:
         photos += 1
-        files += len(record.payload["path"])
-        chained += bool(record.payload["chain"])
+        files += len(record.payload[PATH])
+        chained += bool(Chain.from_payload(record.payload))
     return IndexInfo(
         store=store.place if isinstance(store.place, Path) else str(store.place),
         photos=photos,
@@ -273,79 +258,3 @@ def read_info(store: IndexStore) -> IndexInfo:
         vocabulary=store.vocabulary.name,
         concepts=len(store.vocabulary),
     )
-
-
-_DOCUMENT = "hiersearch-copy.json"
-
-
-@dataclass(frozen=True)
-class CopyMark:
-    """Which copy is under way.
-
-    Attributes:
-        source: Where the copied index lies.
-        model_id: What its model is.
-        vocabulary_id: What its vocabulary is.
-    """
-
-    source: str
-    model_id: str
-    vocabulary_id: str
-
-
-def read_mark(records: Records) -> tuple[CopyMark, bool] | None:
-    """The copy that is under way, and whether what lay there before it is out of its way.
-
-    Raises:
-        StoreError: The note is damaged.
-    """
-    content = records.read(_DOCUMENT)
-    if content is None:
-        return None
-    try:
-        stored = json.loads(content.decode())
-        return (
-            CopyMark(
-                source=str(stored["source"]),
-                model_id=str(stored["model_id"]),
-                vocabulary_id=str(stored["vocabulary_id"]),
-            ),
-            bool(stored["cleared"]),
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            f"{records.where(_DOCUMENT)} is damaged ({error!r})",
-            hint=f"{records.how_to_remove} and copy the index again",
-        ) from error
-
-
-def write_mark(records: Records, mark: CopyMark, *, cleared: bool) -> None:
-    """Notes that a copy is under way.
-
-    Args:
-        records: Where it goes.
-        mark: Which copy it is.
-        cleared: Whether the points there are of this copy or of an earlier state of it; False
-            while the collections of something else may still be there.
-    """
-    records.write(_DOCUMENT, json.dumps({**asdict(mark), "cleared": cleared}, indent=1).encode())
-
-
-def forget_mark(records: Records) -> None:
-    """Notes that no copy is under way any more."""
-    records.delete([_DOCUMENT])
-
-
-def refuse_half_copy(records: Records) -> None:
-    """Sees that no copy is under way.
-
-    Raises:
-        StoreError: One is.
-    """
-    found = read_mark(records)
-    if found is not None:
-        mark, _ = found
-        raise StoreError(
-            f"a copy to {records.place} is under way, or was cut off",
-            hint=f"Finish it with 'hiersearch copy {shlex.join([mark.source, records.place])}'",
-        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hiersearch.photos.file_names import path_to_text, text_to_path
+from hiersearch.photos.file_names import path_to_text, photo_folders, text_to_path
 from hiersearch.photos.finding import PHOTO_SUFFIXES, PhotoFile, find_photos
 from hiersearch.photos.photo import MAX_PIXELS, Photo, content_hash, read_photo
 
@@ -14,6 +14,7 @@ __all__ = [
     "content_hash",
     "find_photos",
     "path_to_text",
+    "photo_folders",
     "read_photo",
     "text_to_path",
 ]

@@ -1,16 +1,20 @@
+"""The cache as an index uses it for a vocabulary: it helps where it can, and never stops a run."""
+
 from __future__ import annotations
 
 import logging
+import sqlite3
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from hiersearch.concepts import Concept, Vocabulary
-from hiersearch.encoder.cache import embed_vocabulary
+from hiersearch.encoder.cache import VectorCache
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 WORDS = Vocabulary([Concept("d", "dog"), Concept("c", "cat")], "words")
 
@@ -26,62 +30,83 @@ class Encoder:
         return np.array([[len(text), 1.0] for text in texts], dtype=np.float64)
 
 
+def embed(encode: Encoder, folder: Path | None, model: str = "m", words=WORDS) -> np.ndarray:
+    return VectorCache.of_model(model, folder, must_keep=False).vectors(words.names, encode)
+
+
 def test_names_are_embedded_in_order_and_once(tmp_path):
     encode = Encoder()
     cache = tmp_path / "deep" / "cache"
-    first = embed_vocabulary(WORDS, encode, model_id="m", cache=cache)
-    again = embed_vocabulary(WORDS, encode, model_id="m", cache=cache)
+    first = embed(encode, cache)
+    again = embed(encode, cache)
     assert encode.calls == [["dog", "cat"]]
     assert first.dtype == again.dtype == np.float32
     np.testing.assert_array_equal(first, again)
-    assert [file.suffix for file in cache.iterdir()] == [".npy"]
+    assert [file.suffix for file in (cache / "vectors").iterdir()] == [".sqlite"]
 
 
-def test_models_and_vocabularies_are_kept_apart(tmp_path):
+def test_models_are_kept_apart_and_vocabularies_share_words(tmp_path):
     encode = Encoder()
-    embed_vocabulary(WORDS, encode, model_id="m", cache=tmp_path)
-    embed_vocabulary(WORDS, encode, model_id="../m", cache=tmp_path)
-    embed_vocabulary(
-        Vocabulary(WORDS.concepts[::-1], "words"), encode, model_id="m", cache=tmp_path
-    )
-    assert len(encode.calls) == 3
-    assert len(list(tmp_path.iterdir())) == 3
+    embed(encode, tmp_path)
+    embed(encode, tmp_path, "../m")
+    more = Vocabulary([*WORDS.concepts[::-1], Concept("t", "tapir")], "more")
+    vectors = embed(encode, tmp_path, words=more)
+    assert encode.calls == [["dog", "cat"], ["dog", "cat"], ["tapir"]]
+    np.testing.assert_array_equal(vectors[:, 0], [3, 3, 5])
+    assert len(list((tmp_path / "vectors").iterdir())) == 2
+
+
+def test_concepts_of_one_name_are_encoded_once(tmp_path):
+    encode = Encoder()
+    homonyms = Vocabulary([Concept("1", "bank"), Concept("2", "bank")], "homonyms")
+    assert embed(encode, tmp_path, words=homonyms).shape == (2, 2)
+    assert encode.calls == [["bank"]]
 
 
 def test_without_a_cache_nothing_is_kept():
     encode = Encoder()
     for _ in range(2):
-        embed_vocabulary(WORDS, encode, model_id="m", cache=None)
+        embed(encode, None)
     assert len(encode.calls) == 2
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut", "text", "rows", "dtype", "nan", "pickle"])
+@pytest.mark.parametrize("damage", ["cut", "text", "nan", "short", "odd", "other lengths"])
 def test_a_damaged_file_is_written_again(tmp_path, damage, caplog):
     encode = Encoder()
-    good = embed_vocabulary(WORDS, encode, model_id="m", cache=tmp_path)
-    (file,) = tmp_path.iterdir()
-    content = file.read_bytes()
-    match damage:
-        case "empty":
-            file.write_bytes(b"")
-        case "cut":
-            file.write_bytes(content[:-3])
-        case "text":
-            file.write_bytes(b"not an array at all")
-        case "rows":
-            np.save(file, good[:1])
-        case "dtype":
-            np.save(file, good.astype(np.float64))
-        case "nan":
-            np.save(file, np.full_like(good, np.nan))
-        case "pickle":
-            np.save(file, np.array([{}], dtype=object))
+    good = embed(encode, tmp_path)
+    (file,) = (tmp_path / "vectors").iterdir()
+    values = {
+        "nan": [np.full(2, np.nan, np.float32).tobytes()] * 2,
+        "short": [b""] * 2,
+        "odd": [b"12345"] * 2,
+        "other lengths": [np.ones(2, np.float32).tobytes(), np.ones(3, np.float32).tobytes()],
+    }
+    if damage == "cut":
+        file.write_bytes(file.read_bytes()[:3000])
+    elif damage == "text":
+        file.write_bytes(b"not a database, but long enough to look at" * 100)
+    else:
+        with sqlite3.connect(file) as store:
+            keys = [key for (key,) in store.execute("SELECT key FROM vectors")]
+            for key, value in zip(keys, values[damage], strict=True):
+                store.execute("UPDATE vectors SET value = ? WHERE key = ?", (value, key))
+        store.close()
     with caplog.at_level(logging.WARNING):
-        again = embed_vocabulary(WORDS, encode, model_id="m", cache=tmp_path)
+        again = embed(encode, tmp_path)
     assert len(encode.calls) == 2
     assert str(file) in caplog.text
     np.testing.assert_array_equal(again, good)
-    assert file.read_bytes() == content
+    np.testing.assert_array_equal(embed(encode, tmp_path), good)
+    assert len(encode.calls) == 2
+
+
+def test_an_empty_file_is_filled(tmp_path):
+    encode = Encoder()
+    (tmp_path / "vectors").mkdir()
+    (tmp_path / "vectors" / "m.sqlite").touch()
+    for _ in range(2):
+        embed(encode, tmp_path)
+    assert len(encode.calls) == 1
 
 
 def test_a_cache_that_cannot_be_written_is_passed_over(tmp_path, caplog):
@@ -89,6 +114,7 @@ def test_a_cache_that_cannot_be_written_is_passed_over(tmp_path, caplog):
     file.write_text("in the way")
     encode = Encoder()
     with caplog.at_level(logging.WARNING):
-        vectors = embed_vocabulary(WORDS, encode, model_id="m", cache=file)
+        vectors = embed(encode, file)
     assert vectors.shape == (2, 2)
-    assert "cannot be written" in caplog.text
+    assert len(encode.calls) == 1
+    assert "cannot be kept" in caplog.text

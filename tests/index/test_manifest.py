@@ -11,7 +11,6 @@ from hiersearch.descent import Calibration
 from hiersearch.errors import IndexNotFoundError, StoreError
 from hiersearch.index.manifest import (
     Manifest,
-    Records,
     forget_vocabularies,
     has_manifest,
     load_vocabulary,
@@ -20,6 +19,7 @@ from hiersearch.index.manifest import (
     save_vocabulary,
     write_manifest,
 )
+from hiersearch.index.records import Records
 from hiersearch.index.storage import Connection
 
 VOCABULARY = Vocabulary([Concept("a", "a"), Concept("b", "b", ("a",), 1.5)], "test")

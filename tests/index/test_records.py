@@ -5,7 +5,7 @@ from qdrant_client import models
 
 from hiersearch.config import ServerPlace
 from hiersearch.errors import CollectionError, StoreError
-from hiersearch.index.manifest import FolderRecords
+from hiersearch.index.records import FolderRecords
 from hiersearch.index.storage import Connection
 from hiersearch.qdrant import connect
 
@@ -38,7 +38,7 @@ def test_a_write_that_fails_leaves_the_old_document_and_no_debris(tmp_path, monk
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hiersearch.index.manifest.os.fsync", full)
+    monkeypatch.setattr("hiersearch.files.os.fsync", full)
     with pytest.raises(StoreError, match="No space left"):
         records.write("a", b"new")
     assert records.read("a") == b"old"

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from qdrant_client import models
 
 from hiersearch.errors import FilterError
-from hiersearch.index.fields import KEYS, PHOTO_INDEXES, parse_where, photo_folders
+from hiersearch.index.fields import KEYS, PHOTO_INDEXES, parse_where
+from hiersearch.photos import photo_folders
 from tests.qdrant.conftest import Cloud, Made
 
 pytestmark = pytest.mark.filterwarnings("ignore:Local mode performs exact")

@@ -145,7 +145,6 @@ def attach(
     to eight points whose text or photo can be read are encoded again and compared. With
     --root, no model is needed.
     """
-    from hiersearch.config import cache_dir
     from hiersearch.qdrant import HierarchicalCollection, only_vector
 
     _require_source(model, root, concepts, (text_field, file_field))
@@ -168,9 +167,8 @@ def attach(
         theirs = HierarchicalCollection(client, collection, root=chosen, vector_name=vector)
         progress = stack.enter_context(progress_on_stderr())
         if vocabulary is not None and encoder is not None and check is not None:
-            cache = cache_dir(os.environ) / "vocabularies"
             label = stack.enter_context(
-                vocabulary_label(vocabulary, encoder, theirs, check, cache=cache, tell=progress)
+                vocabulary_label(vocabulary, encoder, theirs, check, on_progress=progress)
             )
         run = partial(theirs.repair, recompute=True) if recompute else theirs.attach
         summary = run(

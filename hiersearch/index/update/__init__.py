@@ -1,8 +1,8 @@
-"""Bringing an index up to date with its photos."""
+"""Brings an index up to date with its photos."""
 
 from __future__ import annotations
 
 from hiersearch.index.update.addition import Addition, require_photos
-from hiersearch.index.update.summary import IngestSummary, Skip
+from hiersearch.index.update.ingest import IngestSummary, Skip
 
 __all__ = ["Addition", "IngestSummary", "Skip", "require_photos"]

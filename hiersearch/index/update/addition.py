@@ -1,42 +1,43 @@
-"""One run that brings an index up to date: look, take a vocabulary, ingest, calibrate.
-
-The photo files below some paths, and what to say if there are none.
-"""
+"""One run of `PhotoIndex.add`: find files, take a vocabulary, ingest, calibrate."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
+
+from hiersearch.chains import Labeller
 from hiersearch.concepts import Vocabulary
 from hiersearch.config import absolute
 from hiersearch.errors import PhotosNotFoundError
 from hiersearch.index.fields import PHOTO_INDEXES
-from hiersearch.index.labels import CALIBRATION_SAMPLE, Labels, LoadEncoder
+from hiersearch.index.labelling import CALIBRATION_SAMPLE, LazyLabeller
+from hiersearch.index.model_check import LoadEncoder
 from hiersearch.index.storage import IndexStore
 from hiersearch.index.update.catalogue import Plan, StoredFiles, make_plan, read_stored_files
-from hiersearch.index.update.run import Ingest, relabel
-from hiersearch.index.update.summary import IngestSummary
+from hiersearch.index.update.ingest import Ingest, IngestSummary, batches
 from hiersearch.photos import find_photos
 from hiersearch.progress import Progress
+from hiersearch.qdrant import HierarchicalCollection
 
-__all__ = [
-    "Addition",
-    "Problem",
-    "no_photos",
-    "require_photos",
-]
+__all__ = ["Addition", "relabel", "require_photos"]
+
+_PAGE = 512
+
+_Problem: TypeAlias = tuple[Path, str]
+"""A path that could not be searched, and why."""
 
 
 @dataclass(frozen=True)
 class _Look:
-    """What was found below some paths, and what is to be done about it."""
+    """What was found below some paths, and what to do about it."""
 
     stored: StoredFiles
     plan: Plan
-    problems: list[Problem]
+    problems: list[_Problem]
 
 
 class Addition:
@@ -44,18 +45,22 @@ class Addition:
 
     Args:
         store: The index.
-        labels: Its labeller.
+        labeller: Its labeller.
         encoder: Its encoder.
-        tell: Told about work that takes time.
+        on_progress: Told about work that takes time.
     """
 
     def __init__(
-        self, store: IndexStore, labels: Labels, encoder: LoadEncoder, tell: Progress
+        self,
+        store: IndexStore,
+        labeller: LazyLabeller,
+        encoder: LoadEncoder,
+        on_progress: Progress,
     ) -> None:
         self._store = store
-        self._labels = labels
+        self._labeller = labeller
         self._encoder = encoder
-        self._tell = tell
+        self._on_progress = on_progress
 
     def run(
         self,
@@ -84,8 +89,8 @@ class Addition:
         return summary
 
     def _look(self, roots: Sequence[Path], follow_links: bool, prune: bool) -> _Look:
-        """Finds what there is to do below some paths, before anything is changed."""
-        problems: list[Problem] = []
+        """Finds out what to do below some paths, before anything is changed."""
+        problems: list[_Problem] = []
         self._store.photos.create(payload_indexes=PHOTO_INDEXES)
         stored = read_stored_files(self._store.photos)
         # A folder that was indexed and is gone has no photos to find, but some to drop.
@@ -99,7 +104,7 @@ class Addition:
         )
         plan = make_plan(found, stored.catalogue, roots, [path for path, _ in problems])
         if not found and not plan.lost:
-            raise no_photos(roots, problems)
+            raise _no_photos(roots, problems)
         return _Look(stored, plan, problems)
 
     def _ingest(self, look: _Look, prune: bool) -> IngestSummary:
@@ -107,16 +112,18 @@ class Addition:
             self._store.photos,
             look.stored,
             encode=lambda batches: self._encoder().encode_photo_batches(batches),
-            labeller=lambda vectors: self._labels.labeller(vectors, self._tell),
+            labeller=lambda vectors: self._labeller.get(vectors, self._on_progress),
             min_side=self._store.manifest.photo_size,
-            on_progress=lambda done: self._tell("indexing photos", done, len(look.plan.read)),
+            on_progress=lambda done: self._on_progress(
+                "indexing photos", done, len(look.plan.read)
+            ),
         )
         summary = run.run(look.plan, prune=prune)
         summary.skip(look.problems)
         return summary
 
     def _use_vocabulary(self, vocabulary: Vocabulary | None) -> int:
-        """Takes a vocabulary, or finishes taking one where a run was cut off."""
+        """Takes a vocabulary, or finishes taking one if an earlier run was interrupted."""
         if vocabulary is not None:
             self._store.take_vocabulary(vocabulary)
         if self._store.manifest.labelled:
@@ -125,7 +132,7 @@ class Addition:
         return self._relabel()
 
     def _recalibrate(self) -> int:
-        """Calibrates again, if that was done on few photos and there are many more now."""
+        """Calibrates again if that was done on a few photos and there are many more now."""
         on = self._store.manifest.calibrated_on
         if on is None or on >= CALIBRATION_SAMPLE or self._store.count() < 2 * on:
             return 0
@@ -133,38 +140,59 @@ class Addition:
         return self._relabel()
 
     def _relabel(self) -> int:
-        self._labels.forget()
+        self._labeller.forget()
         count = self._store.count()
         if count:
             relabel(
                 self._store.photos,
-                self._labels.labeller(None, self._tell),
-                on_progress=lambda done: self._tell("relabelling photos", done, count),
+                self._labeller.get(None, self._on_progress),
+                on_progress=lambda done: self._on_progress("relabelling photos", done, count),
             )
         self._store.remember(labelled=True)
         self._store.forget_vocabularies()
         return count
 
 
-Problem: TypeAlias = tuple[Path, str]
-"""What could not be searched, and why."""
+def relabel(
+    photos: HierarchicalCollection, labeller: Labeller, *, on_progress: Callable[[int], None]
+) -> int:
+    """Gives every stored photo a new chain, from its stored vector.
+
+    Args:
+        photos: The stored photos.
+        labeller: Makes the chains.
+        on_progress: Called with the number of photos that are done.
+
+    Returns:
+        How many photos were labelled.
+    """
+    done = 0
+    for batch in batches(photos.scroll(payload=[], with_vectors=True), lambda: _PAGE):
+        vectors = np.stack([record.vector for record in batch if record.vector is not None])
+        photos.set_payload(
+            [record.id for record in batch],
+            [chain.payload(labeller.vocabulary) for chain in labeller.chains(vectors)],
+        )
+        done += len(batch)
+        on_progress(done)
+    return done
 
 
 def require_photos(paths: Iterable[str | Path]) -> None:
-    """Looks for one photo file.
+    """Makes sure that there is a photo file to index.
 
     Raises:
         PhotosNotFoundError: A path is not there, or there is no photo file below any of them.
     """
     roots = [absolute(path) for path in paths]
-    problems: list[Problem] = []
+    problems: list[_Problem] = []
     found = find_photos(roots, on_problem=lambda *problem: problems.append(problem))
     if next(iter(found), None) is None:
-        raise no_photos(roots, problems)
+        raise _no_photos(roots, problems)
 
 
-def no_photos(roots: Sequence[Path], problems: Sequence[Problem]) -> PhotosNotFoundError:
-    """The error that says so, and why if something was in the way."""
+def _no_photos(roots: Sequence[Path], problems: Sequence[_Problem]) -> PhotosNotFoundError:
+    """The error for paths without photos; says why if something could not be searched."""
     if problems:
         path, reason = problems[0]
         return PhotosNotFoundError(f"cannot look into {path}: {reason}", hint="Check permissions")

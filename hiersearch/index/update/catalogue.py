@@ -1,7 +1,4 @@
-"""Which files an index knows, and what a run over some folders has to do about them. Pure.
-
-What the stored photos know of their files, and how a photo becomes a payload.
-"""
+"""The files that an index knows, and what a run over some folders has to do about them."""
 
 from __future__ import annotations
 
@@ -11,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from hiersearch.index.fields import photo_folders
-from hiersearch.photos import Photo, PhotoFile, path_to_text, text_to_path
+from hiersearch.index.fields import FOLDER, MTIME, NAME, PATH, SIZE
+from hiersearch.photos import PhotoFile, path_to_text, photo_folders, text_to_path
 from hiersearch.qdrant import HierarchicalCollection
 
 __all__ = [
@@ -22,7 +19,6 @@ __all__ = [
     "StoredFiles",
     "file_payload",
     "make_plan",
-    "photo_payload",
     "read_stored_files",
 ]
 
@@ -34,8 +30,8 @@ class KnownFile:
     Attributes:
         photo: Id of the photo's point; files of equal content share it.
         size: Bytes.
-        mtime: Time of the last change, in seconds since 1970, to 5 decimals: of more digits a store
-            may give the last one back changed, and the file would look changed for ever.
+        mtime: Time of the last change, in seconds since 1970, to 5 decimals: a store may change
+            the last of more digits, and the file would look changed for ever.
     """
 
     photo: str
@@ -77,7 +73,7 @@ class Catalogue:
         return {path: self._files[path] for path in self._paths.get(photo, ())}
 
     def put(self, path: str, file: KnownFile) -> None:
-        """Notes that a path now holds this file."""
+        """Records that a path now holds this file."""
         self.remove(path)
         self._files[path] = file
         self._paths.setdefault(file.photo, []).append(path)
@@ -169,9 +165,6 @@ def _lost_folder(path: Path, root: Path, inhabited: set[Path]) -> Path:
     return next((folder for folder in reversed(folders) if folder not in inhabited), root)
 
 
-_FILE_KEYS = ["path", "size", "mtime"]
-
-
 @dataclass(frozen=True)
 class StoredFiles:
     """The files that an index knows.
@@ -194,9 +187,9 @@ def read_stored_files(photos: HierarchicalCollection) -> StoredFiles:
     """Reads which files an index knows."""
     files: dict[str, KnownFile] = {}
     stale: set[str] = set()
-    for record in photos.scroll(payload=_FILE_KEYS):
-        paths, size = record.payload["path"], record.payload["size"]
-        for path, mtime in zip(paths, record.payload["mtime"], strict=True):
+    for record in photos.scroll(payload=[PATH, SIZE, MTIME]):
+        paths, size = record.payload[PATH], record.payload[SIZE]
+        for path, mtime in zip(paths, record.payload[MTIME], strict=True):
             file = KnownFile(str(record.id), size, mtime)
             other = files.setdefault(path, file)
             if other is not file:
@@ -206,34 +199,18 @@ def read_stored_files(photos: HierarchicalCollection) -> StoredFiles:
     return StoredFiles(Catalogue(files), frozenset(stale))
 
 
-def photo_payload(photo: Photo) -> dict[str, Any]:
-    """The part of a payload that a photo's content makes."""
-    payload: dict[str, Any] = {
-        "hash": photo.content_hash,
-        "width": photo.width,
-        "height": photo.height,
-    }
-    if photo.taken is not None:
-        # The camera's clock, which is what people mean by a date; with a zone it would be shifted.
-        payload["taken"] = photo.taken.replace(tzinfo=None).isoformat()
-    return payload
-
-
 def file_payload(files: Mapping[str, KnownFile]) -> dict[str, Any]:
-    """The part of a payload that the files of a photo make.
+    """The payload fields that a photo's files decide.
 
     Args:
         files: At least one file, by path; equal in content.
-
-    Returns:
-        `path`, `name` and `mtime` in one order, `folder` (every folder above any of them), `size`.
     """
     return {
-        "path": list(files),
-        "name": [_name(path) for path in files],
-        "folder": sorted({folder for path in files for folder in photo_folders(path)}),
-        "size": next(iter(files.values())).size,
-        "mtime": [file.mtime for file in files.values()],
+        PATH: list(files),
+        NAME: [_name(path) for path in files],
+        FOLDER: sorted({folder for path in files for folder in photo_folders(path)}),
+        SIZE: next(iter(files.values())).size,
+        MTIME: [file.mtime for file in files.values()],
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 from hiersearch import HierarchicalCollection, HierarchicalEncoder
-from hiersearch.descent import trim
+from hiersearch.chains import trim
 from hiersearch.errors import ModelMismatchError, UsageError
 from hiersearch.geometry import angle_cosine_from_score, root_distance
 from hiersearch.index.fields import Filter

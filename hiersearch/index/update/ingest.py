@@ -1,63 +1,129 @@
-"""One run over some files: decode, encode, label and store what a plan names.
+"""Carries out a plan over some files: reads, encodes, labels and stores their photos.
 
-Items in lists of a bounded length.
-
-Gives stored photos chains from another vocabulary, without encoding a photo again.
-
-Reads photo files ahead of the encoder, in threads.
+Files are read ahead in threads, and a batch is stored while the next one is encoded.
 """
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
 import numpy as np
 from PIL.Image import Image
 
-from hiersearch.chains import Labeller, chain_payload
-from hiersearch.errors import UnreadablePhotoError
+from hiersearch.chains import Labeller
+from hiersearch.errors import MissingPhotosError, UnreadablePhotoError
+from hiersearch.index.fields import photo_payload
 from hiersearch.index.update.catalogue import (
     KnownFile,
     Plan,
     StoredFiles,
     file_payload,
-    photo_payload,
 )
-from hiersearch.index.update.summary import IngestSummary, Skip
 from hiersearch.photos import Photo, PhotoFile, content_hash, path_to_text, read_photo
 from hiersearch.qdrant import HierarchicalCollection
 from hiersearch.types import Floats
 
 __all__ = [
     "Ingest",
-    "ReadFile",
+    "IngestSummary",
+    "Skip",
     "batches",
-    "read_file",
-    "reading_ahead",
-    "relabel",
-    "worker_threads",
 ]
 
 
 _SMALLEST, _LARGEST = 8, 64
 _SECONDS = 1.0
-"""What a batch should take: the longer, the less storing costs; the shorter, the sooner progress
-is told and an interrupt is heard."""
+"""How long a batch should take: longer ones cost less to store, shorter ones report progress and
+react to an interrupt sooner."""
+
+_READERS = 2
+_AHEAD = 96
+"""Files that are being read, or were read and wait for the encoder."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A file or folder that was skipped, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass
+class IngestSummary:
+    """What a run over some folders did, in numbers of files.
+
+    Attributes:
+        unchanged: Files that have not changed since the last run.
+        added: New photos.
+        copies: New files with the content of a photo that is still in its place.
+        updated: Files whose content has changed.
+        moved: Photos recognised by their content at a new path.
+        removed: Photos that were dropped because their file was deleted.
+        relabelled: Stored photos that were given new chains.
+        skipped: What could not be read.
+        lost: For each folder that is missing or suddenly empty, how many known photos were kept.
+    """
+
+    unchanged: int = 0
+    added: int = 0
+    copies: int = 0
+    updated: int = 0
+    moved: int = 0
+    removed: int = 0
+    relabelled: int = 0
+    skipped: list[Skip] = field(default_factory=list)
+    lost: dict[Path, int] = field(default_factory=dict)
+
+    def skip(self, problems: Iterable[tuple[Path, str]]) -> None:
+        """Adds files and folders that were skipped, each with the reason."""
+        self.skipped.extend(Skip(path, reason) for path, reason in problems)
+
+    @property
+    def changed(self) -> bool:
+        """Whether the run changed what is stored."""
+        return bool(
+            self.added
+            or self.copies
+            or self.updated
+            or self.moved
+            or self.removed
+            or self.relabelled
+        )
+
+    def raise_for_lost(self) -> None:
+        """Raises MissingPhotosError if a folder of the index is missing or suddenly empty."""
+        if not self.lost:
+            return
+        folder = next(iter(self.lost))
+        count = sum(self.lost.values())
+        photos = "1 indexed photo was" if count == 1 else f"{count} indexed photos were"
+        state = "holds no photo any more" if folder.is_dir() else "is missing"
+        more = f", nor do {len(self.lost) - 1} other folders" if len(self.lost) > 1 else ""
+        raise MissingPhotosError(
+            f"{folder} {state}{more}; {photos} kept",
+            hint="Connect the disk and run again, or drop the photos with "
+            f"'hiersearch index --prune {shlex.quote(str(folder))}'",
+        )
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """Files that were read, and those of their photos that are to be encoded."""
+    """Files that were read, and those of their photos that need encoding."""
 
-    reads: list[ReadFile]
+    reads: list[_ReadFile]
     photos: dict[str, Photo]
 
 
@@ -66,12 +132,12 @@ class Ingest:
 
     Args:
         photos: Where the points go.
-        stored: The files that the index knows; kept up to date as points are stored.
-        encode: For each list of upright RGB images their vectors, (n, dim) float32 unit rows; a
-            list is taken before the vectors of the one before it are given.
-        labeller: The labeller, given the first vectors of the run.
+        stored: The files that the index knows; updated as points are stored.
+        encode: Yields for each list of upright RGB images their vectors, (n, dim) float32 unit
+            rows; takes the next list before it yields the vectors of the last.
+        labeller: Returns the labeller; called with the first vectors of the run.
         min_side: Shortest edge in pixels that the encoder looks at.
-        on_progress: Called with the number of files that are done and stored.
+        on_progress: Called with the number of files that are stored.
     """
 
     def __init__(
@@ -96,7 +162,7 @@ class Ingest:
         self._summary = IngestSummary()
 
     def run(self, plan: Plan, *, prune: bool = False) -> IngestSummary:
-        """Carries out a plan. What was reported as done stays done, whatever happens after.
+        """Carries out a plan. What was reported as done stays done even if the run fails later.
 
         Args:
             plan: What to do.
@@ -114,7 +180,7 @@ class Ingest:
         with (
             # NumPy's own second thread would spin for a while after every product.
             threadpool_limits(1, user_api="blas"),
-            reading_ahead(plan.read, self._catalogue.snapshot(), self._min_side) as reads,
+            _reading_ahead(plan.read, self._catalogue.snapshot(), self._min_side) as reads,
         ):
             for batch, vectors in self._encoded(batches(reads, lambda: self._batch_size)):
                 self._store(batch, vectors, missing)
@@ -128,8 +194,8 @@ class Ingest:
                 self._summary.lost[folder] = len(paths) - len(left)
         return self._summary
 
-    def _encoded(self, reads: Iterator[list[ReadFile]]) -> Iterator[tuple[_Batch, Floats]]:
-        """Has each batch encoded while the one before it is stored."""
+    def _encoded(self, reads: Iterator[list[_ReadFile]]) -> Iterator[tuple[_Batch, Floats]]:
+        """Encodes each batch while the one before it is stored."""
         waiting: deque[_Batch] = deque()
 
         def images() -> Iterator[list[Image]]:
@@ -151,11 +217,11 @@ class Ingest:
                 begun = now
                 yield waiting.popleft(), vectors
 
-    def _settle(self, read: ReadFile) -> ReadFile:
-        """Decodes a file after all if the photo it was equal to has been dropped meanwhile."""
+    def _settle(self, read: _ReadFile) -> _ReadFile:
+        """Decodes a file after all, if the photo that it was equal to has been dropped since."""
         if read.photo or read.reason or self._catalogue.files_of(read.point):
             return read
-        return read_file(read.file, frozenset(), self._min_side)
+        return _read_file(read.file, frozenset(), self._min_side)
 
     def _store(self, batch: _Batch, vectors: Floats, missing: set[str]) -> None:
         reads = [self._settle(read) for read in batch.reads]
@@ -180,7 +246,7 @@ class Ingest:
             self._upsert(fresh, batch, vectors)
         self._sync_files(touched - fresh.keys())
 
-    def _count(self, read: ReadFile, before: KnownFile | None, missing: set[str]) -> None:
+    def _count(self, read: _ReadFile, before: KnownFile | None, missing: set[str]) -> None:
         others = self._catalogue.files_of(read.point).keys()
         if before is not None and before.photo == read.point:
             self._summary.unchanged += 1
@@ -199,7 +265,7 @@ class Ingest:
 
     def _upsert(self, fresh: dict[str, Photo], batch: _Batch, vectors: Floats) -> None:
         encoded = dict(zip(batch.photos, vectors, strict=True))
-        # What was known when the batch was encoded, and was dropped by the batch before it.
+        # Photos that were known when the batch was encoded, and dropped by the batch before it.
         late = [point for point in fresh if point not in encoded]
         if late:
             with closing(self._encode([[fresh[point].image for point in late]])) as found:
@@ -210,7 +276,7 @@ class Ingest:
             {
                 **photo_payload(photo),
                 **file_payload(self._catalogue.files_of(point)),
-                **chain_payload(chain, labeller.vocabulary),
+                **chain.payload(labeller.vocabulary),
             }
             for (point, photo), chain in zip(fresh.items(), labeller.chains(rows), strict=True)
         ]
@@ -218,7 +284,7 @@ class Ingest:
 
     def _drop(self, paths: Iterable[str]) -> None:
         removed = [file for path in paths if (file := self._catalogue.remove(path))]
-        # A photo that came to another path was counted there, as moved.
+        # A photo that moved to another path was counted there.
         self._summary.removed += sum(file.photo not in self._arrived for file in removed)
         self._sync_files({file.photo for file in removed})
 
@@ -227,51 +293,21 @@ class Ingest:
         return file is not None and file.photo in self._arrived
 
     def _sync_files(self, photos: Iterable[str]) -> None:
-        """Makes the stored files of some photos those of the catalogue."""
+        """Updates the stored files of some photos to those of the catalogue."""
         files = {photo: self._catalogue.files_of(photo) for photo in photos}
         kept = {photo: file_payload(known) for photo, known in files.items() if known}
         self._photos.set_payload(list(kept), list(kept.values()))
         self._photos.delete([photo for photo, known in files.items() if not known])
 
 
-T = TypeVar("T")
-
-
 def batches(items: Iterator[T], size: Callable[[], int]) -> Iterator[list[T]]:
-    """Yields the items in order, as many at a time as `size` says then, fewer at the end."""
+    """Yields the items in order, in lists of `size()`; the last may be shorter."""
     while batch := list(islice(items, size())):
         yield batch
 
 
-_PAGE = 512
-
-
-def relabel(
-    photos: HierarchicalCollection, labeller: Labeller, *, on_progress: Callable[[int], None]
-) -> int:
-    """Gives every stored photo its chain from another vocabulary, from its stored vector.
-
-    Returns:
-        How many photos were labelled.
-    """
-    done = 0
-    for batch in batches(photos.scroll(payload=[], with_vectors=True), lambda: _PAGE):
-        vectors = np.stack([record.vector for record in batch if record.vector is not None])
-        photos.set_payload(
-            [record.id for record in batch],
-            [chain_payload(chain, labeller.vocabulary) for chain in labeller.chains(vectors)],
-        )
-        done += len(batch)
-        on_progress(done)
-    return done
-
-
-_READERS = 2
-_AHEAD = 96
-
-
 @dataclass(frozen=True)
-class ReadFile:
+class _ReadFile:
     """A file that was read.
 
     Attributes:
@@ -287,7 +323,7 @@ class ReadFile:
     reason: str = ""
 
 
-def read_file(file: PhotoFile, equals: frozenset[str], min_side: int) -> ReadFile:
+def _read_file(file: PhotoFile, equals: frozenset[str], min_side: int) -> _ReadFile:
     """Reads a file.
 
     Args:
@@ -300,21 +336,21 @@ def read_file(file: PhotoFile, equals: frozenset[str], min_side: int) -> ReadFil
     """
     try:
         if equals and (point := _point_id(content_hash(file.path))) in equals:
-            return ReadFile(file, point)
+            return _ReadFile(file, point)
         photo = read_photo(file.path, min_side=min_side)
     except UnreadablePhotoError as error:
-        return ReadFile(file, reason=error.message)
-    return ReadFile(file, _point_id(photo.content_hash), photo)
+        return _ReadFile(file, reason=error.message)
+    return _ReadFile(file, _point_id(photo.content_hash), photo)
 
 
 def _point_id(content: str) -> str:
-    """The hash of a file's content as a UUID, which is what stores take for an id."""
+    """The hash of a file's content as a UUID, which stores accept as an id."""
     return str(UUID(hex=content))
 
 
 @contextmanager
-def worker_threads(count: int, name: str) -> Iterator[ThreadPoolExecutor]:
-    """Threads that, when the block is left for whatever reason, only end what they have begun."""
+def _worker_threads(count: int, name: str) -> Iterator[ThreadPoolExecutor]:
+    """Threads that finish only what they have begun once the block is left."""
     pool = ThreadPoolExecutor(count, thread_name_prefix=name)
     try:
         yield pool
@@ -323,9 +359,9 @@ def worker_threads(count: int, name: str) -> Iterator[ThreadPoolExecutor]:
 
 
 @contextmanager
-def reading_ahead(
+def _reading_ahead(
     files: Sequence[PhotoFile], known: Mapping[int, frozenset[str]], min_side: int
-) -> Iterator[Iterator[ReadFile]]:
+) -> Iterator[Iterator[_ReadFile]]:
     """Reads files ahead in threads, in order; leaving early cancels what was not begun.
 
     Args:
@@ -336,7 +372,7 @@ def reading_ahead(
     Yields:
         The files that were read, in the order of `files`.
     """
-    with worker_threads(_READERS, "read-photos") as pool:
+    with _worker_threads(_READERS, "read-photos") as pool:
         yield _read_ahead(pool, files, known, min_side)
 
 
@@ -345,12 +381,12 @@ def _read_ahead(
     files: Sequence[PhotoFile],
     known: Mapping[int, frozenset[str]],
     min_side: int,
-) -> Iterator[ReadFile]:
+) -> Iterator[_ReadFile]:
     waiting = iter(files)
-    pending: deque[Future[ReadFile]] = deque()
+    pending: deque[Future[_ReadFile]] = deque()
     while True:
         pending.extend(
-            pool.submit(read_file, file, known.get(file.size, frozenset()), min_side)
+            pool.submit(_read_file, file, known.get(file.size, frozenset()), min_side)
             for file in islice(waiting, _AHEAD - len(pending))
         )
         if not pending:

@@ -1,0 +1,212 @@
+"""Makes labellers: embeds a vocabulary, calibrates its model, stores its concepts.
+
+`LazyLabeller` does so for an index, `vocabulary_label` for a collection that others made.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_URL, uuid5
+
+import numpy as np
+
+from hiersearch.chains import Labeller, concept_payload
+from hiersearch.concepts import Vocabulary, builtin_vocabulary
+from hiersearch.config import cache_dir
+from hiersearch.descent import Calibration, calibrate
+from hiersearch.encoder.cache import VectorCache
+from hiersearch.index.model_check import LoadEncoder, ModelCheck
+from hiersearch.index.storage import IndexStore
+from hiersearch.progress import Progress, tell_nobody
+from hiersearch.qdrant import EdgeClient, HierarchicalCollection
+from hiersearch.types import Floats
+
+if TYPE_CHECKING:
+    from hiersearch.encoder import HierarchicalEncoder
+
+__all__ = ["CALIBRATION_SAMPLE", "LazyLabeller", "vocabulary_label"]
+
+CALIBRATION_SAMPLE = 256
+"""Photos that a calibration should be measured on; fewer only while there are no more."""
+
+_POINTS_AT_ONCE = 1000
+
+
+class LazyLabeller:
+    """The labeller of an index, made when it is first needed.
+
+    Making it also stores the concepts as points, and the calibration in the manifest, where that
+    was not done before.
+
+    Args:
+        store: The index.
+        encoder: Called only if something has to be embedded.
+        environ: The environment, for the cache of vectors.
+    """
+
+    def __init__(
+        self,
+        store: IndexStore,
+        encoder: LoadEncoder,
+        *,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._store = store
+        self._encoder = encoder
+        self._environ = environ
+        self._made: Labeller | None = None
+
+    def get(self, sample: Floats | None = None, on_progress: Progress = tell_nobody) -> Labeller:
+        """The labeller.
+
+        Args:
+            sample: (k, dim) vectors of photos to calibrate with, if the model states no
+                temperature; stored ones by default.
+            on_progress: Told about work that takes time.
+        """
+        if self._made is None:
+            self._made = self._make(sample, on_progress)
+        return self._made
+
+    def forget(self) -> None:
+        """Makes a new labeller next time: the vocabulary or the calibration has changed."""
+        self._made = None
+
+    def _make(self, sample: Floats | None, on_progress: Progress) -> Labeller:
+        store, vocabulary = self._store, self._store.vocabulary
+        cache = _cache(store.manifest.model_id, self._environ)
+        embeddings = _embed(vocabulary, self._encoder, cache, on_progress)
+        _store_concepts(store.concepts, vocabulary, embeddings, on_progress)
+        if not vocabulary.has_parents:
+            return Labeller(vocabulary, embeddings, None, store.concepts)
+        calibration = store.manifest.calibration
+        if calibration is None:
+            calibration, measured_on = _calibrate(
+                self._encoder, cache, sample, store.photos, on_progress
+            )
+            store.remember(calibration=calibration, calibrated_on=measured_on)
+        return Labeller(vocabulary, embeddings, calibration, store.concepts)
+
+
+@contextmanager
+def vocabulary_label(
+    vocabulary: Vocabulary,
+    encoder: HierarchicalEncoder,
+    collection: HierarchicalCollection,
+    check: ModelCheck,
+    *,
+    on_progress: Progress = tell_nobody,
+    environ: Mapping[str, str] = os.environ,
+) -> Iterator[Callable[[Floats], list[dict[str, Any]]]]:
+    """The `label` argument of `HierarchicalCollection.attach`, from a vocabulary.
+
+    Args:
+        vocabulary: The concepts.
+        encoder: The model that made the collection's vectors.
+        collection: The collection to be labelled; some of its vectors calibrate the model.
+        check: The check of the same run; it finds out whether the vectors are of texts.
+        on_progress: Told about work that takes time.
+        environ: The environment, for the cache of vectors.
+
+    Yields:
+        Turns (n, dim) vectors into n payloads.
+    """
+
+    def make(folder: EdgeClient) -> Labeller:
+        cache = _cache(encoder.id, environ)
+        embeddings = _embed(vocabulary, lambda: encoder, cache, on_progress)
+        concepts = HierarchicalCollection(folder, "concepts", root=encoder.root)
+        if not vocabulary.has_parents:
+            _store_concepts(concepts, vocabulary, embeddings, on_progress)
+            return Labeller(vocabulary, embeddings, None, concepts)
+        calibration, _ = _calibrate(lambda: encoder, cache, None, collection, on_progress)
+        return Labeller(vocabulary, embeddings, calibration, concepts)
+
+    made: list[Labeller] = []
+    with tempfile.TemporaryDirectory() as folder, EdgeClient(folder) as client:
+
+        def label(rows: Floats) -> list[dict[str, Any]]:
+            if not made:
+                made.append(make(client))
+            chains = made[0].chains(rows, texts=check.texts)
+            return [chain.payload(vocabulary) for chain in chains]
+
+        yield label
+
+
+def _cache(model_id: str, environ: Mapping[str, str]) -> VectorCache:
+    return VectorCache.of_model(model_id, cache_dir(environ), must_keep=False)
+
+
+def _embed(
+    vocabulary: Vocabulary, encoder: LoadEncoder, cache: VectorCache, on_progress: Progress
+) -> Floats:
+    """(n, dim) float32 unit rows of the concepts' names, from the cache where they are there."""
+    total, done = len(vocabulary), 0
+
+    def encode(names: Sequence[str]) -> Floats:
+        nonlocal done
+        on_progress("reading the vocabulary", done, total)
+        vectors = encoder().encode_texts(names)
+        done += len(names)
+        return vectors
+
+    vectors = cache.vectors(vocabulary.names, encode)
+    if done:
+        on_progress("reading the vocabulary", total, total)
+    return vectors
+
+
+def _calibrate(
+    encoder: LoadEncoder,
+    cache: VectorCache,
+    sample: Floats | None,
+    collection: HierarchicalCollection,
+    on_progress: Progress,
+) -> tuple[Calibration, int | None]:
+    """A model's calibration, and on how many vectors it was measured; None if on none.
+
+    Args:
+        encoder: The model.
+        cache: Its vectors of texts.
+        sample: (k, dim) vectors to measure; those of the collection if they are not given.
+        collection: Its vectors are of this model.
+        on_progress: Told about work that takes time.
+    """
+    texts = _embed(builtin_vocabulary(), encoder, cache, on_progress)
+    temperature = encoder().temperature
+    if temperature is not None:
+        return calibrate(texts, temperature=temperature), None
+    if sample is None:
+        records = islice(collection.scroll(payload=[], with_vectors=True), CALIBRATION_SAMPLE)
+        vectors = [record.vector for record in records if record.vector is not None]
+        sample = np.stack(vectors) if vectors else np.empty((0, len(collection.root)), np.float32)
+    return calibrate(texts, sample), len(sample)
+
+
+def _store_concepts(
+    collection: HierarchicalCollection,
+    vocabulary: Vocabulary,
+    embeddings: Floats,
+    on_progress: Progress,
+) -> None:
+    """Fills a collection with the concepts, for radial paths; a complete one is left alone."""
+    concepts = vocabulary.concepts
+    if collection.exists() and collection.count() == len(concepts):
+        return
+    collection.drop()
+    collection.create()
+    for start in range(0, len(concepts), _POINTS_AT_ONCE):
+        on_progress("storing the vocabulary", start, len(concepts))
+        part = concepts[start : start + _POINTS_AT_ONCE]
+        collection.upsert(
+            [str(uuid5(NAMESPACE_URL, f"hiersearch:concept:{one.id}")) for one in part],
+            embeddings[start : start + _POINTS_AT_ONCE],
+            [concept_payload(one) for one in part],
+        )
+    on_progress("storing the vocabulary", len(concepts), len(concepts))

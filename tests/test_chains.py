@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hiersearch.chains import CHAIN, CONCEPTS, MASSES, Chain, Labeller, Link, trim
+from hiersearch.concepts import Concept, Vocabulary
+from hiersearch.descent import Calibration
+from hiersearch.errors import StoreError
+
+WORDS = Vocabulary(
+    [
+        Concept("tomato", "tomato", ("vegetable", "fruit")),
+        Concept("fruit", "fruit", ("food",)),
+        Concept("vegetable", "vegetable", ("food",)),
+        Concept("food", "food"),
+    ],
+    "words",
+)
+MASS_OF = {"a": 1, "b": 0.9, "c": 0.8, "d": 0.7, "e": 0.6, "f": 0.5}
+LONG = Chain(tuple(map(Link, MASS_OF, MASS_OF.values())))
+
+
+def test_a_chain_has_its_links_in_order():
+    assert len(LONG) == 6
+    assert [link.concept for link in LONG] == list(LONG.concepts) == list("abcdef")
+    assert not Chain()
+
+
+def test_the_payload_has_all_ancestors_and_rounded_masses():
+    chain = Chain((Link("food", 0.912345), Link("fruit", 0.8), Link("tomato", 0.33333)))
+    assert chain.payload(WORDS) == {
+        CHAIN: ["food", "fruit", "tomato"],
+        MASSES: [0.9123, 0.8, 0.3333],
+        CONCEPTS: ["food", "fruit", "tomato", "vegetable"],
+    }
+    assert Chain((Link("fruit"),)).payload(WORDS) == {
+        CHAIN: ["fruit"],
+        MASSES: [],
+        CONCEPTS: ["food", "fruit"],
+    }
+    assert Chain().payload(WORDS) == {CHAIN: [], MASSES: [], CONCEPTS: []}
+
+
+@given(st.lists(st.sampled_from([c.id for c in WORDS]), max_size=4), st.booleans(), st.data())
+def test_a_payload_gives_the_chain_back(ids, has_masses, data):
+    share = st.floats(0, 1).map(lambda mass: round(mass, 4))
+    chain = Chain(tuple(Link(one, data.draw(share) if has_masses else None) for one in ids))
+    assert Chain.from_payload(chain.payload(WORDS)) == chain
+
+
+def test_payloads_without_a_whole_chain():
+    assert Chain.from_payload({CHAIN: ["food"]}) == Chain((Link("food"),))
+    with pytest.raises(StoreError, match="no chain"):
+        Chain.from_payload({"path": []})
+    with pytest.raises(StoreError, match="2 concepts and 1 masses"):
+        Chain.from_payload({CHAIN: ["food", "fruit"], MASSES: [0.5]})
+
+
+@pytest.mark.parametrize(
+    ("levels", "familiarity", "kept"),
+    [
+        (9, None, "abcdef"),
+        (1, None, "f"),
+        (4, [0, 1, 9, 2, 8, 0], "acef"),
+        (3, [0, 1, None, 2, 8, 0], "acf"),  # not known of all: evenly spaced
+        (3, None, "acf"),
+    ],
+)
+def test_trimmed(levels, familiarity, kept):
+    trimmed = LONG.trimmed(levels, familiarity)
+    assert "".join(trimmed.concepts) == kept
+    assert set(trimmed) <= set(LONG)
+
+
+class Stored:
+    """Stored concepts whose radial path is always the same."""
+
+    class Hit:
+        def __init__(self, concept):
+            self.payload = {"concept": concept}
+
+    def radial_path(self, _):
+        return [self.Hit("food"), self.Hit("fruit")]
+
+
+def test_without_a_calibration_chains_are_radial_paths():
+    labeller = Labeller(WORDS, np.eye(4, dtype=np.float32), None, Stored())
+    chains = labeller.chains(np.eye(4, dtype=np.float32)[:2])
+    assert chains == [Chain((Link("food"), Link("fruit")))] * 2
+
+
+def test_with_a_calibration_chains_come_from_the_descent():
+    embeddings = np.eye(4, dtype=np.float32)
+    calibration = Calibration(np.zeros(4, np.float32), temperature=0.02, text_temperature=5.0)
+    labeller = Labeller(WORDS, embeddings, calibration, Stored())
+    (photo,) = labeller.chains(embeddings[:1])
+    assert photo.concepts[0] == "food"
+    assert photo.concepts[-1] == "tomato"
+    assert all(0.3 <= link.mass <= 1 for link in photo)
+    (text,) = labeller.chains(embeddings[:1], texts=True)
+    assert text == Chain()  # the temperature of texts is far too high here: nothing is sure
+
+
+@pytest.mark.parametrize(
+    ("length", "levels", "familiarity", "kept"),
+    [
+        (0, 4, None, ()),
+        (3, 4, None, (0, 1, 2)),
+        (4, 4, None, (0, 1, 2, 3)),
+        (6, 1, None, (5,)),
+        (6, 2, None, (0, 5)),
+        (7, 4, None, (0, 2, 4, 6)),
+        (9, 3, None, (0, 4, 8)),
+        (6, 4, [0, 1, 9, 2, 8, 0], (0, 2, 4, 5)),
+        (6, 4, [0, 5, 5, 5, 5, 0], (0, 1, 2, 5)),
+        (5, 1, [9, 9, 9, 9, 0], (4,)),
+        (5, 2, [0, 9, 9, 9, 0], (0, 4)),
+    ],
+)
+def test_trim(length, levels, familiarity, kept):
+    assert trim(length, levels, familiarity) == kept
+
+
+@given(st.integers(0, 60), st.integers(1, 20), st.booleans(), st.integers(0, 2**31))
+def test_trim_keeps_both_ends_and_the_order(length, levels, known, seed):
+    familiarity = np.random.default_rng(seed).normal(size=length).tolist() if known else None
+    kept = trim(length, levels, familiarity)
+    assert len(kept) == min(length, levels)
+    assert list(kept) == sorted(set(kept))
+    if length:
+        assert kept[-1] == length - 1
+    if length and levels > 1:
+        assert kept[0] == 0
+
+
+def test_no_level_at_all_is_refused():
+    with pytest.raises(ValueError, match="levels"):
+        trim(3, 0)
