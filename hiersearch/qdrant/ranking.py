@@ -60,6 +60,9 @@ AWAY = 0.3
 STEEP = 1e8
 """How fast weights fall from 1 to 0: within a hundredth of COINCIDENT_SQUARE."""
 
+TINY = 1e-12
+"""Added to sums of scores so that those of 0 can be divided by."""
+
 ABSENT = -4.0
 """The score of a vector without length, below every cosine."""
 
@@ -284,8 +287,10 @@ def _formula(cosine: Expression, apart: Expression) -> models.FormulaQuery:
         apart: 1, or 0 where parent and child, or parent and root, are one point.
     """
     defined = _plus(_minus(1.0, apart), _times(apart, _at_most(cosine, 1.0)))
-    # Both scores of a vector without length are exactly 0, of any other at most one is.
-    present = _at_most(_times(STEEP * STEEP, _plus(_abs(_SCORE), _abs(_ROOT_SCORE))), 1.0)
+    # Both scores of a vector without length are exactly 0. Others' exceed TINY so far that adding
+    # it changes nothing.
+    scores = _plus(_abs(_SCORE), _abs(_ROOT_SCORE))
+    present = _over(scores, _plus(scores, TINY))
     return models.FormulaQuery(
         formula=_plus(_times(present, defined), _times(ABSENT, _minus(1.0, present)))
     )
