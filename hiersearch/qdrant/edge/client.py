@@ -212,21 +212,17 @@ class EdgeClient:
         return self._update(collection_name, payload_operation("set_payload", points, payload, key))
 
     def set_payloads(
-        self,
-        collection_name: str,
-        ids: Sequence[Any],
-        payloads: Sequence[Mapping[str, Any]],
+        self, collection_name: str, ids: Sequence[Any], payloads: Sequence[Mapping[str, Any]]
     ) -> None:
         """Set payload fields, to different values for each point.
 
         Like `batch_update_points`, without an object per point, which would double the time.
         """
+        change = edge.UpdateOperation.set_payload
+        pairs = zip(ids, payloads, strict=True)
         self._update_all(
             collection_name,
-            [
-                edge.UpdateOperation.set_payload([edge_point_id(number)], checked_payload(payload))
-                for number, payload in zip(ids, payloads, strict=True)
-            ],
+            [change([edge_point_id(one)], checked_payload(payload)) for one, payload in pairs],
         )
 
     def overwrite_payload(
@@ -239,9 +235,8 @@ class EdgeClient:
     ) -> models.UpdateResult:
         """Replace the whole payload of points."""
         refuse(**settings)
-        return self._update(
-            collection_name, payload_operation("overwrite_payload", points, payload)
-        )
+        operation = payload_operation("overwrite_payload", points, payload)
+        return self._update(collection_name, operation)
 
     def delete_payload(
         self,
@@ -308,17 +303,16 @@ class EdgeClient:
     ) -> tuple[list[models.Record], int | str | None]:
         """A page of points, by id, and the id at which the next page begins."""
         refuse(**settings)
+        request = edge.ScrollRequest(
+            offset=None if offset is None else edge_point_id(offset),
+            limit=limit,
+            filter=edge_filter(scroll_filter),
+            with_payload=edge_payload(with_payload),
+            with_vector=with_vectors,
+            order_by=edge_order(order_by),
+        )
         with self._shards.opened(collection_name) as shard:
-            points, following = shard.scroll(
-                edge.ScrollRequest(
-                    offset=None if offset is None else edge_point_id(offset),
-                    limit=limit,
-                    filter=edge_filter(scroll_filter),
-                    with_payload=edge_payload(with_payload),
-                    with_vector=with_vectors,
-                    order_by=edge_order(order_by),
-                )
-            )
+            points, following = shard.scroll(request)
         return [record(point) for point in points], _next_page(following)
 
     def scroll_ids(
@@ -329,15 +323,14 @@ class EdgeClient:
         offset: Any = None,
     ) -> tuple[list[int | str], int | str | None]:
         """Like `scroll`, without an object per point, which costs more than the engine itself."""
+        request = edge.ScrollRequest(
+            offset=None if offset is None else edge_point_id(offset),
+            limit=limit,
+            filter=edge_filter(scroll_filter),
+            with_payload=False,
+        )
         with self._shards.opened(collection_name) as shard:
-            points, following = shard.scroll(
-                edge.ScrollRequest(
-                    offset=None if offset is None else edge_point_id(offset),
-                    limit=limit,
-                    filter=edge_filter(scroll_filter),
-                    with_payload=False,
-                )
-            )
+            points, following = shard.scroll(request)
         return [plain_id(point.id) for point in points], _next_page(following)
 
     def count(
