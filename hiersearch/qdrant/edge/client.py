@@ -8,6 +8,8 @@ Only one process at a time may have a collection open. A write is in the write-a
 call returns: a kill loses nothing that was acknowledged.
 """
 
+# ruff: noqa: ARG002 - every write waits, whatever `wait` says
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -142,7 +144,7 @@ class EdgeClient:
         self._shards.shard(collection_name)
         return models.ShardKeysResponse(shard_keys=[])
 
-    def create_shard_key(self, collection_name: str, shard_key: Any, **settings: Any) -> bool:  # noqa: ARG002 - of any
+    def create_shard_key(self, collection_name: str, shard_key: Any, **settings: Any) -> bool:
         """Refuse: the embedded store has no shards."""
         refuse(shard_key=shard_key, **settings)
         return False
@@ -152,7 +154,7 @@ class EdgeClient:
         collection_name: str,
         field_name: str,
         field_schema: Any = None,
-        wait: bool = True,  # noqa: ARG002 - always waits
+        wait: bool = True,
         **settings: Any,
     ) -> models.UpdateResult:
         """Index a payload field. Before the data is better: `optimize` builds on it."""
@@ -161,11 +163,7 @@ class EdgeClient:
         return self._update(collection_name, operation)
 
     def delete_payload_index(
-        self,
-        collection_name: str,
-        field_name: str,
-        wait: bool = True,  # noqa: ARG002 - always waits
-        **settings: Any,
+        self, collection_name: str, field_name: str, wait: bool = True, **settings: Any
     ) -> models.UpdateResult:
         """Drop the index of a payload field, if there is one; the field stays."""
         refuse(**settings)
@@ -188,7 +186,7 @@ class EdgeClient:
         self,
         collection_name: str,
         points: models.Batch | Sequence[models.PointStruct],
-        wait: bool = True,  # noqa: ARG002 - always waits
+        wait: bool = True,
         update_filter: models.Filter | None = None,
         update_mode: models.UpdateMode | None = None,
         **settings: Any,
@@ -204,7 +202,7 @@ class EdgeClient:
         payload: Mapping[str, Any],
         points: Any,
         key: str | None = None,
-        wait: bool = True,  # noqa: ARG002 - always waits
+        wait: bool = True,
         **settings: Any,
     ) -> models.UpdateResult:
         """Set payload fields of points; other fields stay."""
@@ -230,7 +228,7 @@ class EdgeClient:
         collection_name: str,
         payload: Mapping[str, Any],
         points: Any,
-        wait: bool = True,  # noqa: ARG002 - always waits
+        wait: bool = True,
         **settings: Any,
     ) -> models.UpdateResult:
         """Replace the whole payload of points."""
@@ -243,7 +241,7 @@ class EdgeClient:
         collection_name: str,
         keys: Sequence[str],
         points: Any,
-        wait: bool = True,  # noqa: ARG002 - always waits
+        wait: bool = True,
         **settings: Any,
     ) -> models.UpdateResult:
         """Remove payload fields of points."""
@@ -251,11 +249,7 @@ class EdgeClient:
         return self._update(collection_name, payload_operation("delete_payload", points, keys))
 
     def delete(
-        self,
-        collection_name: str,
-        points_selector: Any,
-        wait: bool = True,  # noqa: ARG002 - always waits
-        **settings: Any,
+        self, collection_name: str, points_selector: Any, wait: bool = True, **settings: Any
     ) -> models.UpdateResult:
         """Delete points, given by their ids or by a filter."""
         refuse(**settings)
@@ -265,7 +259,7 @@ class EdgeClient:
         self,
         collection_name: str,
         update_operations: Sequence[models.UpdateOperation],
-        wait: bool = True,  # noqa: ARG002 - always waits
+        wait: bool = True,
         **settings: Any,
     ) -> list[models.UpdateResult]:
         """Carry out several changes in order; a kill may leave some of them undone."""
