@@ -237,12 +237,7 @@ class EdgeClient:
         return self._update(collection_name, operation)
 
     def delete_payload(
-        self,
-        collection_name: str,
-        keys: Sequence[str],
-        points: Any,
-        wait: bool = True,
-        **settings: Any,
+        self, collection_name: str, keys: Any, points: Any, wait: bool = True, **settings: Any
     ) -> models.UpdateResult:
         """Remove payload fields of points."""
         refuse(**settings)
