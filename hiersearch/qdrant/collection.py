@@ -12,8 +12,15 @@ from numpy.typing import ArrayLike
 from hiersearch.chains import CONCEPTS
 from hiersearch.errors import CollectionError
 from hiersearch.progress import Progress, tell_nobody
-from hiersearch.qdrant.attach.attaching import AttachSettings, AttachSummary, Check, attach, repair
-from hiersearch.qdrant.attach.detaching import DetachSummary, detach
+from hiersearch.qdrant.attach.attaching import (
+    AttachSettings,
+    AttachSummary,
+    Check,
+    DetachSummary,
+    attach,
+    detach,
+    repair,
+)
 from hiersearch.qdrant.attach.fill import PAGE, Label
 from hiersearch.qdrant.attachment import read_attachment
 from hiersearch.qdrant.connection import Client

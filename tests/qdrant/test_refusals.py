@@ -109,7 +109,7 @@ def test_distances_that_are_being_replaced(client: Client, few: Cloud) -> None:
     with pytest.raises(CutOffError):
         collection.repair(recompute=True, page=10, on_progress=cut_off)
     for one in (collection, their(client, few.root), their(client, unit(few.root + 0.3))):
-        refused(one, few, "was cut off.*recompute")
+        refused(one, few, "was interrupted.*recompute")
         assert one.count() == len(list(one.scroll())) == 40
     assert collection.repair(recompute=True).corrected > 0
     check_right(client, before, few.root)
