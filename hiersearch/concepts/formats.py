@@ -1,6 +1,6 @@
-"""Vocabulary files.
+"""Reads vocabulary files.
 
-Four formats, told apart by the file's suffix and its content. Text is UTF-8.
+There are four formats, recognised by the file's suffix and its content. Text is UTF-8.
 
 * One concept per line::
 
@@ -22,14 +22,12 @@ Four formats, told apart by the file's suffix and its content. Text is UTF-8.
       fruit,
 
 * JSON (suffix .json, or content that starts with `[` or `{`). A list of names; a list of objects
-  `{"name": "tomato", "id": "t1", "parents": ["fruit"], "familiarity": 3.5}` of which all but the
-  name may be missing and whose parents are ids or names in the list; `{"concepts": [...]}` around
-  such a list; or a mapping from each name to its parent, a list of parents, or null.
+  `{"name": "tomato", "id": "t1", "parents": ["fruit"], "familiarity": 3.5}`, where only the name is
+  required and parents are ids or names in the list; `{"concepts": [...]}` around such a list; or a
+  mapping from each name to its parent, a list of parents, or null.
 
-In the text formats lines that start with "#" are comments. An empty line is an error, as is a
-concept that is given twice. The id of a concept is its name in lower case, unless JSON gives one.
-
-Vocabularies written as JSON; `reading` describes the forms.
+In the text formats lines that start with "#" are comments. Empty lines and repeated concepts are
+errors. The id of a concept is its name in lower case, unless JSON gives one.
 """
 
 from __future__ import annotations
@@ -52,9 +50,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_BYTES",
     "MAX_LINE",
-    "name_key",
     "parse_vocabulary",
-    "read_json",
     "read_vocabulary",
 ]
 
@@ -64,11 +60,16 @@ MAX_BYTES = 64 * 2**20
 MAX_LINE = 1000
 """The longest line of a text format, in characters: several names of a path."""
 
-HEADER = "concept,parent"
+_HEADER = "concept,parent"
+
+_FORMS = (
+    'Give a list of names, a list of {"name": ..., "parents": [...]}, '
+    "or a mapping from names to parents"
+)
 
 
 def read_vocabulary(path: str | Path) -> Vocabulary:
-    """Read a vocabulary from a file; the formats are described at the top of this module.
+    """Read a vocabulary from a file, in one of the formats that this module describes.
 
     Args:
         path: The file.
@@ -98,7 +99,7 @@ def parse_vocabulary(content: bytes, *, name: str) -> Vocabulary:
 
     Args:
         content: The bytes.
-        name: The file's name; its suffix decides between the formats where it is .csv or .json.
+        name: The file's name; the suffixes .csv and .json decide the format.
 
     Raises:
         VocabularyError: The content breaks a rule; `line` says where.
@@ -108,14 +109,12 @@ def parse_vocabulary(content: bytes, *, name: str) -> Vocabulary:
     if not text.strip():
         raise VocabularyError(f"{name} is empty", hint="Write one concept per line")
     if suffix == ".json" or (suffix != ".csv" and text.lstrip()[0] in "[{"):
-        return Vocabulary(read_json(text), name)
+        return Vocabulary(_read_json(text), name)
     lines = list(_lines(text))
     if not lines:
-        raise VocabularyError(
-            f"{name} holds nothing but comments", hint="Write one concept per line"
-        )
+        raise VocabularyError(f"{name} holds only comments", hint="Write one concept per line")
     collected = _Collected()
-    if suffix == ".csv" or "".join(lines[0][1].split()).lower() == HEADER:
+    if suffix == ".csv" or "".join(lines[0][1].split()).lower() == _HEADER:
         _read_csv(lines, collected)
     elif any(" > " in line for _, line in lines):
         _read_paths(lines, collected)
@@ -157,17 +156,17 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 class _Collected:
-    """Concepts as a text file names them, and the line of each link to a parent."""
+    """The concepts of a text file, and the line of each link to a parent."""
 
     def __init__(self) -> None:
         self.names: dict[str, str] = {}
         self.links: dict[tuple[str, str | None], int] = {}
 
     def add(self, name: str, *, line: int) -> str:
-        """The id of a name, kept with the spelling it has first."""
+        """The id of a name, whose first spelling is kept."""
         name = " ".join(name.split())
         check_name(name, line=line)
-        key = name_key(name)
+        key = _name_key(name)
         self.names.setdefault(key, name)
         return key
 
@@ -194,7 +193,7 @@ class _Collected:
         cycle = find_cycle(parents)
         if cycle:
             around = zip(cycle, [*cycle[1:], cycle[0]], strict=True)
-            # The last of its links is the one that closes the circle as the file is read.
+            # The last of its links closes the cycle as the file is read.
             raise cycle_error(
                 [self.names[key] for key in cycle], line=max(self.links[link] for link in around)
             )
@@ -212,7 +211,7 @@ def _read_csv(lines: list[tuple[int, str]], collected: _Collected) -> None:
                 f"not readable as CSV: {error}", line=at, hint="Close each quote on its line"
             ) from error
         fields = [" ".join(field.split()) for field in row]
-        if at == lines[0][0] and ",".join(fields).lower() == HEADER:
+        if at == lines[0][0] and ",".join(fields).lower() == _HEADER:
             continue
         if len(fields) > 2:
             raise VocabularyError(
@@ -243,18 +242,12 @@ def _read_paths(lines: list[tuple[int, str]], collected: _Collected) -> None:
             collected.links.setdefault((child, parent), at)
 
 
-FORMS = (
-    'Give a list of names, a list of {"name": ..., "parents": [...]}, '
-    "or a mapping from names to parents"
-)
-
-
-def name_key(name: str) -> str:
-    """The id of a concept that is known by its name alone."""
+def _name_key(name: str) -> str:
+    """The id of a concept without an id of its own."""
     return unicodedata.normalize("NFC", name.casefold())
 
 
-def read_json(text: str) -> list[Concept]:
+def _read_json(text: str) -> list[Concept]:
     """The concepts of a JSON text.
 
     Raises:
@@ -264,17 +257,17 @@ def read_json(text: str) -> list[Concept]:
         content = json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         raise VocabularyError(
-            f"not readable as JSON: {error.msg}", line=error.lineno, hint="Mend the JSON"
+            f"not readable as JSON: {error.msg}", line=error.lineno, hint="Correct the JSON"
         ) from error
     except (ValueError, RecursionError) as error:  # absurd numbers, absurd nesting
-        raise VocabularyError("not readable as JSON", hint=FORMS) from error
+        raise VocabularyError("not readable as JSON", hint=_FORMS) from error
     if isinstance(content, dict):
         if isinstance(content.get("concepts"), list):
             return _from_list(content["concepts"])
         return _from_mapping(content)
     if isinstance(content, list):
         return _from_list(content)
-    raise VocabularyError("the JSON holds neither a list nor a mapping", hint=FORMS)
+    raise VocabularyError("the JSON holds neither a list nor a mapping", hint=_FORMS)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -291,31 +284,31 @@ def _from_mapping(content: Mapping[str, Any]) -> list[Concept]:
     parents: dict[str, list[str]] = {}
     for raw, above in content.items():
         name = _name(raw, "a key of the mapping")
-        key = name_key(name)
+        key = _name_key(name)
         if key in parents:
             raise VocabularyError(f"{name!r} occurs twice", hint="Join the two entries")
         names.setdefault(key, name)
         parents[key] = []
         given = [] if above is None else [above] if isinstance(above, str) else above
         if not isinstance(given, list):
-            raise VocabularyError(f"the parents of {name!r} are no list of names", hint=FORMS)
+            raise VocabularyError(f"the parents of {name!r} are not a list of names", hint=_FORMS)
         for parent in given:
             parent_name = _name(parent, f"a parent of {name!r}")
-            names.setdefault(name_key(parent_name), parent_name)
-            parents[key].append(name_key(parent_name))
+            names.setdefault(_name_key(parent_name), parent_name)
+            parents[key].append(_name_key(parent_name))
     return [Concept(key, name, tuple(parents.get(key, ()))) for key, name in names.items()]
 
 
 def _from_list(entries: Sequence[Any]) -> list[Concept]:
     drafts = [_draft(entry, at) for at, entry in enumerate(entries, start=1)]
     ids = {draft.id for draft in drafts}
-    by_name = {name_key(draft.name): draft.id for draft in drafts}
-    # An id wins over a name; what is neither stays as written, and the vocabulary refuses it.
+    by_name = {_name_key(draft.name): draft.id for draft in drafts}
+    # An id wins over a name; unknown parents stay as written, and the vocabulary refuses them.
     return [
         Concept(
             draft.id,
             draft.name,
-            tuple(p if p in ids else by_name.get(name_key(p), p) for p in draft.parents),
+            tuple(p if p in ids else by_name.get(_name_key(p), p) for p in draft.parents),
             draft.familiarity,
         )
         for draft in drafts
@@ -325,9 +318,9 @@ def _from_list(entries: Sequence[Any]) -> list[Concept]:
 def _draft(entry: Any, at: int) -> Concept:
     if isinstance(entry, str):
         name = _name(entry, f"concept {at}")
-        return Concept(name_key(name), name)
+        return Concept(_name_key(name), name)
     if not isinstance(entry, dict) or "name" not in entry:
-        raise VocabularyError(f"concept {at} of the list has no name", hint=FORMS)
+        raise VocabularyError(f"concept {at} of the list has no name", hint=_FORMS)
     unknown = sorted(set(entry) - {"name", "id", "parents", "familiarity"})
     if unknown:
         raise VocabularyError(
@@ -337,14 +330,14 @@ def _draft(entry: Any, at: int) -> Concept:
     name = _name(entry["name"], f"the name of concept {at}")
     given = entry.get("parents") or []
     if not isinstance(given, list):
-        raise VocabularyError(f"the parents of {name!r} are no list of names", hint=FORMS)
+        raise VocabularyError(f"the parents of {name!r} are not a list of names", hint=_FORMS)
     familiarity = entry.get("familiarity")
     if familiarity is not None and not _is_number(familiarity):
         raise VocabularyError(
             f"the familiarity of {name!r} is not a finite number", hint="Give a number"
         )
     return Concept(
-        id=_name(entry["id"], f"the id of {name!r}") if "id" in entry else name_key(name),
+        id=_name(entry["id"], f"the id of {name!r}") if "id" in entry else _name_key(name),
         name=name,
         parents=tuple(_name(parent, f"a parent of {name!r}") for parent in given),
         familiarity=None if familiarity is None else float(familiarity),
@@ -362,7 +355,7 @@ def _is_number(value: Any) -> bool:
 
 def _name(value: Any, what: str) -> str:
     if not isinstance(value, str):
-        raise VocabularyError(f"{what} is not a text", hint=FORMS)
+        raise VocabularyError(f"{what} is not text", hint=_FORMS)
     name = " ".join(value.split())
     check_name(name)
     return name

@@ -1,4 +1,4 @@
-"""A vocabulary: concepts, and which of them is a kind of which.
+"""A vocabulary: concepts, and which is a kind of which.
 
 The parents form a directed graph without cycles in which several parents are normal: a tomato
 is a vegetable and a fruit.
@@ -13,6 +13,7 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from hiersearch.errors import VocabularyError
@@ -20,7 +21,15 @@ from hiersearch.errors import VocabularyError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["MAX_DEPTH", "MAX_NAME", "Concept", "Vocabulary", "check_name", "find_cycle"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_NAME",
+    "Concept",
+    "Vocabulary",
+    "check_name",
+    "cycle_error",
+    "find_cycle",
+]
 
 MAX_NAME = 200
 """The longest name or id of a concept, in characters."""
@@ -34,11 +43,10 @@ class Concept:
     """A text that can name photos.
 
     Args:
-        id: What it is stored and filtered by; unique in its vocabulary.
-        name: What people and models read.
+        id: Identifies it in payloads and filters; unique in its vocabulary.
+        name: The text that people and models read.
         parents: The ids of the more general concepts directly above it.
-        familiarity: How common the word is, on any scale of the vocabulary's own; larger is
-            more familiar.
+        familiarity: How common the word is, on any scale; larger is more familiar.
     """
 
     id: str
@@ -55,9 +63,9 @@ class Vocabulary:
         name: What the vocabulary is called in messages, a file name for example.
 
     Raises:
-        VocabularyError: It is empty, an id occurs twice, a name or id is empty, too long or holds
-            control characters, a parent is unknown or given twice, the parents run in a circle
-            or more than `MAX_DEPTH` deep.
+        VocabularyError: There are no concepts; an id occurs twice; a name or id is empty, too
+            long or holds control characters; a parent is unknown or given twice; the parents form
+            a cycle, or more than `MAX_DEPTH` levels.
     """
 
     def __init__(self, concepts: Iterable[Concept], name: str) -> None:
@@ -69,7 +77,7 @@ class Vocabulary:
     def _check(self) -> None:
         if not self._concepts:
             raise VocabularyError(
-                f"{self._name} holds no concept", hint="Give it at least one concept"
+                f"{self._name} holds no concepts", hint="Give it at least one concept"
             )
         if len(self._positions) < len(self._concepts):
             twice, _ = Counter(concept.id for concept in self._concepts).most_common(1)[0]
@@ -80,12 +88,13 @@ class Vocabulary:
         cycle = find_cycle(parents)
         if cycle:
             raise cycle_error(cycle)
-        depth = [0] * len(self._concepts)
-        for at in self._general_first:
-            depth[at] = 1 + max((depth[up] for up in self.parent_positions[at]), default=0)
-        if max(depth) > MAX_DEPTH:
+        depth: dict[str, int] = {}
+        for one in TopologicalSorter(parents).static_order():
+            depth[one] = 1 + max((depth[above] for above in parents[one]), default=0)
+        deepest = max(depth.values())
+        if deepest > MAX_DEPTH:
             raise VocabularyError(
-                f"{self._name} is {max(depth)} levels deep",
+                f"{self._name} is {deepest} levels deep",
                 hint=f"Keep to {MAX_DEPTH} levels",
             )
 
@@ -100,7 +109,7 @@ class Vocabulary:
             if parent not in self._positions:
                 raise VocabularyError(
                     f"{concept.name!r} has the unknown parent {parent!r}",
-                    hint="Add the parent as a concept of its own, or mend its spelling",
+                    hint="Add the parent as a concept of its own, or correct its spelling",
                 )
         if concept.familiarity is not None and not math.isfinite(concept.familiarity):
             raise VocabularyError(
@@ -145,7 +154,7 @@ class Vocabulary:
         return f"Vocabulary({self._name!r}, {len(self)} concepts)"
 
     def position(self, concept_id: str) -> int:
-        """Where a concept stands in the order, from 0. Raises KeyError where there is none."""
+        """The position of a concept in the order, from 0. Raises KeyError if it is not there."""
         return self._positions[concept_id]
 
     @property
@@ -175,18 +184,6 @@ class Vocabulary:
             for parent in parents:
                 below[parent].append(at)
         return tuple(map(tuple, below))
-
-    @cached_property
-    def _general_first(self) -> tuple[int, ...]:
-        """All positions, parents before their children."""
-        waiting = [len(parents) for parents in self.parent_positions]
-        order = [at for at, count in enumerate(waiting) if not count]
-        for at in order:
-            for child in self._children[at]:
-                waiting[child] -= 1
-                if not waiting[child]:
-                    order.append(child)  # the loop runs over these too
-        return tuple(order)
 
     def children(self, concept_id: str) -> tuple[str, ...]:
         """The ids of the concepts directly below one."""
@@ -227,11 +224,11 @@ class Vocabulary:
 
 
 def check_name(name: str, *, line: int | None = None) -> None:
-    """Refuse what cannot be the name or id of a concept.
+    """Make sure that a text can be the name or id of a concept.
 
     Args:
         name: A name whose white space is already single spaces.
-        line: The line of a file it stands on, for the message.
+        line: Its line in a file, for the message.
 
     Raises:
         VocabularyError: It is empty, longer than `MAX_NAME`, or holds control characters.
@@ -253,40 +250,28 @@ def check_name(name: str, *, line: int | None = None) -> None:
 
 
 def find_cycle(parents: Mapping[str, Sequence[str]]) -> list[str]:
-    """The first circle met when following parents.
+    """A cycle of parents, if there is one.
 
     Args:
-        parents: For each id the ids of its parents; ids that are missing count as roots.
+        parents: For each id the ids of its parents; missing ids count as roots.
 
     Returns:
-        The ids around the circle, child before parent, the first not repeated; empty without one.
+        The ids around the cycle, child before parent, the first not repeated; empty without one.
     """
-    done: set[str] = set()
-    for start in parents:
-        trail: dict[str, Iterator[str]] = {}
-        current: str | None = start
-        while current is not None:
-            if current in trail:
-                members = list(trail)
-                return members[members.index(current) :]
-            if current not in done:
-                trail[current] = iter(parents.get(current, ()))
-            current = None
-            while trail and current is None:
-                last = next(reversed(trail))
-                current = next(trail[last], None)
-                if current is None:
-                    done.add(last)
-                    del trail[last]
+    try:
+        TopologicalSorter(parents).prepare()
+    except CycleError as error:
+        general_first: list[str] = error.args[1]  # the first again at the end
+        return general_first[:0:-1]
     return []
 
 
 def cycle_error(cycle: Sequence[str], *, line: int | None = None) -> VocabularyError:
-    """The error that shows a circle of parents."""
+    """The error for a cycle of parents, which it shows."""
     shown = [*cycle[:6], "..."] if len(cycle) > 6 else list(cycle)
     circle = " -> ".join([*shown, cycle[0]])
     return VocabularyError(
-        f"parents run in a circle: {circle}", line=line, hint="Take one of these parents away"
+        f"parents run in a circle: {circle}", line=line, hint="Remove one of these parents"
     )
 
 

@@ -1,4 +1,4 @@
-"""From a query's vector to levels, each with its concept and its photos."""
+"""Answers a query: from its vector to levels, each with a concept and its photos."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Level:
         concept_id: Its id in the vocabulary.
         mass: Share of the posterior on the concept and all below it, in [0, 1]; None for
             vocabularies without parents.
-        angle: Exterior angle from the concept to the query, in radians: small if the query is a
-            kind of it.
-        count: How many photos of the index lie under the concept.
+        angle: Exterior angle from the concept to the query, in radians in [0, pi]: small if the
+            query is a kind of it.
+        count: Number of photos in the index that lie under the concept.
         photos: The nearest of them, nearest first.
     """
 
@@ -61,7 +61,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Answer:
-    """A query's answer from general to specific.
+    """The answer to a query, from general to specific.
 
     Attributes:
         query: The text, or the path of the query's photo.
@@ -104,17 +104,17 @@ def answer(
     limit: int,
     where: Filter | None = None,
 ) -> Answer:
-    """Answers one query.
+    """Answers a query.
 
     Args:
-        query: How to name the query in the answer.
+        query: What the answer calls the query.
         vector: (dim,), float32, unit length.
-        texts: Whether the vector is a text's.
+        texts: Whether the vector is of a text.
         photos: The photos to choose from.
         labeller: Gives the vector its chain.
-        levels: The most levels to return, >= 1.
-        limit: The most photos per level, >= 0.
-        where: Counts and lists only the photos that pass.
+        levels: The most levels to return, at least 1.
+        limit: The most photos per level, at least 0.
+        where: Only photos that match are counted and listed.
     """
     chain = labeller.chains(vector[None], texts=texts)[0]
     familiarity = [labeller.vocabulary[one].familiarity for one in chain.concepts]
@@ -162,7 +162,7 @@ def _nearest(
 
 
 def _photo_hit(hit: Hit) -> PhotoHit:
-    # Of equal files, one that is there: others may lie on a disk that is not connected.
+    # Of equal files, one that exists: others may be on a disk that is not connected.
     paths = sorted(map(text_to_path, hit.payload[PATH]), key=lambda path: not path.exists())
     return PhotoHit(path=paths[0], copies=tuple(paths[1:]), score=hit.score)
 

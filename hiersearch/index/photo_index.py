@@ -42,10 +42,10 @@ __all__ = ["PhotoIndex"]
 class PhotoIndex:
     """An index of photos that can be queried from general to specific.
 
-    Made by `open` or `create`; closed by `close` or at the end of a `with` block. It lies in a
-    folder, which one process at a time can hold open, or on a Qdrant server, where many can read.
-    A server has no lock: that two write to one index at a time is not prevented there, and each
-    might undo what the other does.
+    Made by `open` or `create`; closed by `close` or at the end of a `with` block. An index is
+    either a folder, which one process at a time can have open, or on a Qdrant server, where many
+    can read it. A server has no lock: two processes that write to one index at the same time may
+    undo each other's changes.
 
     Example:
         >>> with PhotoIndex.create("holiday.index", exist_ok=True) as index:
@@ -78,7 +78,7 @@ class PhotoIndex:
         Args:
             store: The index's folder, or a server and the index's name there, like
                 "http://localhost:6333/photos" (the server's key is read from `QDRANT_API_KEY`);
-                the user's default index where it is not given.
+                the user's default index if it is not given.
             model: Only to check: an index uses the model that it was made with.
             environ: The environment, for `HIERSEARCH_STORE` and the folders of this user.
 
@@ -108,22 +108,22 @@ class PhotoIndex:
         exist_ok: bool = False,
         environ: Mapping[str, str] = os.environ,
     ) -> Self:
-        """Makes an empty index; if there is one without photos, in its place.
+        """Makes an empty index; replaces one without photos.
 
         Args:
             store: The index's folder, or a server and the index's name there, like
                 "http://localhost:6333/photos" (the server's key is read from `QDRANT_API_KEY`);
-                the user's default index where it is not given.
-            model: A name, a folder or a loaded encoder; `encoder.default_model` where it is not
-                given.
-            concepts: A vocabulary or its file; "builtin", the built-in one, if it is not given.
-            exist_ok: Opens the index that is there already, if it holds photos.
+                the user's default index if it is not given.
+            model: A name, a folder or a loaded encoder; by default the user's setting, else
+                `encoder.default_model`.
+            concepts: A vocabulary or its file; by default "builtin", the built-in one.
+            exist_ok: Opens the index there, if one with photos exists.
             environ: The environment, for `HIERSEARCH_STORE` and the folders of this user.
 
         Raises:
-            StoreError: There is an index already, or the place cannot be written to.
+            StoreError: An index exists already, or the place cannot be written to.
             StoreUnreachableError: No server answers there, or it refuses the key.
-            UsageError: The index that is there has another vocabulary than the one given.
+            UsageError: The index there has another vocabulary than the one given.
             ModelNotFoundError: The model is not on this machine.
             VocabularyError: The vocabulary breaks a rule.
         """
@@ -183,12 +183,12 @@ class PhotoIndex:
         return self._store.count()
 
     def require_model(self, model: str | HierarchicalEncoder | None) -> None:
-        """Checks that a model is the one that the index was made with.
+        """Makes sure that the index was made with a model.
 
         The same name needs no check here: every encoder is checked when it is loaded.
 
         Raises:
-            ModelMismatchError: It is another one.
+            ModelMismatchError: It was made with another one.
         """
         if model is not None and model != self._store.manifest.model:
             self._given = check_encoder(load_encoder(model), self._store)
@@ -201,15 +201,14 @@ class PhotoIndex:
         prune: bool = False,
         on_progress: Progress = tell_nobody,
     ) -> IngestSummary:
-        """Indexes photos, or brings what is known of them up to date.
+        """Indexes photos, and updates the index where files have changed.
 
-        Files that are as they were are not read again. Photos below the paths whose file is gone
-        are dropped, except where their whole folder is missing or suddenly empty.
+        Unchanged files are not read again. Photos below the paths whose file was deleted are
+        dropped, unless their whole folder is missing or suddenly empty.
 
         Args:
             *paths: Photo files and folders, searched to the bottom.
-            concepts: Another vocabulary: photos that are stored get a chain from it, from their
-                stored vectors.
+            concepts: Another vocabulary: stored photos get new chains from their stored vectors.
             follow_links: Whether to follow links to files and folders.
             prune: Also drop photos whose folder is missing or suddenly empty.
             on_progress: Told about work that takes time.
@@ -279,7 +278,7 @@ class PhotoIndex:
         )
 
     def concept_counts(self, where: Sequence[str] = ()) -> dict[str, int]:
-        """How many photos lie under each concept, by concept id; concepts without are left out.
+        """How many photos lie under each concept, by concept id; those without photos are left out.
 
         Args:
             where: Conditions on the photos; all must hold.

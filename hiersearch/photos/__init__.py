@@ -1,4 +1,4 @@
-"""Photos: finding them in folders, decoding them, and naming them in a payload."""
+"""Photo files: found in folders, decoded, and named in payloads."""
 
 from __future__ import annotations
 

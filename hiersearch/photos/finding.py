@@ -1,4 +1,4 @@
-"""Finds photos in files and folders, and looks into none of them."""
+"""Finds the photo files in folders, by their names alone."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["PHOTO_SUFFIXES", "PhotoFile", "find_photos"]
 
-# HEIC is among them even where it cannot be decoded: a skip with its reason beats silence.
 PHOTO_SUFFIXES = frozenset(
     {"avif", "bmp", "dib", "gif", "heic", "heif", "hif", "jfif", "jpe", "jpeg", "jpg", "png"}
     | {"tif", "tiff", "webp"}
 )
+"""Suffixes of photo files. HEIC is included even where it cannot be decoded: such files are reported
+as skipped, not silently ignored."""
 
-# Where systems keep thumbnails, sidecars and deleted files without hiding them behind a dot.
+# Where systems keep thumbnails, sidecars and deleted files, under names without a leading dot.
 _SYSTEM_FOLDERS = frozenset(
     {
         "@eadir",
@@ -58,24 +59,23 @@ def find_photos(
 ) -> Iterator[PhotoFile]:
     """Find the photos in files and folders.
 
-    Photos are known by their suffix. Names that begin with a dot, and the folders where systems
-    keep thumbnails and deleted files, are passed over. Neither rule applies to the given paths
-    themselves: a file that is given is taken whatever its name, and a link that is given is
-    followed.
+    Photos are recognised by their suffix. Names that begin with a dot, and folders in which systems
+    keep thumbnails or deleted files, are skipped. Neither rule applies to the given paths
+    themselves: a given file is taken whatever its name, and a given link is followed.
 
     Args:
         paths: Files and folders. Relative ones start at the current folder.
         follow_links: Follow links that are met inside folders, too.
-        on_problem: Is told, path and reason, of folders that cannot be read and of photos that are
-            not regular files. The search goes on.
+        on_problem: Called with the path and the reason for each folder that cannot be read and
+            each photo that is not a regular file. The search goes on.
 
     Returns:
         Each file once, however many of the paths and links lead to it (hard links are files of
         their own). Folder by folder, a folder's files before its folders, each sorted by name;
-        what was found through links comes last, so that a file's own path is preferred.
+        files found through links come last, so that a file's own path is preferred.
 
     Raises:
-        PhotosNotFoundError: One of the paths is not there. Raised before anything is searched.
+        PhotosNotFoundError: One of the paths does not exist. Raised before anything is searched.
     """
     roots = [_absolute(path) for path in paths]
     for root in roots:
@@ -104,7 +104,7 @@ def _check_exists(path: Path) -> None:
 
 
 class _Search:
-    """One search: what it has met so far, and the links it has yet to follow."""
+    """One search: the files and folders found so far, and the links still to follow."""
 
     def __init__(self, *, follow_links: bool, on_problem: Callable[[Path, str], None]) -> None:
         self._follow_links = follow_links
@@ -138,7 +138,7 @@ class _Search:
                 yield PhotoFile(path, status.st_size, status.st_mtime)
 
     def _search_folder(self, folder: str, real: str) -> Iterator[PhotoFile]:
-        # A stack of our own: trees can be deeper than Python's.
+        # Not recursive: trees can be deeper than Python's stack.
         pending = [(folder, real)]
         while pending:
             folder, real = pending.pop()
@@ -155,13 +155,13 @@ class _Search:
                     elif photo := self._photo(entry, real_prefix + entry.name):
                         yield photo
                 except FileNotFoundError:
-                    pass  # deleted since the folder was listed: then it is no photo any more
+                    pass  # deleted since the folder was listed
                 except OSError as error:
                     self._on_problem(Path(entry.path), _reason(error))
             pending.extend(reversed(below))
 
     def _photo(self, entry: os.DirEntry[str], real: str) -> PhotoFile | None:
-        """Return an entry that is no link and no folder, if it is a photo not met before."""
+        """The photo of an entry that is neither link nor folder, if it was not found before."""
         if not _has_photo_suffix(entry.name) or real in self._seen_files:
             return None
         status = entry.stat(follow_symlinks=False)
@@ -175,8 +175,8 @@ class _Search:
         """List a folder, sorted and without hidden names; nothing if it was listed before."""
         try:
             status = os.stat(folder)  # noqa: PTH116
-            # Device and inode know a folder under all its names, loops and bind mounts included;
-            # some network file systems have no inodes.
+            # Device and inode identify a folder under all its names, loops and bind mounts
+            # included; some network file systems have no inodes.
             identity = (status.st_dev, status.st_ino) if status.st_ino else real
             if identity in self._seen_folders:
                 return []

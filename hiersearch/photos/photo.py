@@ -1,8 +1,7 @@
-"""Reads a photo into memory once, and decodes it whatever is wrong with it, or says why not.
+"""Reads a photo file: its pixels, its size, when it was taken and a hash of its content.
 
-What the EXIF block of a photo says: how it was held, and when it was taken.
-
-Keeps Pillow from writing to stderr while it decodes, in as many threads as there are.
+Whatever is wrong with a file, it is decoded or refused with a short reason. Pillow prints and
+raises a lot on damaged files; all of that is caught here.
 """
 
 from __future__ import annotations
@@ -38,23 +37,16 @@ from hiersearch.photos.pixels import shrink, to_rgb, turn_upright
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableSequence
-    from datetime import datetime
     from pathlib import Path
 
-    from PIL import Image
     from PIL.ImageFile import ImageFile
 
-__all__ = [
-    "MAX_PIXELS",
-    "PILLOW_QUIET",
-    "Photo",
-    "content_hash",
-    "read_exif",
-    "read_photo",
-]
+__all__ = ["MAX_PIXELS", "Photo", "content_hash", "read_photo"]
 
-# The largest phone cameras take 200 megapixels. (In WebP and TIFF Pillow itself stops at 179.)
 MAX_PIXELS = 200_000_000
+"""The most pixels that are decoded: the largest phone cameras take 200 megapixels. (For WebP and
+TIFF, Pillow itself stops at 179.)"""
+
 _MAX_BYTES = 512 * 2**20
 
 # A photo that is to be resized to n pixels is decoded to at least this many times n: Pillow's
@@ -74,12 +66,12 @@ class Photo:
     """A decoded photo.
 
     Attributes:
-        image: 8-bit RGB, upright, without metadata; perhaps smaller than the file's.
-        width: Of the upright photo in the file, in pixels.
-        height: Likewise.
+        image: 8-bit RGB, upright, without metadata; may be smaller than the file's.
+        width: Width of the file's photo, once upright, in pixels.
+        height: Its height, likewise.
         taken: When the photo was taken, if its EXIF block says so; with an offset from UTC if that
             is stated, else in the camera's local time.
-        content_hash: Of the file's bytes, as `content_hash` gives it.
+        content_hash: Hash of the file's bytes, as `content_hash` returns it.
     """
 
     image: Image.Image
@@ -90,7 +82,7 @@ class Photo:
 
 
 def content_hash(path: Path) -> str:
-    """Return the first half of the SHA-256 of a file's bytes: 32 hexadecimal digits, like a UUID.
+    """The first half of the SHA-256 of a file's bytes: 32 hexadecimal digits, like a UUID.
 
     Raises:
         UnreadablePhotoError: The file cannot be read.
@@ -106,25 +98,25 @@ def content_hash(path: Path) -> str:
 def read_photo(path: Path, *, min_side: int | None = None, max_pixels: int = MAX_PIXELS) -> Photo:
     """Read and decode a photo: JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF, or HEIC with pillow-heif.
 
-    The format is told by the file's first bytes, never by its name. Of an animation the first
-    frame is read, of a file with several pictures the main one. Safe to call from several threads.
+    The file's first bytes decide the format, never its name. Of an animation the first frame is
+    read, of a file with several pictures the main one. Safe to call from several threads.
 
     Args:
         path: A regular file of at most 512 MiB.
         min_side: The size in pixels that the photo's shorter side will be resized to. Lets the
             photo be decoded smaller, much faster for a JPEG, but never below twice that size.
-        max_pixels: The most pixels a file may claim; nothing is decoded of one that claims more.
+        max_pixels: The most pixels a file may claim; a file that claims more is not decoded.
 
     Returns:
-        The photo, upright and in 8-bit RGB; see `hiersearch.photos.pixels` for what becomes of
-        transparent and deeper pixels.
+        The photo, upright and in 8-bit RGB; `hiersearch.photos.pixels.to_rgb` says how transparent
+        and deeper pixels are converted.
 
     Raises:
-        UnreadablePhotoError: With the reason alone as its message, in a few plain words.
+        UnreadablePhotoError: Its message is just the reason, in a few plain words.
     """
     try:
         data = _read(path)
-        with PILLOW_QUIET:
+        with _PILLOW_QUIET:
             return _decode(data, min_side=min_side, max_pixels=max_pixels)
     except UnreadablePhotoError as error:
         error.add_note(f"Photo: {path!a}")
@@ -156,7 +148,7 @@ def _decode(data: bytes, *, min_side: int | None, max_pixels: int) -> Photo:
     if form is None:
         raise UnreadablePhotoError("not an image, or not in a format that can be read")
     try:
-        # The plugins themselves, because Image.open warns of and refuses sizes by a global limit.
+        # Not Image.open, which applies a global limit of its own to the size.
         with _OPENERS[form](BytesIO(data)) as image:
             width, height = image.size
             if width * height > max_pixels:
@@ -167,7 +159,7 @@ def _decode(data: bytes, *, min_side: int | None, max_pixels: int) -> Photo:
                 image.draft(None, (_GAP * min_side, _GAP * min_side))
             image.load()
             # Only now: some formats turn themselves upright as they are loaded.
-            orientation, taken = read_exif(image)
+            orientation, taken = _read_exif(image)
             rgb = to_rgb(image)
         if min_side is not None:
             rgb = shrink(rgb, _GAP * min_side)
@@ -175,7 +167,7 @@ def _decode(data: bytes, *, min_side: int | None, max_pixels: int) -> Photo:
     except UnreadablePhotoError:
         raise
     # On hostile files Pillow has raised TypeError, ValueError, SyntaxError, KeyError, struct.error,
-    # MemoryError and more: all of it means that this photo cannot be decoded.
+    # MemoryError and more; each means that this photo cannot be decoded.
     except Exception as error:
         raise UnreadablePhotoError(_image_reason(error, form)) from error
     if orientation >= 5:
@@ -185,11 +177,11 @@ def _decode(data: bytes, *, min_side: int | None, max_pixels: int) -> Photo:
 
 
 def _format_of(data: bytes) -> str | None:
-    """Tell the format by the first bytes."""
+    """The format, by the first bytes."""
     if data[4:8] == b"ftyp":
         box = data[: max(16, min(int.from_bytes(data[:4]), 4096))]
         brands = {box[8:12]} | {box[start : start + 4] for start in range(16, len(box), 4)}
-        # "mif1" stands in both: AVIF is told by its own brand among the compatible ones.
+        # Both may have "mif1"; AVIF also lists its own brand.
         if brands & _AVIF_BRANDS:
             return "AVIF"
         return "HEIC" if brands & _HEIC_BRANDS else None
@@ -255,7 +247,7 @@ def _image_reason(error: Exception, form: str) -> str:
     return f"damaged {form} file, or of an unusual kind"
 
 
-# Which moment each is, best first, and the tag with its distance from UTC.
+# Tags of dates, best first, each with the tag of its offset from UTC.
 _DATE_TAGS = (
     (ExifTags.Base.DateTimeOriginal, ExifTags.Base.OffsetTimeOriginal),
     (ExifTags.Base.DateTimeDigitized, ExifTags.Base.OffsetTimeDigitized),
@@ -266,13 +258,10 @@ _DATE = re.compile(r"\s*(\d{4})[:/-](\d\d)[:/-](\d\d)[ T](\d\d):(\d\d)(?::(\d\d)
 _OFFSET = re.compile(r"\s*([+-]\d\d):?(\d\d)")
 
 
-def read_exif(image: Image.Image) -> tuple[int, datetime | None]:
-    """Read the EXIF block of a decoded image.
+def _read_exif(image: Image.Image) -> tuple[int, datetime | None]:
+    """The orientation, 1 (upright) to 8, and the date that a decoded image's EXIF block states.
 
-    Returns:
-        The orientation, 1 (upright) to 8, and when the photo was taken: with its offset from UTC
-        where that is stated, else in the unknown local time of the camera. None if not stated, or
-        not a date. A broken block counts as none: the photo is a photo all the same.
+    A broken block counts as none: the pixels may be fine all the same.
     """
     tags: dict[int, object] = {}
     # Pillow raises nearly anything on a broken block, and a block is read piece by piece.
@@ -310,11 +299,11 @@ _FILTER = ("ignore", None, Warning, re.compile(r"PIL(\.|$)"), 0)
 
 
 class _PillowQuiet:
-    """While any thread is inside, Pillow warns nobody.
+    """Keeps Pillow from printing while any thread is inside.
 
-    `warnings.catch_warnings` saves the list of filters and puts it back: with several threads,
-    one may put back what another had only borrowed. So the first thread in adds one filter and the
-    last one out removes just that filter; whatever others do to the list meanwhile stays.
+    `warnings.catch_warnings` is not safe with threads: it restores a saved list of filters, which
+    another thread may have changed. So the first thread in adds one filter, and the last one out
+    removes just that filter.
     """
 
     def __init__(self) -> None:
@@ -331,8 +320,8 @@ class _PillowQuiet:
             if _FILTER not in filters:
                 filters.insert(0, _FILTER)
             if self._inside == 1:
-                # Without any handler, logging prints errors on stderr; handlers of the program's
-                # own still get them.
+                # Without any handler, logging prints errors on stderr; the program's own handlers
+                # still get them.
                 logging.getLogger("PIL").addHandler(self._no_last_resort)
                 self._set_tiff_handler = self._set_tiff_handler or _find_set_tiff_handler()
                 self._tiff_handler = self._set_tiff_handler(None)
@@ -350,9 +339,9 @@ class _PillowQuiet:
 
 
 def _find_set_tiff_handler() -> Callable[[int | None], int | None]:
-    """Find the libtiff function that says where errors go: by default to stderr, past Python.
+    """The libtiff function that sets where errors go; by default to stderr, bypassing Python.
 
-    One damaged TIFF can write hundreds of lines. Pillow has no setting for it.
+    One damaged TIFF can write hundreds of lines, and Pillow has no setting for it.
     """
     try:
         extension = Image.core.__file__  # type: ignore[attr-defined]
@@ -364,5 +353,5 @@ def _find_set_tiff_handler() -> Callable[[int | None], int | None]:
     return cast("Callable[[int | None], int | None]", setter)
 
 
-# One for the process, because what it changes is one for the process.
-PILLOW_QUIET = _PillowQuiet()
+# One for the process, because warnings, logging and libtiff have one state for the process.
+_PILLOW_QUIET = _PillowQuiet()

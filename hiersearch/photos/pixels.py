@@ -1,7 +1,4 @@
-"""Any pixels to upright 8-bit RGB, which is what encoders read.
-
-Any image as image towers want it: upright, 8-bit RGB, of a sane shape.
-"""
+"""Turns any image into what encoders read: upright 8-bit RGB, not much longer than wide."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ __all__ = [
     "upright",
 ]
 
-# What undoes each EXIF orientation.
+# The transposition that undoes each EXIF orientation.
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -38,12 +35,15 @@ _TURNS = {
 # Cameras and scanners put fewer bits into 16-bit files.
 _SENSOR_BITS = (8, 10, 12, 14, 16)
 
+LONGEST = 20
+"""How many times as long as wide a photo may be: resizing its short edge makes the other huge."""
+
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Return the 8-bit RGB image of a decoded one, without metadata.
+    """The 8-bit RGB image of a decoded one, without metadata.
 
-    What is transparent becomes white. Deeper greys are scaled as `_to_8_bits` says. Colour profiles
-    are not applied.
+    Transparent pixels become white; greys of more than 8 bits are scaled to 0..255. Colour
+    profiles are not applied.
     """
     if image.mode.startswith("I") or image.mode == "F":
         rgb = Image.fromarray(_to_8_bits(np.asarray(image))).convert("RGB")
@@ -55,7 +55,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
         rgb.paste(rgba, mask=rgba.getchannel("A"))
     else:
         rgb = image if image.mode == "RGB" else image.convert("RGB")
-    # Also so that nobody turns the image a second time; what was read of EXIF is kept apart.
+    # So that nobody turns the image a second time.
     rgb.info.clear()
     with suppress(Exception):  # Pillow raises nearly anything on a broken block
         rgb.getexif().clear()
@@ -74,12 +74,36 @@ def turn_upright(image: Image.Image, orientation: int) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
+def upright(photo: Image.Image | str | Path) -> Image.Image:
+    """Make a photo upright RGB; of a very long one, keep the middle.
+
+    Args:
+        photo: An image, or the path of an image file, which is decoded in full.
+
+    Returns:
+        A decoded image of mode RGB.
+
+    Raises:
+        PhotosNotFoundError: The path does not exist.
+        UnreadablePhotoError: The file cannot be decoded.
+    """
+    if isinstance(photo, Image.Image):
+        return _as_rgb(photo)
+    try:
+        with Image.open(photo) as image:
+            return _as_rgb(image)
+    except FileNotFoundError as error:
+        raise PhotosNotFoundError(f"there is no photo {photo}") from error
+    except Exception as error:  # Pillow raises nearly anything on a damaged file.
+        raise UnreadablePhotoError(f"{photo} cannot be decoded: {error}") from error
+
+
 def _to_8_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
     """Scale deep greys to 0..255.
 
-    Whole numbers are divided by the largest one of the fewest bits (8, 10, 12, 14, 16) that hold
-    them, floats between 0 and 1 multiplied; anything else is stretched from its least to its
-    greatest value. What is not finite becomes black.
+    Integers are divided by the largest number of as many bits (8, 10, 12, 14 or 16) as hold them
+    all; floats between 0 and 1 are multiplied; anything else is stretched from its least to its
+    greatest value. Values that are not finite become black.
     """
     finite = np.isfinite(values)
     if not finite.any():
@@ -103,34 +127,6 @@ def _lab_to_rgb(image: Image.Image) -> Image.Image:
     rgb = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
     assert rgb is not None
     return rgb
-
-
-LONGEST = 20
-"""How many times as long as wide a photo may be: resizing its short edge makes the other huge."""
-
-
-def upright(photo: Image.Image | str | Path) -> Image.Image:
-    """Make a photo upright RGB; of one that is very long, keep the middle.
-
-    Args:
-        photo: An image, or the path of an image file, which is decoded in full.
-
-    Returns:
-        A decoded image of mode RGB.
-
-    Raises:
-        PhotosNotFoundError: If the path is not there.
-        UnreadablePhotoError: If the file cannot be decoded.
-    """
-    if isinstance(photo, Image.Image):
-        return _as_rgb(photo)
-    try:
-        with Image.open(photo) as image:
-            return _as_rgb(image)
-    except FileNotFoundError as error:
-        raise PhotosNotFoundError(f"there is no photo {photo}") from error
-    except Exception as error:  # Pillow raises whatever a damaged file makes it trip over.
-        raise UnreadablePhotoError(f"{photo} cannot be decoded: {error}") from error
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:

@@ -9,6 +9,7 @@ import pytest
 from hiersearch.config import IndexPlace, ServerPlace
 from hiersearch.index import PhotoIndex
 from tests.index.made import VOCABULARY, CountingEncoder
+from tests.qdrant.conftest import client, cloud, make  # noqa: F401 - fixtures of stores
 from tests.rest_server import RestServer, serving
 
 

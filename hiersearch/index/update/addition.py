@@ -70,7 +70,7 @@ class Addition:
         follow_links: bool,
         prune: bool,
     ) -> IngestSummary:
-        """Carries out what `PhotoIndex.add` describes.
+        """Does what `PhotoIndex.add` describes.
 
         Args:
             roots: Absolute files and folders.
