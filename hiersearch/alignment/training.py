@@ -27,8 +27,8 @@ from hiersearch.alignment.freezing import (
 from hiersearch.alignment.losses import HierarchyLoss, make_loss
 from hiersearch.alignment.losses.roots import LearnedRoot, Root, make_root
 from hiersearch.alignment.rows import PHOTO, PreparedData, prepare_data, rows_texts
-from hiersearch.alignment.run_folder import RunFolder, unwritable
 from hiersearch.alignment.settings import TrainingSettings
+from hiersearch.alignment.trainer import RunFolder, unwritable
 from hiersearch.alignment.validation import Validation, validate
 from hiersearch.config import absolute, cache_dir
 from hiersearch.encoder import HierarchicalEncoder

@@ -15,8 +15,9 @@ from hiersearch.errors import CollectionError, StoreError, StoreUnreachableError
 from hiersearch.qdrant.connection import client_errors
 from hiersearch.qdrant.edge.client import EXACT_UP_TO
 from hiersearch.qdrant.filters import Filter, has_field
+from hiersearch.qdrant.limits import filterable
 from hiersearch.qdrant.points import ROOT_DISTANCE, Fields, Hit, settled
-from hiersearch.qdrant.schema import CollectionSchema, filterable
+from hiersearch.qdrant.schema import CollectionSchema
 from hiersearch.qdrant.stored import selection
 
 __all__ = ["Searcher", "Wanted"]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hiersearch.alignment.run_folder import RunFolder
+from hiersearch.alignment.trainer import RunFolder
 from hiersearch.errors import HiersearchError, UsageError
 
 TOLD = {"steps": 10, "seed": 0}

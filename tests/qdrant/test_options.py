@@ -13,7 +13,7 @@ from hiersearch import geometry
 from hiersearch.chains import CONCEPTS
 from hiersearch.errors import StoreError
 from hiersearch.qdrant import CollectionOptions, EdgeClient, HierarchicalCollection, equals
-from hiersearch.qdrant.schema import Limits
+from hiersearch.qdrant.limits import Limits
 from tests.qdrant.conftest import Cloud
 from tests.rest_server import serving
 

@@ -26,8 +26,9 @@ from hiersearch.qdrant.attachment import (
 )
 from hiersearch.qdrant.connection import client_errors
 from hiersearch.qdrant.filters import Filter, has_field, lacks_any
+from hiersearch.qdrant.limits import filterable
 from hiersearch.qdrant.points import ROOT_DISTANCE, PointId, Record, checked_page, pages
-from hiersearch.qdrant.schema import INDEXES, CollectionSchema, filterable
+from hiersearch.qdrant.schema import INDEXES, CollectionSchema
 from hiersearch.qdrant.stored import StoredPoints
 
 __all__ = [

@@ -1,0 +1,127 @@
+"""What a collection allows its clients: a server's strict mode, and quantised vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qdrant_client import models
+
+from hiersearch.errors import StoreError
+
+__all__ = ["Limits", "filterable"]
+
+OVERSAMPLING = 2.0
+"""How many quantised candidates a search rescores for each point that it returns."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a collection allows its clients: a server's strict mode, and quantised vectors.
+
+    Attributes:
+        points: Greatest `limit` of a query, a page or a facet count; here as below, None is no
+            limit.
+        searches: Greatest number of queries in a batch.
+        upserts: Greatest number of points in a write.
+        hnsw_ef: Greatest `hnsw_ef`.
+        oversampling: Greatest oversampling of quantised vectors.
+        condition: Greatest number of values in one condition of a filter.
+        exact: Whether exact searches and counts are allowed.
+        quantized: Whether vectors are quantised, so that hits must be rescored.
+    """
+
+    points: int | None = None
+    searches: int | None = None
+    upserts: int | None = None
+    hnsw_ef: int | None = None
+    oversampling: float | None = None
+    condition: int | None = None
+    exact: bool = True
+    quantized: bool = False
+
+    @classmethod
+    def of(cls, config: models.CollectionConfig, vector_name: str) -> Limits:
+        """Read the limits from the configuration of a collection.
+
+        Args:
+            config: What the store says about the collection.
+            vector_name: Which of a point's vectors to use; "" is the unnamed one.
+        """
+        vectors = config.params.vectors
+        vector = vectors.get(vector_name) if isinstance(vectors, dict) else vectors
+        own = None if vector is None else vector.quantization_config
+        quantized = own is not None or config.quantization_config is not None
+        strict = config.strict_mode_config
+        if strict is None or not strict.enabled:
+            return cls(quantized=quantized)
+        return cls(
+            points=strict.max_query_limit,
+            searches=strict.search_max_batchsize,
+            upserts=strict.upsert_max_batchsize,
+            hnsw_ef=strict.search_max_hnsw_ef,
+            oversampling=strict.search_max_oversampling,
+            condition=strict.condition_max_size,
+            exact=strict.search_allow_exact is not False,
+            quantized=quantized,
+        )
+
+    def search_params(self, exact: bool, hnsw_ef: int | None) -> models.SearchParams:
+        """Search parameters within what is allowed; quantised scores are always rescored.
+
+        Args:
+            exact: Whether to compare with every vector.
+            hnsw_ef: Width of the search in the graph; reduced to what is allowed.
+
+        Raises:
+            StoreError: The server allows no exact searches.
+        """
+        if exact and not self.exact:
+            raise StoreError(
+                "the server allows no exact searches (its strict mode says so)",
+                hint="Leave out exact",
+            )
+        return models.SearchParams(
+            exact=exact,
+            hnsw_ef=None if hnsw_ef is None else _capped(hnsw_ef, self.hnsw_ef),
+            quantization=models.QuantizationSearchParams(
+                rescore=True, oversampling=min(OVERSAMPLING, self.oversampling or OVERSAMPLING)
+            )
+            if self.quantized
+            else None,
+        )
+
+    def page(self, wanted: int) -> int:
+        """How many points to read at a time."""
+        return _capped(wanted, self.points)
+
+    def chosen(self, wanted: int) -> int:
+        """How many ids to put into one filter."""
+        return _capped(self.page(wanted), self.condition)
+
+    def written(self, wanted: int) -> int:
+        """How many points to write at a time."""
+        return _capped(wanted, self.upserts)
+
+    def check(self, wanted: int) -> None:
+        """Check that one query may return so many points.
+
+        Raises:
+            StoreError: The server returns fewer.
+        """
+        if self.points is not None and wanted > self.points:
+            raise StoreError(
+                f"the server gives at most {self.points} points per query, not {wanted}",
+                hint="Ask for fewer, or raise max_query_limit in its strict mode",
+            )
+
+
+def filterable(info: models.CollectionInfo, *fields: str) -> bool:
+    """Whether the store lets points be filtered by payload fields, given the present indexes."""
+    strict = info.config.strict_mode_config
+    if not strict or not strict.enabled or strict.unindexed_filtering_retrieve is not False:
+        return True
+    return all(field in info.payload_schema for field in fields)
+
+
+def _capped(wanted: int, most: int | None) -> int:
+    return wanted if most is None else min(wanted, max(most, 1))
