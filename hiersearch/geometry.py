@@ -40,8 +40,8 @@ __all__ = [
 COINCIDENT_DISTANCE = 1e-6
 """Vectors closer than this are one point: below it float32 coordinates hold no direction."""
 
-COINCIDENT_SQUARE = 4e-7
-"""Squared distances below this are zero where they come from float32 scores near 1."""
+COINCIDENT_SQUARE = 1e-6
+"""Squared distances up to this count as zero where they come from float32 scores near 1."""
 
 
 def root_distance(vectors: Array, root: Array) -> Array:
@@ -203,7 +203,7 @@ def _unit(xp: Any, vectors: Array) -> tuple[Array, Array]:
 
 def _cosine(xp: Any, numerator: Array, parent_distance: Array, square: Array) -> Array:
     """Numerator / (d_t √square), 1 where either factor is zero, clamped to [−1, 1]."""
-    coincident = (square <= COINCIDENT_SQUARE) | (parent_distance <= COINCIDENT_DISTANCE)
+    coincident = (square <= COINCIDENT_SQUARE) | (parent_distance**2 <= COINCIDENT_SQUARE)
     length = parent_distance * xp.sqrt(xp.clip(square, COINCIDENT_SQUARE, None))
     cosine = xp.clip(numerator / _one_where(xp, length, coincident), -1.0, 1.0)
     return _one_where(xp, cosine, coincident)

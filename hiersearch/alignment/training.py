@@ -32,8 +32,7 @@ from hiersearch.alignment.settings import TrainingSettings
 from hiersearch.alignment.validation import Validation, validate
 from hiersearch.config import absolute, cache_dir
 from hiersearch.encoder import HierarchicalEncoder
-from hiersearch.encoder.loading import quiet
-from hiersearch.encoder.model_folder import Sidecar, fingerprint, write_sidecar
+from hiersearch.encoder.model_folder import Sidecar, fingerprint, quiet, write_sidecar
 from hiersearch.errors import MissingPackageError, ModelError
 from hiersearch.evaluation.embedder import Embedder
 from hiersearch.progress import Progress, tell_nobody

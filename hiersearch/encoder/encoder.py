@@ -21,8 +21,14 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import batch_to_device
 
 from hiersearch.encoder.fusing import fuse_photos
-from hiersearch.encoder.loading import load_model, quiet
-from hiersearch.encoder.model_folder import Sidecar, fingerprint, read_sidecar, write_sidecar
+from hiersearch.encoder.model_folder import (
+    Sidecar,
+    fingerprint,
+    load_model,
+    quiet,
+    read_sidecar,
+    write_sidecar,
+)
 from hiersearch.encoder.registry import IN_MEMORY, MINI, model_folder
 from hiersearch.encoder.threads import spread, spread_ahead
 from hiersearch.errors import ModelError, UsageError

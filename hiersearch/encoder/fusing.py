@@ -25,7 +25,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from transformers import EfficientNetImageProcessorPil, EfficientNetModel
 
-from hiersearch.encoder.loading import quiet
+from hiersearch.encoder.model_folder import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The folder of a model: what it says about itself, and how one is built once.
+"""The folder of a model: what it says about itself, and how one is built once, and loaded.
 
 Beside what `SentenceTransformer` saves, a folder may hold a sidecar, `hiersearch.json`:
 
@@ -14,9 +14,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
 import tempfile
 import time
+import warnings
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -25,16 +28,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 from hiersearch.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     import torch
     from pydantic import BaseModel
+    from sentence_transformers import SentenceTransformer
 
 __all__ = [
     "SIDECAR_NAME",
     "Sidecar",
     "built_folder",
     "fingerprint",
+    "load_model",
+    "quiet",
     "read_sidecar",
     "sidecar_of",
     "write_sidecar",
@@ -250,3 +257,65 @@ def _remove_stale(models: Path) -> None:
             continue
         if stale:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def load_model(folder: Path, device: str | None = None) -> SentenceTransformer:
+    """Loads a model in single precision, always with the same weights.
+
+    Args:
+        folder: The model's folder.
+        device: Where to compute, as torch names it; by default the fastest there is.
+
+    Raises:
+        ModelError: The folder holds no model that can be loaded.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from sentence_transformers import SentenceTransformer
+
+    try:
+        # Weights that the folder leaves out, such as an unused pooler, are drawn at random: always
+        # the same ones, so that the model's fingerprint is, too.
+        with quiet(), torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)
+            # Half-precision weights are slow on a CPU, and mini's head needs float32.
+            return SentenceTransformer(str(folder), device=device, local_files_only=True).float()
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ImportError,
+        SafetensorError,
+    ) as error:  # what the model libraries raise on a folder that they cannot read
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(
+            f"the model in {folder} cannot be loaded: {reason[0]}",
+            hint="Delete this folder if it was downloaded or built, and run the command again",
+        ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silences transformers' progress bars, its notices below errors, and Python warnings.
+
+    Restores the previous settings afterwards.
+    """
+    from transformers.utils import logging as transformers_logging
+
+    bars = transformers_logging.is_progress_bar_enabled()
+    verbosity = transformers_logging.get_verbosity()
+    disable_bars: Callable[[], None] = transformers_logging.disable_progress_bar
+    enable_bars: Callable[[], None] = transformers_logging.enable_progress_bar
+    disable_bars()
+    transformers_logging.set_verbosity(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            enable_bars()

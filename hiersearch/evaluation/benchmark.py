@@ -9,9 +9,9 @@ To add a benchmark called `mine`:
 2. Add its name to `BENCHMARKS` below.
 
 `evaluate`, `hiersearch eval`, reports, tables and `benchmarks/evaluation.py` then know it. If its
-data can be downloaded, register that in `hiersearch.data.fetching.FETCHED`; if a paper has figures
-for it, add them to `reference.json`; if it fills `Result.series`, `plots.DRAWN` says how to draw
-them.
+data can be downloaded, register that in `hiersearch.data.fetching.DOWNLOADS`; if a paper has
+figures for it, add them to `reference.json`; if it fills `Result.series`, `plots.DRAWN` says how to
+draw them.
 """
 
 from __future__ import annotations

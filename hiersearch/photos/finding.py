@@ -20,7 +20,7 @@ PHOTO_SUFFIXES = frozenset(
     {"avif", "bmp", "dib", "gif", "heic", "heif", "hif", "jfif", "jpe", "jpeg", "jpg", "png"}
     | {"tif", "tiff", "webp"}
 )
-"""Suffixes of photo files. HEIC is included even where it cannot be decoded: such files are then
+"""Suffixes of photo files. HEIC is included even where it cannot be decoded: such files are
 reported as skipped, not silently ignored."""
 
 # Where systems keep thumbnails, sidecars and deleted files, under names without a leading dot.

@@ -1,7 +1,7 @@
-"""The collection for programs with an event loop: the same methods, to be awaited.
+"""The collection for programs with an event loop: the same methods, awaited.
 
-There is one implementation. Each method of `HierarchicalCollection` runs in a thread, over a client
-whose calls are carried out by the `AsyncQdrantClient`, on the event loop of whoever awaits.
+There is only one implementation. Each method of `HierarchicalCollection` runs in a thread, over a
+client whose calls the `AsyncQdrantClient` carries out on the event loop of the caller.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 from numpy.typing import ArrayLike
-from qdrant_client import AsyncQdrantClient, QdrantClient
+from qdrant_client import AsyncQdrantClient
 
 from hiersearch.qdrant.collection import HierarchicalCollection
+from hiersearch.qdrant.connection import Client
 
 __all__ = ["AsyncHierarchicalCollection"]
 
@@ -26,17 +27,17 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 THREADS = 16
-"""Calls of one collection that go on at a time. Threads of its own, not those that the event loop
-shares out: the client itself needs one of these to look up a host."""
+"""Calls that one collection runs at a time. It has threads of its own, not the event loop's shared
+ones: the client itself needs one of those to look up a host."""
 
 CHUNK = 256
-"""Points that are handed over at a time."""
+"""Points that an iterator fetches at a time."""
 
 
 def _twin(
     method: Callable[Concatenate[HierarchicalCollection, Arguments], Result],
 ) -> Callable[Concatenate[AsyncHierarchicalCollection, Arguments], Coroutine[Any, Any, Result]]:
-    """The method, to be awaited."""
+    """The method, awaited."""
 
     @functools.wraps(method)
     async def awaited(
@@ -50,7 +51,7 @@ def _twin(
 def _iterated(
     method: Callable[Concatenate[HierarchicalCollection, Arguments], Iterator[Result]],
 ) -> Callable[Concatenate[AsyncHierarchicalCollection, Arguments], AsyncIterator[Result]]:
-    """The method, to be iterated over with `async for`."""
+    """The method, iterated over with `async for`."""
 
     @functools.wraps(method)
     async def iterated(
@@ -67,16 +68,15 @@ def _iterated(
 class AsyncHierarchicalCollection:
     """A `HierarchicalCollection` over an `AsyncQdrantClient`.
 
-    Methods, arguments, answers and errors are those of `HierarchicalCollection`. A call that is
-    cancelled sends nothing more; what it had written stays. Functions that are passed in run in
-    another thread.
+    Methods, arguments, answers and errors are those of `HierarchicalCollection`. A cancelled call
+    sends nothing more; what it wrote stays. Functions that you pass in run in another thread.
 
     Args:
         client: For a server, or `":memory:"`.
         name: The name of the collection, which need not exist yet.
-        root: (dim,), the unit vector of the most general thing, from the model of the vectors.
-        vector_name: Which of a point's vectors is meant; "" is the unnamed one.
-        hnsw_ef: Width of searches in a graph, for recall at the cost of time; None: the store's.
+        root: (dim,), the unit vector that root distances are measured from.
+        vector_name: Which of a point's vectors to use; "" is the unnamed one.
+        hnsw_ef: Width of searches in a graph; None: the store's default.
 
     Raises:
         VectorError: The root is not a unit vector.
@@ -94,7 +94,7 @@ class AsyncHierarchicalCollection:
         self.client = client
         self._bridge = _Bridge(client)
         self._collection = HierarchicalCollection(
-            cast(QdrantClient, self._bridge),
+            cast(Client, self._bridge),
             name,
             root=root,
             vector_name=vector_name,
@@ -138,13 +138,13 @@ class AsyncHierarchicalCollection:
     async def attached(
         cls, client: AsyncQdrantClient, name: str, *, hnsw_ef: int | None = None
     ) -> Self:
-        """A collection that was attached before, with the root and the vector that it remembers.
+        """A collection that was attached before, with the root and vector recorded then.
 
-        Arguments and errors: `HierarchicalCollection.attached`.
+        Arguments and errors are those of `HierarchicalCollection.attached`.
         """
         bridge = _Bridge(client)
         find = functools.partial(
-            HierarchicalCollection.attached, cast(QdrantClient, bridge), name, hnsw_ef=hnsw_ef
+            HierarchicalCollection.attached, cast(Client, bridge), name, hnsw_ef=hnsw_ef
         )
         threads = ThreadPoolExecutor(1)
         try:
@@ -158,14 +158,14 @@ class AsyncHierarchicalCollection:
 
 
 class _Bridge:
-    """An async client as one that waits: for calls from threads that carry a caller's work."""
+    """Makes an async client look synchronous to the threads that do a caller's work."""
 
     def __init__(self, client: AsyncQdrantClient) -> None:
         self._client = client
         self._thread = threading.local()
 
     async def run(self, threads: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
-        """Do work in a thread, the client's calls on the event loop that this runs on."""
+        """Do work in a thread, and the client's calls in it on the event loop that runs this."""
         loop = asyncio.get_running_loop()
         caller = _Caller(loop)
 
@@ -195,7 +195,7 @@ class _Bridge:
 
 
 class _Caller:
-    """Who waits for some work: an event loop, until it loses interest."""
+    """The event loop that waits for some work, until it is cancelled."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -204,7 +204,7 @@ class _Caller:
         self._gone = False
 
     def call(self, start: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Have the event loop carry out a call of the client, and wait for its end."""
+        """Have the event loop carry out a call of the client, and wait for the result."""
         with self._lock:
             if self._gone:
                 raise CancelledError
@@ -212,7 +212,7 @@ class _Caller:
         return future.result()
 
     def cancel(self) -> None:
-        """End the call that is going on, and let no other start."""
+        """End the current call, and let no other start."""
         with self._lock:
             self._gone = True
             if self._future is not None:

@@ -101,17 +101,7 @@ class Attachment:
 
     def to_json(self) -> dict[str, Any]:
         """The record as stored in the metadata."""
-        return {
-            "version": _VERSION,
-            "root": self.root.tolist(),
-            "vector": self.vector,
-            "model": self.model,
-            "verified": self.verified,
-            "fields": list(self.fields),
-            "indexes": list(self.indexes),
-            "vocabulary": self.vocabulary,
-            "recomputing": self.recomputing,
-        }
+        return {**vars(self), "version": _VERSION, "root": self.root.tolist()}
 
     @classmethod
     def from_json(cls, data: Any, name: str) -> Self:
@@ -124,28 +114,45 @@ class Attachment:
         Raises:
             CollectionError: It is damaged, or written by a later version.
         """
+        from pydantic import TypeAdapter, ValidationError
+
         try:
-            if data["version"] > _VERSION:
+            if TypeAdapter(_StoredVersion).validate_python(data).version > _VERSION:
                 raise CollectionError(
                     f"the collection {name!r} was attached by a later version of hiersearch",
                     hint="Update hiersearch",
                 )
-            return cls(
-                root=np.asarray(data["root"], dtype=np.float32),
-                vector=str(data["vector"]),
-                model=str(data["model"]),
-                verified=bool(data["verified"]),
-                fields=tuple(map(str, data["fields"])),
-                indexes=tuple(map(str, data["indexes"])),
-                vocabulary=str(data["vocabulary"]),
-                recomputing=bool(data["recomputing"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
+            stored = TypeAdapter(_StoredAttachment).validate_python(data)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
             raise CollectionError(
                 f"the entry {_KEY!r} in the metadata of the collection {name!r} cannot be read "
-                f"({error!r})",
+                f"({where + ': ' if where else ''}{first['msg']})",
                 hint="Remove it from the metadata, then attach the collection again",
             ) from error
+        known = {key: value for key, value in vars(stored).items() if key != "version"}
+        return cls(**{**known, "root": np.asarray(stored.root, dtype=np.float32)})
+
+
+@dataclass(frozen=True)
+class _StoredVersion:
+    version: int
+
+
+@dataclass(frozen=True)
+class _StoredAttachment:
+    """The record's format, which pydantic checks."""
+
+    version: int
+    root: list[float]
+    vector: str
+    model: str
+    verified: bool
+    fields: tuple[str, ...]
+    indexes: tuple[str, ...]
+    vocabulary: str
+    recomputing: bool
 
 
 def read_attachment(client: Client, name: str) -> Attachment | None:

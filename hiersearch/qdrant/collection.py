@@ -1,7 +1,5 @@
 """A Qdrant collection for hierarchical search."""
 
-# ruff: noqa: A002 - `filter` is Qdrant's word
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,8 +10,15 @@ from numpy.typing import ArrayLike
 from hiersearch.chains import CONCEPTS
 from hiersearch.errors import CollectionError
 from hiersearch.progress import Progress, tell_nobody
-from hiersearch.qdrant.attach.attaching import AttachSettings, AttachSummary, Check, attach, repair
-from hiersearch.qdrant.attach.detaching import DetachSummary, detach
+from hiersearch.qdrant.attach.attaching import (
+    AttachSettings,
+    AttachSummary,
+    Check,
+    DetachSummary,
+    attach,
+    detach,
+    repair,
+)
 from hiersearch.qdrant.attach.fill import PAGE, Label
 from hiersearch.qdrant.attachment import read_attachment
 from hiersearch.qdrant.connection import Client
@@ -29,13 +34,16 @@ __all__ = ["HierarchicalCollection"]
 
 
 class HierarchicalCollection:
-    """A collection of unit vectors whose points are attached: `root_distance` is a payload field.
+    """A collection of unit vectors, searched from general to specific.
+
+    Rankings (`descendants_of`, `ancestors_of`) answer on any collection as it is. Paths, radii and
+    counts of concepts need attached points, which have `root_distance` in their payload.
 
     The same code runs over a server, Qdrant Cloud, `QdrantClient(":memory:")` and the embedded
     engine. Nothing is sent before the first call, which reads the collection's configuration. The
     limits of a server's strict mode are respected: batches are split, fewer candidates fetched, and
     searches exact only on request. If the collection was attached with another root or vector,
-    calls that depend on these raise `CollectionError`. Quantised vectors are always rescored.
+    calls that need its points attached raise `CollectionError`. Quantised vectors are rescored.
 
     Args:
         client: A `QdrantClient` or an `EdgeClient`.
@@ -43,8 +51,7 @@ class HierarchicalCollection:
         root: (dim,), the unit vector that root distances are measured from: the embedding of the
             empty text, by the model of the vectors (`HierarchicalEncoder.root`).
         vector_name: Which of a point's vectors to use; "" is the unnamed one.
-        hnsw_ef: Width of searches in a graph: higher finds more and is slower. None: the store's
-            default.
+        hnsw_ef: Width of searches in a graph, for recall at the cost of time; None: the store's.
 
     Raises:
         VectorError: The root is not a unit vector.
@@ -125,8 +132,8 @@ class HierarchicalCollection:
     def optimize(self) -> bool:
         """Let the embedded engine tidy up; servers do so by themselves.
 
-        Worth calling once after many changes. Up to `EXACT_UP_TO` points it only reclaims the space
-        of deleted points; above, it builds the search graph, which takes minutes.
+        Worth calling after many changes. Up to `EXACT_UP_TO` points it reclaims deleted points'
+        space; above, it builds the search graph, which takes minutes.
 
         Returns:
             Whether there was anything to do.
@@ -335,17 +342,15 @@ class HierarchicalCollection:
             offset: Number of hits to skip at the front.
             payload: Whether to fetch payloads, or which fields of them.
             score_threshold: Least cosine of the exterior angle.
-            candidates: Number of points to fetch in each direction in which good ones lie, and
-                whose angle is computed (`hiersearch.qdrant.ranking`): per shard, if there are
-                several; fewer if a server's strict mode demands it.
+            candidates: Number of points whose angle is computed (`hiersearch.qdrant.ranking`), by
+                direction and shard; fewer if a server's strict mode demands it.
             exact: Whether to fetch the candidates by comparison with every vector.
 
         Returns:
             Least angle first, with ties broken by id; `score` is the cosine of the angle.
 
         Raises:
-            CollectionError: No point is attached, or they were attached with another root or
-                vector.
+            CollectionError: There is no such collection, or its vectors have no cosines.
             UsageError: `candidates` is less than 1.
         """
         wanted = Wanted(limit, offset, score_threshold, filter, payload, candidates, exact)
@@ -383,9 +388,8 @@ class HierarchicalCollection:
     ) -> AttachSummary:
         """Give every point of an existing collection its `root_distance`, in place.
 
-        Run again after an interruption, it completes the work. An index on `root_distance` is
-        created first; a search graph that was built before does not know it: raise `hnsw_ef` if
-        filtered searches miss points.
+        Run again after an interruption, it completes the work. A search graph that was built
+        before the index on `root_distance` does not know it: raise `hnsw_ef` if paths miss points.
 
         Args:
             label: Also gives points their concepts, so that they can be counted and filtered.

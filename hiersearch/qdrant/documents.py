@@ -1,4 +1,4 @@
-"""Small named documents in a collection: a server's place for what would be files in a folder."""
+"""Small named documents in a collection: what an index on a server has instead of files."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _PAGE = 100
 
 
 class Documents:
-    """Documents of a few kilobytes by name, one point each: written whole or not at all.
+    """Documents of a few kilobytes by name, one point each, written completely or not at all.
 
-    The points have vectors of one number, because points must have some. Text is stored as it is,
-    so that it can be read in a server's dashboard; other content in base64.
+    Each point has a vector of one number, because it must have one. Text is stored as such, so that
+    a server's dashboard shows it; other content in base64.
 
     Args:
-        client: Where they lie.
-        collection: Name of their collection, which need not exist yet.
+        client: The store.
+        collection: The name of their collection, which need not exist yet.
     """
 
     def __init__(self, client: Client, collection: str) -> None:
@@ -34,15 +34,15 @@ class Documents:
         self.collection = collection
 
     def exists(self) -> bool:
-        """Whether there is such a collection."""
+        """Whether the collection exists."""
         with client_errors(self._client):
             return self._client.collection_exists(self.collection)
 
     def create(self) -> None:
-        """Makes the collection, if it is not there.
+        """Create the collection, if it does not exist.
 
         Raises:
-            CollectionError: There is one of that name with something else in it.
+            CollectionError: There is a collection of that name for something else.
         """
         with client_errors(self._client):
             if not self._client.collection_exists(self.collection):
@@ -58,7 +58,7 @@ class Documents:
             )
 
     def read(self, name: str) -> bytes | None:
-        """The content of a document; None if there is none.
+        """The content of a document; None if it does not exist.
 
         Raises:
             StoreError: It is damaged.
@@ -81,7 +81,7 @@ class Documents:
             ) from error
 
     def write(self, name: str, content: bytes) -> None:
-        """Stores a document, in the place of the one of that name."""
+        """Store a document, replacing one of the same name."""
         payload: dict[str, Any] = {"name": name}
         try:
             payload["text"] = content.decode()
@@ -92,7 +92,7 @@ class Documents:
             self._client.upsert(self.collection, [point], wait=True)
 
     def delete(self, names: Collection[str]) -> None:
-        """Removes documents; those that are not there are passed over."""
+        """Delete documents; missing ones are ignored."""
         if not names or not self.exists():
             return
         ids: list[Any] = [_id(name) for name in names]

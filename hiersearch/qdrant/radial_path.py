@@ -77,6 +77,7 @@ class PathSearch:
         if by not in (None, "descent", "batch"):
             raise UsageError(f"a path is not found by {by!r}", hint='Use "descent" or "batch"')
         child = self._schema.row(vector)
+        self._searcher.schema.hierarchical_limits()
         query = {"query": child.tolist(), "search_params": self._searcher.params(exact)}
         if radii is None:
             if by == "batch":

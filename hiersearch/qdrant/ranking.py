@@ -1,23 +1,25 @@
-"""Ranking points by exterior angle inside Qdrant: fetch candidates, then apply a formula to them.
+"""Ranking points by exterior angle inside Qdrant, by scores alone: nothing need be stored.
+
+For unit vectors d² = 2 − 2 r·x. So two scores of the same candidates, one against the root and one
+against the query, give the formula all it needs: the angle of points that were added a second ago,
+in collections that were never attached, with a key that may only read.
 
 On a server with several shards all of this runs in each shard, and the best of each are merged. A
 query that fetches n candidates ranks up to n per shard, the n best of all among them, by a formula
 that depends on the point alone. So with more shards no true hit is lost, some more are found, and a
 query costs more. Answers may differ between layouts only in hits that fewer candidates missed.
 
-The formulas use only operations that every server with formulas has: min and max, which came later,
-are written with absolute values. The cases that `geometry` defines, parent at the root and child at
-the parent, are decided by weights that are exactly 0 or 1 except in a sliver around the limit.
+The formulas are made of sums, products, quotients, square roots and absolute values. Minima and
+maxima came to servers later, and steep decay expressions do not survive the way to another node
+(1.18 and 1.19 refuse them there), so both are written with absolute values.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,13 +28,12 @@ from qdrant_client import models
 
 from hiersearch.errors import UsageError
 from hiersearch.geometry import (
-    COINCIDENT_DISTANCE,
     COINCIDENT_SQUARE,
     radial_direction,
     root_distance,
 )
-from hiersearch.qdrant.filters import Filter, all_of, attached
-from hiersearch.qdrant.points import ROOT_DISTANCE, Hit
+from hiersearch.qdrant.filters import Filter
+from hiersearch.qdrant.points import Hit, pages
 from hiersearch.qdrant.searching import Searcher, Wanted
 from hiersearch.qdrant.stored import StoredPoints
 from hiersearch.types import Floats
@@ -55,6 +56,15 @@ close to it that their angle is decided by definition."""
 
 AWAY = 0.3
 """How far the second direction of `descendant_query` leans away from the parent."""
+
+STEEP = 1e8
+"""How fast weights fall from 1 to 0: within a hundredth of COINCIDENT_SQUARE."""
+
+TINY = 1e-12
+"""Added to sums of scores so that those of 0 can be divided by."""
+
+ABSENT = -4.0
+"""The score of a vector without length, below every cosine."""
 
 
 class Ranking:
@@ -90,32 +100,43 @@ class Ranking:
             )
         return Candidates(
             number=number or max(CANDIDATES, 4 * (wanted.limit + wanted.offset)),
-            filter=all_of(attached(), wanted.filter),
+            filter=wanted.filter,
             params=self._searcher.params(wanted.exact),
             using=self._schema.using,
             most=self._schema.limits().points,
         )
 
     def _ranked(self, query: Mapping[str, Any] | None, wanted: Wanted) -> list[Hit]:
+        self._points.check_lengths()
+
         def search(number: int) -> list[Hit]:
             if query is None:
                 return self._all_below_root(number, wanted)
-            found = self._searcher.query(number, wanted.payload, **query)
-            return [dataclasses.replace(hit, angle=math.acos(hit.score)) for hit in found]
+            return self._searcher.query(number, wanted.payload, least=-1.0, **query)
 
-        if wanted.limit < 1:
-            return []
-        return self._searcher.explained(partial(self._searcher.best, search, wanted))
+        hits = self._searcher.best(search, wanted)
+        distances = self._points.root_distances([hit.id for hit in hits])
+        return [
+            dataclasses.replace(
+                hit, angle=math.acos(hit.score), root_distance=distances.get(hit.id)
+            )
+            for hit in hits
+        ]
 
     def _all_below_root(self, number: int, wanted: Wanted) -> list[Hit]:
         """The first points by id: the root is a parent of everything, at angle 0."""
-        records = self._points.scroll(
-            all_of(attached(), wanted.filter), payload=wanted.payload, page=number
-        )
-        return [
-            Hit(record.id, 1.0, float(record.payload[ROOT_DISTANCE]), record.payload, angle=0.0)
-            for record in itertools.islice(records, number)
-        ]
+        records = self._points.scroll(wanted.filter, payload=wanted.payload, page=number)
+        found: list[Hit] = []
+        for part in pages(records, number):
+            distances = self._points.root_distances([record.id for record in part])
+            found += [
+                Hit(record.id, 1.0, distances[record.id], record.payload)
+                for record in part
+                if record.id in distances
+            ]
+            if len(found) >= number:
+                break
+        return found[:number]
 
 
 @dataclass(frozen=True)
@@ -131,7 +152,7 @@ class Candidates:
     """
 
     number: int
-    filter: Filter
+    filter: Filter | None
     params: models.SearchParams
     using: str | None
     most: int | None = None
@@ -155,18 +176,24 @@ class Candidates:
             limit=number,
         )
 
-    def scored_by(self, vector: Floats, parts: list[models.Prefetch]) -> models.Prefetch:
-        """The points of several prefetches, without repeats, scored against one vector.
+    def scored_by(
+        self, vectors: Sequence[Floats], parts: list[models.Prefetch]
+    ) -> list[models.Prefetch]:
+        """The points of several prefetches, without repeats, scored against each of some vectors.
 
-        With the same parameters as the parts: quantised vectors must be rescored here too.
+        A formula finds the scores as `$score[0]`, `$score[1]` and so on. With the same parameters
+        as the parts: quantised vectors must be rescored here too.
         """
-        return models.Prefetch(
-            prefetch=parts,
-            query=vector.tolist(),
-            using=self.using,
-            params=self.params,
-            limit=sum(part.limit or 0 for part in parts),
-        )
+        return [
+            models.Prefetch(
+                prefetch=parts,
+                query=vector.tolist(),
+                using=self.using,
+                params=self.params,
+                limit=sum(part.limit or 0 for part in parts),
+            )
+            for vector in vectors
+        ]
 
 
 def descendant_query(parent: Floats, root: Floats, candidates: Candidates) -> dict[str, Any] | None:
@@ -182,12 +209,12 @@ def descendant_query(parent: Floats, root: Floats, candidates: Candidates) -> di
         None if the parent is the root, whose angle to everything is 0.
     """
     distance = float(root_distance(parent.astype(np.float64), root.astype(np.float64)))
-    if distance <= COINCIDENT_DISTANCE:
+    if distance**2 <= COINCIDENT_SQUARE:
         return None
     direction = radial_direction(parent.astype(np.float64), root.astype(np.float64))
     return {
         "prefetch": candidates.scored_by(
-            direction, candidates.by([direction, direction - AWAY * parent], parent)
+            [direction, root], candidates.by([direction, direction - AWAY * parent], parent)
         ),
         "query": descendant_formula(distance),
     }
@@ -203,10 +230,10 @@ def ancestor_query(child: Floats, root: Floats, candidates: Candidates) -> dict[
     """
     distance = float(root_distance(child.astype(np.float64), root.astype(np.float64)))
     middle = child + root
-    if float(np.linalg.norm(middle)) <= COINCIDENT_DISTANCE:
+    if float(np.linalg.norm(middle)) ** 2 <= COINCIDENT_SQUARE:
         middle = child  # opposite the root, every direction is half-way
     return {
-        "prefetch": candidates.scored_by(child, candidates.by([middle], child, root)),
+        "prefetch": candidates.scored_by([child, root], candidates.by([middle], child, root)),
         "query": ancestor_formula(distance),
     }
 
@@ -216,54 +243,73 @@ Expression: TypeAlias = Any
 
 
 def descendant_formula(parent_distance: float) -> models.FormulaQuery:
-    """Cosine of Ξ(t, v) for a fixed parent t, over points v fetched by the radial direction of t.
+    """Cosine of Ξ(t, v) for a fixed parent t, over points v scored by the radial direction of t.
 
-    cos Ξ = [d_t s_u − d_t²/2] / (d_t √(d_v² − 2 d_t s_u)), with s_u the candidate's score.
+    cos Ξ = [d_t s_u − d_t²/2] / (d_t √(d_v² − 2 d_t s_u)), with s_u the first score of a candidate
+    and d_v² = 2 − 2 s_r from its second, against the root.
 
     Args:
         parent_distance: d_t > 0.
     """
-    reach = _times(parent_distance, "$score")
+    reach = _times(parent_distance, _SCORE)
+    square = _plus(_square_to_root(), _times(-2.0, reach))
     numerator = _plus(reach, -(parent_distance**2) / 2)
-    square = _plus(_times(ROOT_DISTANCE, ROOT_DISTANCE), _times(-2.0, reach))
-    length = _times(parent_distance, _sqrt(_at_least(square, COINCIDENT_SQUARE)))
-    cosine = _at_most(_over(numerator, length), 1.0)
-    return models.FormulaQuery(formula=_one_where(_is_zero_square(square), cosine))
+    cosine = _over(numerator, _times(parent_distance, _length(square)))
+    return _formula(cosine, _minus(1.0, _is_zero(square)))
 
 
 def ancestor_formula(child_distance: float) -> models.FormulaQuery:
-    """Cosine of Ξ(t, v) for a fixed child v, over points t whose score is their similarity to v.
+    """Cosine of Ξ(t, v) for a fixed child v, over points t whose first score is their similarity.
 
-    cos Ξ = [s − 1 + (d_v² − d_t²)/2] / (d_t √(2 − 2s)), with s the candidate's score.
+    cos Ξ = [s − 1 + (d_v² − d_t²)/2] / (d_t √(2 − 2s)), with d_t² = 2 − 2 s_r from the second
+    score, against the root.
 
     Args:
         child_distance: d_v.
     """
-    parent_square = _times(ROOT_DISTANCE, ROOT_DISTANCE)
-    numerator = _plus("$score", child_distance**2 / 2 - 1.0, _times(-0.5, parent_square))
-    square = _plus(2.0, _times(-2.0, "$score"))
-    length = _times(ROOT_DISTANCE, _sqrt(_at_least(square, COINCIDENT_SQUARE)))
-    cosine = _at_most(_over(numerator, length), 1.0)
-    at_root = models.FieldCondition(key=ROOT_DISTANCE, range=models.Range(lte=COINCIDENT_DISTANCE))
-    # 1 − (1 − a)(1 − b): one if either is.
-    neither = _times(_minus(1.0, at_root), _minus(1.0, _is_zero_square(square)))
-    return models.FormulaQuery(formula=_one_where(_minus(1.0, neither), cosine))
+    parent_square = _square_to_root()
+    square = _plus(2.0, _times(-2.0, _SCORE))
+    numerator = _plus(_SCORE, child_distance**2 / 2 - 1.0, _times(-0.5, parent_square))
+    cosine = _over(numerator, _times(_length(parent_square), _length(square)))
+    apart = _times(_minus(1.0, _is_zero(parent_square)), _minus(1.0, _is_zero(square)))
+    return _formula(cosine, apart)
 
 
-def _is_zero_square(square: Expression) -> Expression:
-    """1 for a squared distance of at most COINCIDENT_SQUARE, 0 from twice that on."""
-    decay = models.LinDecayExpression(
-        lin_decay=models.DecayParamsExpression(
-            x=square, target=0.0, scale=2 * COINCIDENT_SQUARE, midpoint=0.0
-        )
+_SCORE = "$score[0]"
+_ROOT_SCORE = "$score[1]"
+
+
+def _formula(cosine: Expression, apart: Expression) -> models.FormulaQuery:
+    """The cosine, at most 1; 1 where a direction is missing; ABSENT for vectors without length.
+
+    Args:
+        cosine: Of the exterior angle.
+        apart: 1, or 0 where parent and child, or parent and root, are one point.
+    """
+    defined = _plus(_minus(1.0, apart), _times(apart, _at_most(cosine, 1.0)))
+    # Both scores of a vector without length are exactly 0. Others' exceed TINY so far that adding
+    # it changes nothing.
+    scores = _plus(_abs(_SCORE), _abs(_ROOT_SCORE))
+    present = _over(scores, _plus(scores, TINY))
+    return models.FormulaQuery(
+        formula=_plus(_times(present, defined), _times(ABSENT, _minus(1.0, present)))
     )
+
+
+def _square_to_root() -> Expression:
+    """d² = 2 − 2 r·x."""
+    return _plus(2.0, _times(-2.0, _ROOT_SCORE))
+
+
+def _length(square: Expression) -> Expression:
+    return _sqrt(_at_least(square, COINCIDENT_SQUARE))
+
+
+def _is_zero(square: Expression) -> Expression:
+    """1 for a squared distance of at most COINCIDENT_SQUARE, 0 from just above it on."""
     # The squared distance of a point to itself may come out slightly negative; that counts too.
-    return _at_most(_times(2.0, decay), 1.0)
-
-
-def _one_where(weight: Expression, cosine: Expression) -> Expression:
-    """1 for weight 1, the cosine for weight 0."""
-    return _plus(weight, _times(_minus(1.0, weight), cosine))
+    above = _plus(1.0 + STEEP * COINCIDENT_SQUARE, _times(-STEEP, square))
+    return _at_most(_at_least(above, 0.0), 1.0)
 
 
 def _at_least(value: Expression, least: float) -> Expression:

@@ -41,17 +41,21 @@ class Known:
 
     Attributes:
         limits: What the collection allows; None if not asked yet.
+        distance: How vectors are compared, read along with the limits.
         metadata: Its metadata, read along with the limits.
         count: Its approximate number of points; None if not asked yet.
         consistent: Whether root and vector were found to agree with the metadata.
         attached: Whether a point with a root distance was seen.
+        unit: Whether a sample of vectors was found to have length 1.
     """
 
     limits: Limits | None = None
+    distance: models.Distance | None = None
     metadata: Mapping[str, Any] | None = None
     count: int | None = None
     consistent: bool = False
     attached: bool = False
+    unit: bool = False
 
 
 class CollectionSchema:
@@ -175,9 +179,10 @@ class CollectionSchema:
         known = self.known
         if known.limits is None:
             config = self.info().config
-            self._check_vectors(
+            vectors = self._check_vectors(
                 config.params.vectors, [models.Distance.COSINE, models.Distance.DOT]
             )
+            known.distance = vectors.distance
             known.metadata = config.metadata
             known.limits = Limits.of(config, self.vector_name)
         return known.limits
@@ -199,6 +204,11 @@ class CollectionSchema:
                 attachment.check_root(self.name, self.root)
             self.known.consistent = True
         return limits
+
+    def by_dot_product(self) -> bool:
+        """Whether vectors are compared by dot product, so that their lengths matter."""
+        self.limits()
+        return self.known.distance == models.Distance.DOT
 
     def attachment(self) -> Attachment | None:
         """What was attached, as of the last time that the store was asked."""
@@ -237,7 +247,8 @@ class CollectionSchema:
 
     def _check_vectors(
         self, params: models.VectorsConfig | None, distances: Sequence[models.Distance]
-    ) -> None:
+    ) -> models.VectorParams:
+        """The parameters of the vector, if it is one that angles can be measured of."""
         named = params if isinstance(params, dict) else {"": params}
         found = named.get(self.vector_name)
         if found is None:
@@ -251,6 +262,15 @@ class CollectionSchema:
                 f"{found.size} numbers, not Cosine vectors of {len(self.root)}",
                 hint="Use the model that made it, or another name",
             )
+        if found.datatype == models.Datatype.UINT8 or found.multivector_config is not None:
+            kind = (
+                "bytes, in which unit vectors are lost" if found.datatype else "several rows each"
+            )
+            raise CollectionError(
+                f"the vectors of the collection {self.name!r} are stored as {kind}",
+                hint="Use a collection of single float vectors",
+            )
+        return found
 
 
 Quantization: TypeAlias = (

@@ -57,20 +57,22 @@ class Searcher:
                 searches are allowed.
 
         Raises:
-            CollectionError: Root distances are measured from another root or vector.
             StoreError: The server allows no exact searches.
         """
-        limits = self.schema.hierarchical_limits()
+        limits = self.schema.limits()
         if exact is None:
             exact = limits.exact and self.schema.approximate_count() <= EXACT_UP_TO
         return limits.search_params(exact, self.hnsw_ef)
 
-    def query(self, number: int, payload: Fields, **query: Any) -> list[Hit]:
+    def query(
+        self, number: int, payload: Fields, *, least: float | None = None, **query: Any
+    ) -> list[Hit]:
         """The hits of one query.
 
         Args:
             number: Greatest number of hits.
             payload: Whether to fetch payloads, or which fields of them.
+            least: Leave out points of a lower score.
             query: Further arguments of `query_points`.
         """
         schema = self.schema
@@ -82,7 +84,9 @@ class Searcher:
                 using=None if "prefetch" in query else schema.using,
                 **query,
             )
-        return [Hit.of(point) for point in answer.points]
+        # A little below: cosines are rounded.
+        points = [one for one in answer.points if least is None or one.score >= least - 1e-3]
+        return [Hit.of(point) for point in points]
 
     def query_batch(self, requests: Sequence[models.QueryRequest]) -> list[list[Hit]]:
         """The hits of each query, sent in batches as large as the server allows."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qdrant_client import models
 
-from hiersearch.errors import VectorError
+from hiersearch.errors import CollectionError, VectorError
 from hiersearch.geometry import root_distance
 from hiersearch.qdrant.connection import client_errors
 from hiersearch.qdrant.filters import Filter
@@ -22,11 +24,12 @@ from hiersearch.qdrant.points import (
     checked_page,
     pages,
     plain_id,
+    unit_rows,
 )
 from hiersearch.qdrant.schema import CollectionSchema
 from hiersearch.types import Floats
 
-__all__ = ["BATCH", "DIGITS", "StoredPoints", "root_distances", "selection"]
+__all__ = ["BATCH", "DIGITS", "UNIT", "StoredPoints", "root_distances", "selection"]
 
 DIGITS = 12
 """Decimals of a stored root distance. Numbers of up to 15 digits survive any JSON parser; the last
@@ -34,6 +37,12 @@ bit of longer ones changes on their way into the embedded engine and back."""
 
 BATCH = 256
 """Points per write: well below the size of request that servers accept."""
+
+SAMPLE = 64
+"""Vectors whose lengths are looked at."""
+
+UNIT = 2e-3
+"""How far the length of a unit vector may be from 1, if stored in half precision."""
 
 
 class StoredPoints:
@@ -222,6 +231,46 @@ class StoredPoints:
                 answer = self._client.query_points(self._name, **query, with_payload=False)
             found.update((plain_id(point.id), point.score) for point in answer.points)
         return found
+
+    def root_distances(self, ids: Sequence[PointId]) -> dict[PointId, float]:
+        """Root distances of points, from their vectors rather than their payload.
+
+        Returns:
+            By id; points without such a vector, or whose vector has no length, are left out.
+        """
+        found = self.similarities_to_root(ids)
+        if not self.schema.limits().exact:
+            for record in self.retrieve(ids, payload=[], with_vectors=True):
+                if record.vector is not None and np.linalg.norm(record.vector) > 0:
+                    row = unit_rows(record.vector[None], "a vector")[0]
+                    found[record.id] = float(row.astype(np.float64) @ self.schema.root)
+        return {
+            number: math.sqrt(max(2.0 - 2.0 * score, 0.0))
+            for number, score in found.items()
+            if score != 0.0
+        }
+
+    def check_lengths(self) -> None:
+        """Check that similarities are cosines, in a collection compared by dot product.
+
+        Looks at a sample of vectors, once.
+
+        Raises:
+            CollectionError: A vector has another length than 1.
+        """
+        known = self.schema.known
+        if known.unit or not self.schema.by_dot_product():
+            return
+        records = itertools.islice(self.scroll(payload=[], with_vectors=True, page=SAMPLE), SAMPLE)
+        for record in records:
+            length = 1.0 if record.vector is None else float(np.linalg.norm(record.vector))
+            if length and not abs(length - 1.0) <= UNIT:
+                raise CollectionError(
+                    f"the vector of the point {record.id} of the collection {self._name!r} has "
+                    f"the length {length:.4g}, not 1, so dot products are no angles",
+                    hint="Normalise the vectors, or use a collection that compares by cosine",
+                )
+        known.unit = True
 
     def count(self, matching: Filter | None = None) -> int:
         """How many points match, exactly."""

@@ -286,5 +286,5 @@ def test_what_cannot_be_done_is_said(settings, environ, tmp_path, wrong, message
 def test_packages_that_are_missing_are_named(settings, environ, tmp_path, monkeypatch):
     monkeypatch.setattr("hiersearch.alignment.training.find_spec", lambda _: None)
 
-    with pytest.raises(HiersearchError, match="needs accelerate and datasets"):
+    with pytest.raises(HiersearchError, match="training needs the package accelerate"):
         train(TrainingSettings(**settings), tmp_path / "out", environ=environ)

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from qdrant_client import AsyncQdrantClient, QdrantClient, models
 
+from hiersearch.chains import CONCEPTS
 from hiersearch.errors import CollectionError, StoreError, StoreUnreachableError, VectorError
-from hiersearch.index.fields import concept_filter
 from hiersearch.qdrant import (
     AsyncHierarchicalCollection,
     CollectionOptions,
     HierarchicalCollection,
     Hit,
+    equals,
 )
 from tests.qdrant.conftest import Cloud
 from tests.qdrant.foreign import NAME, label
@@ -88,7 +89,7 @@ def same(ours: list[Hit], theirs: list[Hit]) -> bool:
 
 def test_searches_answer_the_same(cloud: Cloud, twin: HierarchicalCollection) -> None:
     queries = [*Cloud.make(4, seed=1).vectors, cloud.root, -cloud.root]
-    under = concept_filter("c1")
+    under = equals(CONCEPTS, "c1")
 
     async def ask() -> None:
         async with filled(cloud) as collection:
@@ -112,7 +113,7 @@ def test_points_come_back_the_same(cloud: Cloud, twin: HierarchicalCollection) -
     async def ask() -> None:
         async with filled(cloud) as collection:
             assert await collection.exists()
-            assert await collection.count(concept_filter("c0")) == 100
+            assert await collection.count(equals(CONCEPTS, "c0")) == 100
             assert await collection.count_without_distance() == 0
             assert await collection.facets() == twin.facets()
             assert not await collection.optimize()
@@ -125,7 +126,7 @@ def test_points_come_back_the_same(cloud: Cloud, twin: HierarchicalCollection) -
                 np.testing.assert_allclose(ours.vector, theirs.vector, atol=1e-6)
             await collection.set_payload(cloud.ids[:2], [{"concepts": ["x"]}, {"concepts": ["y"]}])
             await collection.delete(cloud.ids[2:5])
-            assert await collection.count(concept_filter("x")) == 1
+            assert await collection.count(equals(CONCEPTS, "x")) == 1
             assert await collection.count() == len(cloud.ids) - 3
             await collection.drop()
             assert not await collection.exists()

@@ -10,9 +10,9 @@ import pytest
 from qdrant_client import QdrantClient, models
 
 from hiersearch import geometry
+from hiersearch.chains import CONCEPTS
 from hiersearch.errors import StoreError
-from hiersearch.index.fields import concept_filter
-from hiersearch.qdrant import CollectionOptions, EdgeClient, HierarchicalCollection
+from hiersearch.qdrant import CollectionOptions, EdgeClient, HierarchicalCollection, equals
 from hiersearch.qdrant.schema import Limits
 from tests.qdrant.conftest import Cloud
 from tests.rest_server import serving
@@ -165,7 +165,7 @@ def fill(collection: HierarchicalCollection, cloud: Cloud) -> HierarchicalCollec
 def searches(collection: HierarchicalCollection, cloud: Cloud) -> list[Any]:
     """The answers of every kind of search."""
     query = Cloud.make(1, seed=21).vectors[0]
-    under = concept_filter("c1")
+    under = equals(CONCEPTS, "c1")
     return [
         collection.nearest(query, limit=5),
         collection.nearest(cloud.vectors[3], limit=5, filter=under, offset=2),

@@ -13,9 +13,14 @@ from typing import TYPE_CHECKING
 
 from safetensors.torch import load
 
-from hiersearch.encoder.loading import load_model, quiet
 from hiersearch.encoder.mini.recipe import MINI_ID, mini_folder
-from hiersearch.encoder.model_folder import built_folder, sidecar_of, write_sidecar
+from hiersearch.encoder.model_folder import (
+    built_folder,
+    load_model,
+    quiet,
+    sidecar_of,
+    write_sidecar,
+)
 from hiersearch.errors import ModelError
 
 if TYPE_CHECKING:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from hiersearch.qdrant.attach.attaching import AttachSettings, AttachSummary, Check, attach, repair
-from hiersearch.qdrant.attach.detaching import DetachSummary, detach
+from hiersearch.qdrant.attach.attaching import (
+    AttachSettings,
+    AttachSummary,
+    Check,
+    DetachSummary,
+    attach,
+    detach,
+    repair,
+)
 from hiersearch.qdrant.attach.fill import Label
 
 __all__ = [

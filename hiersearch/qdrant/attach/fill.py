@@ -22,7 +22,7 @@ from hiersearch.errors import StoreError, VectorError
 from hiersearch.progress import Progress
 from hiersearch.qdrant.filters import Filter, lacks_any
 from hiersearch.qdrant.points import ROOT_DISTANCE, PointId, Record, pages, unit_rows
-from hiersearch.qdrant.stored import DIGITS, StoredPoints, root_distances
+from hiersearch.qdrant.stored import DIGITS, UNIT, StoredPoints, root_distances
 from hiersearch.types import Floats
 
 __all__ = ["LABELS", "PAGE", "Fill", "Label", "correct_distances"]
@@ -40,8 +40,6 @@ PAGE = 512
 """Points read and written at a time."""
 
 _MIN_LENGTH = 1e-6
-_UNIT = 2e-3
-"""How far the length of a unit vector may be from 1, if stored in half precision."""
 _SAME = 2e-6
 """How far apart two distances of the same vector may be, after a store normalised it."""
 _FAR = 0.95
@@ -235,7 +233,7 @@ def _vector(record: Record) -> Floats:
 
 def _refuse_other_lengths(records: Sequence[Record], lengths: Floats) -> None:
     # Negated so that NaN is refused too.
-    other = ~(np.abs(lengths - 1.0) <= _UNIT)
+    other = ~(np.abs(lengths - 1.0) <= UNIT)
     if other.any():
         row = int(other.argmax())
         raise VectorError(

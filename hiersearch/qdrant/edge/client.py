@@ -31,13 +31,14 @@ from hiersearch.qdrant.edge.changes import (
 )
 from hiersearch.qdrant.edge.failures import refuse
 from hiersearch.qdrant.edge.queries import (
+    edge_batched,
     edge_filter,
     edge_order,
     edge_payload,
     edge_point_id,
     edge_request,
+    query_response,
     record,
-    scored_point,
 )
 from hiersearch.qdrant.edge.shards import Shards, index_schema
 from hiersearch.qdrant.points import plain_id
@@ -308,18 +309,16 @@ class EdgeClient:
     ) -> tuple[list[models.Record], int | str | None]:
         """A page of points, by id, and the id at which the next page begins."""
         refuse(**settings)
-        with self._shards.opened(collection_name) as shard:
-            points, following = shard.scroll(
-                edge.ScrollRequest(
-                    offset=None if offset is None else edge_point_id(offset),
-                    limit=limit,
-                    filter=edge_filter(scroll_filter),
-                    with_payload=edge_payload(with_payload),
-                    with_vector=with_vectors,
-                    order_by=edge_order(order_by),
-                )
-            )
-        return [record(point) for point in points], _next_page(following)
+        points, following = self._page(
+            collection_name,
+            scroll_filter,
+            limit,
+            offset,
+            with_payload=edge_payload(with_payload),
+            with_vector=with_vectors,
+            order_by=edge_order(order_by),
+        )
+        return [record(point) for point in points], following
 
     def scroll_ids(
         self,
@@ -329,16 +328,10 @@ class EdgeClient:
         offset: Any = None,
     ) -> tuple[list[int | str], int | str | None]:
         """Like `scroll`, without an object per point, which costs more than the engine itself."""
-        with self._shards.opened(collection_name) as shard:
-            points, following = shard.scroll(
-                edge.ScrollRequest(
-                    offset=None if offset is None else edge_point_id(offset),
-                    limit=limit,
-                    filter=edge_filter(scroll_filter),
-                    with_payload=False,
-                )
-            )
-        return [plain_id(point.id) for point in points], _next_page(following)
+        points, following = self._page(
+            collection_name, scroll_filter, limit, offset, with_payload=False
+        )
+        return [plain_id(point.id) for point in points], following
 
     def count(
         self,
@@ -402,7 +395,7 @@ class EdgeClient:
                 with_vectors=with_vectors,
                 score_threshold=score_threshold,
             )
-            return _response(shard.query(request))
+            return query_response(shard.query(request))
 
     def scores(
         self,
@@ -426,8 +419,23 @@ class EdgeClient:
         """Several queries in one pass, cheaper than one by one."""
         refuse(**settings)
         with self._shards.opened(collection_name) as shard:
-            batch = edge.QueryBatchRequest([_request(request) for request in requests])
-            return [_response(points) for points in shard.query_batch(batch)]
+            batch = edge.QueryBatchRequest([edge_batched(request) for request in requests])
+            return [query_response(points) for points in shard.query_batch(batch)]
+
+    def _page(
+        self, name: str, matching: models.Filter | None, limit: int, offset: Any, **wanted: Any
+    ) -> tuple[list[Any], int | str | None]:
+        """A page of points as the engine returns them, and the id at which the next begins."""
+        with self._shards.opened(name) as shard:
+            points, following = shard.scroll(
+                edge.ScrollRequest(
+                    offset=None if offset is None else edge_point_id(offset),
+                    limit=limit,
+                    filter=edge_filter(matching),
+                    **wanted,
+                )
+            )
+        return points, None if following is None else plain_id(following)
 
     def _update(self, name: str, operation: edge.UpdateOperation) -> models.UpdateResult:
         return self._update_all(name, [operation])[0]
@@ -440,27 +448,3 @@ class EdgeClient:
                 shard.update(operation)
         done = models.UpdateResult(operation_id=None, status=models.UpdateStatus.COMPLETED)
         return [done] * len(operations)
-
-
-def _request(request: models.QueryRequest) -> edge.QueryRequest:
-    refuse(shard_key=request.shard_key, lookup_from=request.lookup_from)
-    return edge_request(
-        limit=request.limit,
-        offset=request.offset,
-        query=request.query,
-        using=request.using,
-        prefetch=request.prefetch,
-        matching=request.filter,
-        params=request.params,
-        with_payload=request.with_payload,
-        with_vectors=request.with_vector,
-        score_threshold=request.score_threshold,
-    )
-
-
-def _next_page(offset: object) -> int | str | None:
-    return None if offset is None else plain_id(offset)
-
-
-def _response(points: Sequence[edge.ScoredPoint]) -> QueryResponse:
-    return QueryResponse(points=[scored_point(point) for point in points])

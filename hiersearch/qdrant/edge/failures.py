@@ -20,8 +20,8 @@ from hiersearch.errors import (
 __all__ = ["check_room", "edge_errors", "refuse", "refuse_damaged"]
 
 ROOM = 64 * 1024 * 1024
-"""Bytes that must be free before the engine runs. It writes through memory maps: if the disk fills,
-the system kills the whole process with SIGBUS instead of letting a call fail."""
+"""Bytes that must be free before the engine runs. It writes through memory maps: on a full disk the
+system would kill the whole process with SIGBUS instead of letting a call fail."""
 
 
 @contextmanager

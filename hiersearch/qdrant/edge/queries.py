@@ -11,11 +11,15 @@ import numpy as np
 import qdrant_edge as edge
 from qdrant_client import models
 
+# `qdrant_client.models` has another class of that name in its place.
+from qdrant_client.http.models import QueryResponse
+
 from hiersearch.errors import StoreError
 from hiersearch.qdrant.edge.failures import refuse
 from hiersearch.qdrant.points import plain_id
 
 __all__ = [
+    "edge_batched",
     "edge_condition",
     "edge_expression",
     "edge_filter",
@@ -26,6 +30,7 @@ __all__ = [
     "edge_query",
     "edge_request",
     "edge_search_params",
+    "query_response",
     "record",
     "scored_point",
 ]
@@ -360,3 +365,25 @@ def _range(value: models.RangeInterface) -> Any:
 
 def _moment(value: date | None) -> str | None:
     return None if value is None else value.isoformat()
+
+
+def edge_batched(request: models.QueryRequest) -> edge.QueryRequest:
+    """One query of a batch, for the engine."""
+    refuse(shard_key=request.shard_key, lookup_from=request.lookup_from)
+    return edge_request(
+        limit=request.limit,
+        offset=request.offset,
+        query=request.query,
+        using=request.using,
+        prefetch=request.prefetch,
+        matching=request.filter,
+        params=request.params,
+        with_payload=request.with_payload,
+        with_vectors=request.with_vector,
+        score_threshold=request.score_threshold,
+    )
+
+
+def query_response(points: Sequence[edge.ScoredPoint]) -> QueryResponse:
+    """What the engine found, as a client answers it."""
+    return QueryResponse(points=[scored_point(point) for point in points])

@@ -12,8 +12,7 @@ from hiersearch import HierarchicalCollection, HierarchicalEncoder
 from hiersearch.chains import trim
 from hiersearch.errors import ModelMismatchError, UsageError
 from hiersearch.geometry import angle_cosine_from_score, root_distance
-from hiersearch.index.fields import Filter
-from hiersearch.qdrant import Hit
+from hiersearch.qdrant import Filter, Hit
 from langchain_core.documents import Document
 from numpy.typing import NDArray
 from pydantic import model_validator
