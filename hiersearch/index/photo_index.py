@@ -239,10 +239,10 @@ class PhotoIndex:
         """Answers a query from general to specific.
 
         Args:
-            text: What to look for, in words; or
-            image: a photo file to find the like of.
-            levels: The most levels, >= 1.
-            limit: The most photos per level, >= 0.
+            text: What to look for, in words.
+            image: A photo file, to find similar photos; instead of a text.
+            levels: The most levels, at least 1.
+            limit: The most photos per level, at least 0.
             where: Conditions on the photos, like "taken>=2020" or "folder=Holidays"; all must hold.
 
         Raises:
@@ -322,7 +322,7 @@ class PhotoIndex:
             )
 
     def _concept_id(self, name: str) -> str:
-        """The id of the concept that is called so."""
+        """The id of the concept with an id or a name, in any case."""
         if name in self.vocabulary:
             return name
         for concept in self.vocabulary:
