@@ -47,7 +47,7 @@ class PhotoIndex:
     can read it. A server has no lock: two processes that write to one index at the same time may
     undo each other's changes.
 
-    Example:
+    Examples:
         >>> with PhotoIndex.create("holiday.index", exist_ok=True) as index:
         ...     index.add("~/Pictures/holiday")
         ...     for level in index.query("a parrot").levels:

@@ -56,7 +56,7 @@ class HierarchicalCollection:
     Raises:
         VectorError: The root is not a unit vector.
 
-    Example:
+    Examples:
         >>> collection = HierarchicalCollection(client, "photos", root=encoder.root)
         >>> collection.create()
         >>> collection.upsert(ids, encoder.encode_photos(photos), payloads)

@@ -3,7 +3,7 @@
 Each function returns a `Filter`, and filters combine into filters. Pass one wherever a collection
 takes `filter=`.
 
-Example:
+Examples:
     >>> recent = between("year", gte=2020)
     >>> birds = equals("concepts", "bird")
     >>> hits = collection.nearest(vector, limit=10, filter=all_of(recent, none_of(birds)))

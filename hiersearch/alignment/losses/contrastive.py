@@ -151,7 +151,7 @@ class ContrastiveLoss(HierarchyLoss):
 
         ``negatives=False`` leaves out the negatives.
 
-    Example:
+    Examples:
         As for `RadialEmbeddingLoss`, with ``loss = ContrastiveLoss(model, temperature=0.05)``.
     """
 

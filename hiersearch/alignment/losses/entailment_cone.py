@@ -101,7 +101,7 @@ class EntailmentConeLoss(HierarchyLoss):
     Relations:
         - `RadialEmbeddingLoss` differs only in what a pair costs, and has no margin to choose.
 
-    Example:
+    Examples:
         As for `RadialEmbeddingLoss`, with ``loss = EntailmentConeLoss(model, margin=0.5)``.
     """
 

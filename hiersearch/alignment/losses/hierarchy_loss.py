@@ -115,7 +115,7 @@ class HierarchyLoss(nn.Module):
     Raises:
         UsageError: If a coefficient is below 0, or a choice is not one of those listed.
 
-    Example:
+    Examples:
         A loss that this package does not have: another cost for the same triples::
 
             @dataclass(frozen=True)

@@ -249,7 +249,7 @@ class RadialCrossModalLoss(HierarchyLoss):
     Relations:
         - `RadialEmbeddingLoss` is its local terms alone, measured from the root.
 
-    Example:
+    Examples:
         As for `RadialEmbeddingLoss`, with ``loss = RadialCrossModalLoss(model)``; columns of photos
         need ``data_collator=HierarchyCollator(model)``.
     """

@@ -91,7 +91,7 @@ class RadialEmbeddingLoss(HierarchyLoss):
         - `EntailmentConeLoss` differs only in what a pair costs.
         - `RadialCrossModalLoss` adds transitivity along the path, and photos.
 
-    Example:
+    Examples:
         ::
 
             from datasets import Dataset
