@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -149,7 +150,9 @@ class StoredPoints:
         requests = list(_slices(len(groups), size))
         for number, request in enumerate(requests, start=1):
             operations = [self._setting(payload, group) for payload, group in groups[request]]
-            with client_errors(self._client):
+            # Where this is waited for after all, a point that was deleted since is an error: the
+            # others of the request are found by looking again, like any change that failed.
+            with suppress(CollectionError), client_errors(self._client):
                 self._client.batch_update_points(self._name, operations, wait=False)
             if number % AHEAD == 0 or number == len(requests):
                 # Once more, by a filter: that is no error where points are gone, and changes are
