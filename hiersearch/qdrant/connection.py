@@ -76,9 +76,14 @@ class Client(Protocol):
         """Insert or replace points."""
 
     def batch_update_points(
-        self, collection_name: str, update_operations: Any
+        self, collection_name: str, update_operations: Any, wait: bool = True
     ) -> list[models.UpdateResult]:
         """Carry out several changes in order."""
+
+    def set_payload(
+        self, collection_name: str, payload: Any, points: Any, *, wait: bool = True
+    ) -> models.UpdateResult:
+        """Set payload fields of points, by their ids or by a filter."""
 
     def delete_payload(self, collection_name: str, keys: Any, points: Any) -> models.UpdateResult:
         """Remove payload fields of points."""

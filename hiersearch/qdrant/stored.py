@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -31,12 +32,18 @@ from hiersearch.types import Floats
 
 __all__ = ["BATCH", "DIGITS", "UNIT", "StoredPoints", "root_distances", "selection"]
 
-DIGITS = 12
-"""Decimals of a stored root distance. Numbers of up to 15 digits survive any JSON parser; the last
-bit of longer ones changes on their way into the embedded engine and back."""
+DIGITS = 5
+"""Decimals of a stored root distance: an angle is off by about as much. The fewer, the more points
+share a value, which a server then sets at once; with four, radial paths begin to differ."""
 
 BATCH = 256
 """Points per write: well below the size of request that servers accept."""
+
+SENT = 1000
+"""Changes per request that is not waited for."""
+
+AHEAD = 16
+"""Requests to send before waiting for the last: bounds what a server has to queue."""
 
 SAMPLE = 64
 """Vectors whose lengths are looked at."""
@@ -115,15 +122,61 @@ class StoredPoints:
                 embedded.set_payloads(self._name, ids[part], payloads[part])
                 continue
             operations = [
-                models.SetPayloadOperation(
-                    set_payload=models.SetPayload(
-                        payload=dict(payload), points=[number], shard_key=shard_key
-                    )
-                )
-                for number, payload in zip(ids[part], payloads[part], strict=True)
+                self._setting(payload, group, shard_key)
+                for payload, group in _alike(ids[part], payloads[part])
             ]
             with client_errors(self._client):
                 self._client.batch_update_points(self._name, operations)
+
+    def send_payload(
+        self, ids: Sequence[PointId], payloads: Payloads, *, on_sent: Callable[[int], None]
+    ) -> None:
+        """Set payload fields without waiting for each change; points that are gone are ignored.
+
+        A change may still fail, silently: look again afterwards for points that lack their fields.
+
+        Args:
+            ids: (n).
+            payloads: (n), the fields to set.
+            on_sent: Called with how many points were sent.
+        """
+        size = self.schema.limits().written(SENT)
+        groups = [
+            (payload, group[part])
+            for payload, group in _alike(ids, payloads)
+            for part in _slices(len(group), size)
+        ]
+        sent = 0
+        requests = list(_slices(len(groups), size))
+        for number, request in enumerate(requests, start=1):
+            operations = [self._setting(payload, group) for payload, group in groups[request]]
+            # Where this is waited for after all, a point that was deleted since is an error: the
+            # others of the request are found by looking again, like any change that failed.
+            with suppress(CollectionError), client_errors(self._client):
+                self._client.batch_update_points(self._name, operations, wait=False)
+            if number % AHEAD == 0 or number == len(requests):
+                # Once more, by a filter: that is no error where points are gone, and changes are
+                # made in order.
+                payload, group = groups[request.stop - 1 if number < len(requests) else -1]
+                chosen = models.Filter(must=[models.HasIdCondition(has_id=list(group))])
+                with client_errors(self._client):
+                    self._client.set_payload(self._name, payload, chosen, wait=True)
+            sent += sum(len(group) for _, group in groups[request])
+            on_sent(sent)
+
+    def _setting(
+        self, payload: dict[str, Any], ids: Sequence[PointId], shard_key: str | None = None
+    ) -> models.SetPayloadOperation:
+        return models.SetPayloadOperation(
+            set_payload=models.SetPayload(payload=payload, points=list(ids), shard_key=shard_key)
+        )
+
+    def remove_everywhere(self, fields: Sequence[str], matching: Filter) -> None:
+        """Remove payload fields of all points that match."""
+        with client_errors(self._client):
+            self._client.delete_payload(
+                self._name, list(fields), models.FilterSelector(filter=matching)
+            )
 
     def remove_fields(self, ids: Sequence[PointId], fields: Sequence[str]) -> None:
         """Remove payload fields of points."""
@@ -312,6 +365,17 @@ def selection(payload: Fields) -> bool | list[str]:
     if payload is True:
         return True
     return [*(payload or ()), ROOT_DISTANCE]
+
+
+def _alike(
+    ids: Sequence[PointId], payloads: Payloads
+) -> list[tuple[dict[str, Any], list[PointId]]]:
+    """Each different payload once, with the ids of the points that are given it."""
+    groups: dict[str, tuple[dict[str, Any], list[PointId]]] = {}
+    for number, payload in zip(ids, payloads, strict=True):
+        key = repr(sorted(payload.items()))
+        groups.setdefault(key, (dict(payload), []))[1].append(number)
+    return list(groups.values())
 
 
 def _in_shard(key: str | None) -> dict[str, Any]:

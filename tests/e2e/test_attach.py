@@ -80,7 +80,7 @@ def test_texts_on_a_server(run, keyed, mini):
     assert "secret" not in done.stdout + done.stderr
     for payload, vector in zip(payloads(keyed.store), vectors, strict=True):
         assert payload["root_distance"] == pytest.approx(
-            np.linalg.norm(vector.astype(float) - mini.root), abs=1e-6
+            np.linalg.norm(vector.astype(float) - mini.root), abs=6e-6
         )
     assert run("attach", *words).stdout == "10 already right; model verified\n"
     found = HierarchicalCollection.attached(keyed.store, "theirs").radial_path(vectors[1])
@@ -153,7 +153,7 @@ def test_a_root_from_a_file_needs_no_model(run, home, mini):
     with EdgeClient(home / "vectors") as client:
         distances = [payload["root_distance"] for payload in payloads(client)]
     expected = np.linalg.norm(mini.encode_texts(CAPTIONS) - mini.root, axis=1)
-    np.testing.assert_allclose(distances, expected, atol=1e-6)
+    np.testing.assert_allclose(distances, expected, atol=6e-6)
     # It is the model's root, so the model can verify it now.
     done = run("attach", "--store", "vectors", "--collection", "theirs", "--model", "mini")
     assert done.stdout == "10 already right; model verified\n"

@@ -67,8 +67,8 @@ def check_right(client: Client, before: dict, root: np.ndarray, name: str = NAME
         long = [float(x) for x in vector]
         length = sum(x * x for x in long) ** 0.5
         slow = sum((x / length - float(r)) ** 2 for x, r in zip(long, root, strict=True)) ** 0.5
-        assert distance == pytest.approx(slow, abs=1e-6)
-        assert distance == round(distance, 12)
+        assert distance == pytest.approx(slow, abs=6e-6)
+        assert distance == round(distance, 5)
         assert payload == before[number][0]
         # The client's local mode makes stored vectors unit ones again whenever it searches.
         drift = 0.0 if isinstance(client, EdgeClient) else 1e-6

@@ -161,6 +161,8 @@ class _Run:
         if not settings.dry_run:
             self._prepare(attachment, fill)
             counts = fill.run(filtered=True, write=True)
+            if self._schema.embedded is None:
+                fill.settle(counts["without_vector"] + counts["unusable"])
             if attachment.recomputing:
                 self._record(replace(attachment, recomputing=False))
         return self._summary(counts, attachment)
@@ -334,10 +336,15 @@ def detach(points: StoredPoints, *, page: int, on_progress: Progress) -> DetachS
         # Labelled points are attached too; their labels may be empty, which no filter finds.
         chosen = has_field(ROOT_DISTANCE) if filterable(info, ROOT_DISTANCE) else None
         total = points.count(chosen)
-        for ids in _attached_ids(points, chosen, page):
-            on_progress("detaching", done, total)
-            points.remove_fields(ids, known.fields)
-            done += len(ids)
+        if chosen is not None and schema.embedded is None:
+            on_progress("detaching", 0, total)
+            points.remove_everywhere(known.fields, chosen)
+            done = total
+        else:
+            for ids in _attached_ids(points, chosen, page):
+                on_progress("detaching", done, total)
+                points.remove_fields(ids, known.fields)
+                done += len(ids)
         on_progress("detaching", done, done)
     for field in known.indexes:
         if field in info.payload_schema:

@@ -10,6 +10,7 @@ the root, and d = √(2 − 2s).
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from hiersearch.chains import CHAIN, CONCEPTS, MASSES
-from hiersearch.errors import StoreError, VectorError
+from hiersearch.errors import VectorError
 from hiersearch.progress import Progress
 from hiersearch.qdrant.filters import Filter, lacks_any
 from hiersearch.qdrant.points import ROOT_DISTANCE, PointId, Record, pages, unit_rows
@@ -37,11 +38,20 @@ LABELS = (CHAIN, MASSES, CONCEPTS)
 """The payload fields that a `Label` adds."""
 
 PAGE = 512
-"""Points read and written at a time."""
+"""Points read at a time."""
+
+MANY = 300_000
+"""Changes to collect for a server, where points that share a value are written at once."""
+
+PASSES = 5
+"""How often to look again for points whose change failed."""
+
+PAUSE = 0.5
+"""Seconds between looks, while a server makes changes that were not waited for."""
 
 _MIN_LENGTH = 1e-6
-_SAME = 2e-6
-"""How far apart two distances of the same vector may be, after a store normalised it."""
+_SAME = 1e-5
+"""How far apart two distances of the same vector may be: rounded, after a store normalised it."""
 _FAR = 0.95
 """Up to this similarity to the root, float32 rounding changes the distance by less than 1e-6."""
 
@@ -89,11 +99,20 @@ class Fill:
         task = "attaching" if write else "looking"
         total, seen = self.points.count(condition), 0
         counts: Counter[str] = Counter()
+        held: Changes = {}
         for size, changes in self._steps(condition, counts):
-            self.on_progress(task, seen, total)
-            if write and changes:
+            if not held:
+                self.on_progress(task, seen, total)
+            if write and self.points.schema.embedded is not None:
                 self._write(changes)
+            elif write:
+                held |= changes
+                if len(held) >= MANY:
+                    self._send(held, task, total)
+                    held = {}
             seen += size
+        if held:
+            self._send(held, task, total)
         self.on_progress(task, seen, seen)
         return counts
 
@@ -198,15 +217,38 @@ class Fill:
             if any(record.payload.get(name) != labels.get(name) for name in LABELS):
                 yield record, labels
 
+    def settle(self, expected: int) -> int:
+        """Go over points again whose change failed, until none is left that could be given one.
+
+        Args:
+            expected: Number of points that cannot be given a root distance.
+
+        Returns:
+            Number of points that still lack one besides.
+        """
+        missing = self.points.count(lacks_any([ROOT_DISTANCE])) - expected
+        for _ in range(PASSES):
+            if missing <= 0:
+                return 0
+            before = missing
+            time.sleep(PAUSE)
+            missing = self.points.count(lacks_any([ROOT_DISTANCE])) - expected
+            if missing >= before > 0:  # not merely late
+                self.run(filtered=True, write=True)
+                missing = self.points.count(lacks_any([ROOT_DISTANCE])) - expected
+        return max(0, missing)
+
+    def _send(self, changes: Changes, task: str, total: int) -> None:
+        done = max(0, total - len(changes))
+        self.points.send_payload(
+            list(changes),
+            list(changes.values()),
+            on_sent=lambda sent: self.on_progress(task, min(done + sent, total), total),
+        )
+
     def _write(self, changes: Mapping[PointId, Mapping[str, Any]]) -> None:
-        try:
+        if changes:
             self.points.set_payload(list(changes), list(changes.values()))
-        except StoreError:
-            # Servers refuse a whole batch because of one point that was deleted since it was read.
-            there = [one.id for one in self.points.retrieve(list(changes), payload=[])]
-            if len(there) == len(changes):
-                raise
-            self.points.set_payload(there, [changes[number] for number in there])
 
 
 def correct_distances(records: Sequence[Record], root: Floats, tolerance: float) -> bool:
