@@ -17,8 +17,7 @@ from hiersearch.errors import (
     UsageError,
     VectorError,
 )
-from hiersearch.index.fields import combine, concept_filter
-from hiersearch.qdrant import Client, HierarchicalCollection, radial_path
+from hiersearch.qdrant import Client, HierarchicalCollection, all_of, equals, radial_path
 from tests.qdrant.conftest import Cloud, Made, unit
 from tests.qdrant.oracle import oracle_nearest, oracle_path, oracle_sampled
 
@@ -75,9 +74,9 @@ class TestPoints:
         pages = list(filled.scroll_ids(page=77))
         assert [len(page) for page in pages] == [77, 77, 77, len(cloud.ids) - 3 * 77]
         assert [number for page in pages for number in page] == sorted(cloud.ids)
-        chosen = [number for page in filled.scroll_ids(concept_filter("c0")) for number in page]
-        assert chosen == [record.id for record in filled.scroll(concept_filter("c0"))]
-        assert list(filled.scroll_ids(concept_filter("no such"))) == []
+        chosen = [number for page in filled.scroll_ids(equals("concepts", "c0")) for number in page]
+        assert chosen == [record.id for record in filled.scroll(equals("concepts", "c0"))]
+        assert list(filled.scroll_ids(equals("concepts", "no such"))) == []
 
     def test_similarities_to_the_root_are_of_the_points_that_are_there(
         self, filled: HierarchicalCollection, cloud: Cloud
@@ -111,7 +110,7 @@ class TestPoints:
         records = filled.retrieve(ids)
         assert [record.payload["concepts"] for record in records] == [[f"own{n}"] for n in range(7)]
         assert [record.payload["number"] for record in records] == list(range(7))
-        assert filled.count(concept_filter("own3")) == 1
+        assert filled.count(equals("concepts", "own3")) == 1
 
     def test_delete(self, filled: HierarchicalCollection, cloud: Cloud) -> None:
         filled.delete([*cloud.ids[:10], str(uuid.uuid4())])
@@ -123,7 +122,7 @@ class TestPoints:
         assert filled.facets(limit=1) == {"all": 300}
         odd = models.Filter(must=[models.FieldCondition(key="number", range=models.Range(lt=10))])
         assert filled.facets(filter=odd) == {"all": 10, "c0": 4, "c1": 3, "c2": 3}
-        assert filled.count(combine(odd, concept_filter("c0"))) == 4
+        assert filled.count(all_of(odd, equals("concepts", "c0"))) == 4
 
     def test_integer_ids_come_before_uuids(self, make: Made, cloud: Cloud) -> None:
         collection = make(cloud.root)
@@ -231,7 +230,7 @@ class TestNearest:
         self, filled: HierarchicalCollection, cloud: Cloud
     ) -> None:
         query = cloud.vectors[0]
-        under = concept_filter("c1")
+        under = equals("concepts", "c1")
         all_hits = filled.nearest(query, limit=300, filter=under)
         assert len(all_hits) == 100
         assert {hit.payload["number"] % 3 for hit in all_hits} == {1}
@@ -299,7 +298,7 @@ class TestRadialPath:
     def test_within_a_filter(self, filled: HierarchicalCollection, cloud: Cloud) -> None:
         query = Cloud.make(2, seed=4).vectors[0]
         rows = [row for row in range(len(cloud.ids)) if row % 3 == 2]
-        path = filled.radial_path(query, filter=concept_filter("c2"), payload=["number"])
+        path = filled.radial_path(query, filter=equals("concepts", "c2"), payload=["number"])
         assert [hit.id for hit in path] == oracle_path(cloud, query, rows)
 
     @pytest.mark.parametrize("by", ["descent", "batch", None])
@@ -316,7 +315,7 @@ class TestRadialPath:
                 ([0.01], [0.01]),
                 ([], []),
             ):
-                path = filled.radial_path(query, filter=concept_filter("c2"), radii=radii, by=by)
+                path = filled.radial_path(query, filter=equals("concepts", "c2"), radii=radii, by=by)
                 assert [hit.id for hit in path] == oracle_sampled(cloud, query, rows, wanted)
 
     def test_both_ways_give_the_same_hits(
@@ -368,9 +367,10 @@ class TestRadialPath:
         ):
             assert [hit.id for hit in path] == [*wanted, min(cloud.ids[:60])]
 
-    def test_points_of_others_without_a_distance_are_left_out_and_counted(
+    def test_points_of_others_are_counted_and_no_concepts(
         self, filled: HierarchicalCollection, cloud: Cloud
     ) -> None:
+        """Rankings find them all the same: those need no stored distance."""
         query = -cloud.root
         stranger = str(uuid.UUID(int=10**6))
         vector: dict[str, list[float]] = {"hiersearch": query.tolist()}
@@ -383,13 +383,17 @@ class TestRadialPath:
             filled.radial_path(query),
             filled.radial_path(query, radii=30, by="descent"),
             filled.radial_path(query, radii=30, by="batch"),
+        ):
+            assert hits
+            assert stranger not in [hit.id for hit in hits]
+        for hits in (
             filled.descendants_of(query, limit=400),
             filled.ancestors_of(query, limit=400),
             filled.descendants_of(cloud.root, limit=400),
         ):
-            assert hits
-            assert stranger not in [hit.id for hit in hits]
-
+            assert len(hits) == len(cloud.ids) + 1
+            [distance] = [hit.root_distance for hit in hits if hit.id == stranger]
+            assert distance == pytest.approx(2.0, abs=1e-5)
 
 class TestExteriorAngles:
     def test_descendants_agree_with_numpy(
@@ -433,12 +437,12 @@ class TestExteriorAngles:
     def test_filter_threshold_payload(self, filled: HierarchicalCollection) -> None:
         parent = Cloud.make(2, seed=7).vectors[0]
         for ranked in (filled.descendants_of, filled.ancestors_of):
-            hits = ranked(parent, limit=20, filter=concept_filter("c0"), payload=["number"])
+            hits = ranked(parent, limit=20, filter=equals("concepts", "c0"), payload=["number"])
             assert len(hits) == 20
             assert {hit.payload["number"] % 3 for hit in hits} == {0}
             assert set(hits[0].payload) == {"number", "root_distance"}
             least = hits[3].score - 1e-6
-            above = ranked(parent, limit=20, filter=concept_filter("c0"), score_threshold=least)
+            above = ranked(parent, limit=20, filter=equals("concepts", "c0"), score_threshold=least)
             assert [hit.id for hit in above] == [hit.id for hit in hits[:4]]
 
     def test_the_default_number_of_candidates_finds_the_best(self, make: Made) -> None:
