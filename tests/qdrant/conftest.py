@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -54,13 +54,15 @@ def cloud() -> Cloud:
 
 
 # Taken here: tests themselves run without the settings of whoever starts them.
-_URL = os.environ.get("QDRANT_URL")
+_URLS = (os.environ.get("QDRANT_URL") or "").split()
+"""The servers to test with; of a cluster, any of its nodes."""
 _KEY = os.environ.get("QDRANT_API_KEY")
 _READ_ONLY_KEY = os.environ.get("QDRANT_READ_ONLY_KEY")
-_GRPC_PORT = int(os.environ.get("QDRANT_GRPC_PORT") or 6334)
+_GRPC_PORT = os.environ.get("QDRANT_GRPC_PORT")
+"""Of the only server; by default, and of several, the port after that of REST."""
 
 no_server = pytest.mark.skipif(
-    _URL is None, reason="no Qdrant server to test with (set QDRANT_URL)"
+    not _URLS, reason="no Qdrant server to test with (set QDRANT_URL, to several if you like)"
 )
 
 
@@ -84,19 +86,27 @@ def _http(path: Path) -> Iterator[Client]:
         yield client
 
 
-@contextmanager
-def _server(path: Path, key: str | None = _KEY, **settings: Any) -> Iterator[Client]:
-    with closing(QdrantClient(url=_URL, api_key=key, **settings)) as client:
-        yield client
+@dataclass(frozen=True)
+class Server:
+    """A real server, opened with a key."""
 
+    url: str
+    by_grpc: bool
 
-def _grpc(path: Path) -> AbstractContextManager[Client]:
-    return _server(path, prefer_grpc=True, grpc_port=_GRPC_PORT)
+    def __call__(self, path: Path, key: str | None = _KEY) -> AbstractContextManager[Client]:
+        port = int(_GRPC_PORT or 0) if len(_URLS) == 1 else 0
+        port = port or (urlsplit(self.url).port or 6333) + 1
+        return closing(
+            QdrantClient(
+                url=self.url, api_key=key, prefer_grpc=self.by_grpc, grpc_port=port, timeout=30
+            )
+        )
 
 
 _SERVERS = [
-    pytest.param(_server, id="server", marks=no_server),
-    pytest.param(_grpc, id="grpc", marks=no_server),
+    pytest.param(Server(url, by_grpc), id=f"{name}-{place}", marks=no_server)
+    for place, url in enumerate(_URLS or [""], start=1)
+    for name, by_grpc in (("rest", False), ("grpc", True))
 ]
 _HERE = [pytest.param(_edge, id="edge"), pytest.param(_memory, id="memory")]
 
@@ -128,17 +138,22 @@ def attaching_client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator
 
 @pytest.fixture(params=_SERVERS)
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[QdrantClient]:
-    """A client of the real server that `QDRANT_URL` names."""
+    """A client of a real server that `QDRANT_URL` names."""
     with _cleared(request.param(tmp_path)) as opened:
         yield opened
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> Iterator[QdrantClient]:
-    """A client of that server which may read only."""
+def reader(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
+    """Another client of the store of the test: of a server, one which may read only."""
+    parameters = request.node.callspec.params
+    store = parameters.get("client", parameters.get("server"))
+    if not isinstance(store, Server):
+        yield request.getfixturevalue("client")
+        return
     if _READ_ONLY_KEY is None:
         pytest.skip("no key that may read only (set QDRANT_READ_ONLY_KEY)")
-    with _server(tmp_path, _READ_ONLY_KEY) as opened:
+    with store(tmp_path, _READ_ONLY_KEY) as opened:
         yield opened
 
 

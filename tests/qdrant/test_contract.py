@@ -368,9 +368,10 @@ class TestRadialPath:
         ):
             assert [hit.id for hit in path] == [*wanted, min(cloud.ids[:60])]
 
-    def test_points_of_others_without_a_distance_are_left_out_and_counted(
+    def test_points_of_others_are_counted_and_no_concepts(
         self, filled: HierarchicalCollection, cloud: Cloud
     ) -> None:
+        """Rankings find them all the same: those need no stored distance."""
         query = -cloud.root
         stranger = str(uuid.UUID(int=10**6))
         vector: dict[str, list[float]] = {"hiersearch": query.tolist()}
@@ -383,12 +384,17 @@ class TestRadialPath:
             filled.radial_path(query),
             filled.radial_path(query, radii=30, by="descent"),
             filled.radial_path(query, radii=30, by="batch"),
+        ):
+            assert hits
+            assert stranger not in [hit.id for hit in hits]
+        for hits in (
             filled.descendants_of(query, limit=400),
             filled.ancestors_of(query, limit=400),
             filled.descendants_of(cloud.root, limit=400),
         ):
-            assert hits
-            assert stranger not in [hit.id for hit in hits]
+            assert len(hits) == len(cloud.ids) + 1
+            [distance] = [hit.root_distance for hit in hits if hit.id == stranger]
+            assert distance == pytest.approx(2.0, abs=1e-5)
 
 
 class TestExteriorAngles:
