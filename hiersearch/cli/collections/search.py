@@ -9,7 +9,6 @@ import hashlib
 import json
 import math
 import os
-import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from hiersearch.qdrant.attachment import Attachment
     from hiersearch.types import Floats
 
-__all__ = ["RANKS", "CollectionQuery", "field_filter", "hit_lines", "search_collection"]
+__all__ = ["RANKS", "CollectionQuery", "hit_lines", "search_collection"]
 
 RANKS = ("nearest", "below", "above")
 """Most similar, least exterior angle with the query as the parent, and as the child."""
@@ -41,10 +40,6 @@ _SAMPLE = 64
 _LOOKED_AT = 4096
 _DAY = 86_400
 _LEAST_COLUMN = 12
-
-_CONDITION = re.compile(r"\s*([^=!<>]+?)\s*(==|!=|>=|<=|=|>|<)\s*(.*?)\s*", re.DOTALL)
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-_WHERE_HINT = "Write FIELD=VALUE, with one of = != > >= < <=, such as year>=2020"
 
 
 @dataclass(frozen=True)
@@ -104,6 +99,7 @@ def search_collection(
         CollectionError: There is no such collection or vector, or the model did not make it.
         StoreUnreachableError: No server answers, or it refuses the key.
     """
+    from hiersearch.index.fields import field_filter
     from hiersearch.qdrant import HierarchicalCollection, all_of, only_vector
     from hiersearch.qdrant.attachment import attachment_in
     from hiersearch.qdrant.connection import client_errors
@@ -347,69 +343,6 @@ def _verdict_file(
     ]
     digest = hashlib.sha256(json.dumps(key).encode("utf-8", "surrogatepass")).hexdigest()
     return cache_dir(environ) / "verdicts" / f"{digest[:32]}.json"
-
-
-# Conditions
-
-
-def field_filter(expression: str, kinds: Mapping[str, str] | None = None) -> Filter:
-    """The filter for a condition on any payload field.
-
-    `=` and `!=` compare text, whole numbers, fractions, true and false, whichever the field holds;
-    the others compare numbers. Points without the field meet `!=` and no other condition.
-
-    Args:
-        expression: FIELD OP VALUE, with OP one of `= != > >= < <=`.
-        kinds: The kind of payload index of each field that has one ("keyword", "integer", "float",
-            "bool"): such a field is only compared as that, as strict servers demand.
-
-    Raises:
-        FilterError: The condition cannot be read.
-    """
-    from hiersearch.errors import FilterError
-    from hiersearch.qdrant import between, none_of
-
-    match = _CONDITION.fullmatch(expression)
-    if match is None or any("\ud800" <= letter <= "\udfff" for letter in expression):
-        raise FilterError(f"the condition {expression!r} cannot be read", hint=_WHERE_HINT)
-    field, operator, value = match[1], match[2], match[3]
-    if not value:
-        raise FilterError(f"the condition {expression!r} has no value", hint=_WHERE_HINT)
-    if operator in ("=", "==", "!="):
-        equal = _equals(field, value, (kinds or {}).get(field))
-        return none_of(equal) if operator == "!=" else equal
-    number = _number(value)
-    if number is None:
-        raise FilterError(
-            f"{field!r} can be compared by {operator} with a number only, not with {value!r}",
-            hint=_WHERE_HINT,
-        )
-    bound = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}[operator]
-    return between(field, **{bound: number})
-
-
-def _equals(field: str, value: str, kind: str | None) -> Filter:
-    """Points whose field is the value, as any type that it can be read as."""
-    from hiersearch.qdrant import between, equals, none_of
-
-    number = _number(value)
-    ways: dict[str, Filter] = {"keyword": equals(field, value)}
-    if value in ("true", "false"):
-        ways["bool"] = equals(field, value == "true")
-    if number is not None:
-        ways["float"] = between(field, gte=number, lte=number)
-        if re.fullmatch(r"[+-]?\d+", value) and abs(int(value)) < 2**63:
-            ways["integer"] = equals(field, int(value))
-    if kind in ways:
-        return ways[kind]
-    if len(ways) == 1:
-        return ways["keyword"]
-    return none_of(none_of(*ways.values()))  # any of them
-
-
-def _number(value: str) -> float | None:
-    number = float(value) if _NUMBER.fullmatch(value) else math.inf
-    return number if math.isfinite(number) else None
 
 
 def _field_names(fields: str | None) -> list[str] | None:
