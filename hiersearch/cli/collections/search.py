@@ -11,7 +11,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -48,11 +48,11 @@ class CollectionQuery:
 
     Attributes:
         collection: Its name.
-        url: The server.
-        store: The server or folder, instead of `url`.
-        text: The query: a text,
-        image: or a photo file,
-        vector_file: or a vector of one's own.
+        url: The server; or
+        store: the server or folder.
+        text: The query, a text; or
+        image: a photo file; or
+        vector_file: a file with a vector.
         model: The model that made the vectors.
         root: A file with the root to use instead of the model's.
         rank: One of `RANKS`.
@@ -164,9 +164,10 @@ def _check_query(query: CollectionQuery) -> None:
             "a query to a collection is a text, a photo or a vector",
             hint="Give one of TEXT, --image FILE and --vector-file FILE.npy",
         )
-    if query.text is not None and not query.text.strip():
+    text = query.text
+    if text is not None and not text.strip():
         raise UsageError("the query is empty", hint="Say what to look for")
-    if query.text is not None and any("\ud800" <= letter <= "\udfff" for letter in query.text):
+    if text is not None and any("\ud800" <= letter <= "\udfff" for letter in text):
         raise UsageError("the query is not valid text", hint="Type it in UTF-8")
     store_place(query.url, query.store)
 
@@ -210,7 +211,7 @@ def _root(
         return known.root
     if query.rank != "nearest":
         raise _missing(f"--rank {query.rank} needs a root", "--root FILE.npy, or --model MODEL")
-    return _unit(vector)  # plain similarity does not use it
+    return vector  # plain similarity uses no root
 
 
 def _encoded(query: CollectionQuery, model: AnyModel | None) -> Floats:
@@ -245,13 +246,7 @@ def _own_vector(file: Path) -> Floats:
     length = float(np.linalg.norm(vector.astype(np.float64)))
     if not (math.isfinite(length) and length > 0):
         raise UsageError(f"the vector in {file} has the length {length:g}", hint=hint)
-    return vector
-
-
-def _unit(vector: Floats) -> Floats:
-    import numpy as np
-
-    return np.asarray(vector / np.linalg.norm(vector.astype(np.float64)), dtype=np.float32)
+    return np.asarray(vector / length, dtype=np.float32)
 
 
 def _ranked(
@@ -263,11 +258,12 @@ def _ranked(
 ) -> list[Hit]:
     limit = _LIMIT if query.limit is None else query.limit
     payload = True if fields is None else fields
-    if query.rank == "below":
-        return theirs.descendants_of(vector, limit=limit, filter=condition, payload=payload)
-    if query.rank == "above":
-        return theirs.ancestors_of(vector, limit=limit, filter=condition, payload=payload)
-    return theirs.nearest(vector, limit=limit, filter=condition, payload=payload)
+    searches: dict[str, Callable[..., list[Hit]]] = {
+        "nearest": theirs.nearest,
+        "below": theirs.descendants_of,
+        "above": theirs.ancestors_of,
+    }
+    return searches[query.rank](vector, limit=limit, filter=condition, payload=payload)
 
 
 # The model's check
@@ -363,9 +359,7 @@ def _hit_json(hit: Hit, fields: Sequence[str] | None) -> dict[str, Any]:
         "score": hit.score,
         "angle": hit.angle,
         "root_distance": hit.root_distance,
-        "payload": hit.payload
-        if fields is None
-        else {name: _value(hit, name) for name in fields if _value(hit, name) is not None},
+        "payload": hit.payload if fields is None else {name: _value(hit, name) for name in fields},
     }
 
 
