@@ -66,7 +66,7 @@ def test_an_api_that_refuses_the_empty_text_needs_a_root():
 )
 def test_what_is_not_one_vector_for_each_text(answer):
     with pytest.raises(ModelError):
-        TextModel(lambda texts: answer).encode_texts(["a", "b"])
+        TextModel(lambda _: answer).encode_texts(["a", "b"])
 
 
 def test_photos():

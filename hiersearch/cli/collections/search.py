@@ -35,9 +35,7 @@ __all__ = ["RANKS", "CollectionQuery", "hit_lines", "search_collection"]
 RANKS = ("nearest", "below", "above")
 """Most similar, least exterior angle with the query as the parent, and as the child."""
 
-_LIMIT = 10
-_SAMPLE = 64
-_LOOKED_AT = 4096
+_LIMIT, _SAMPLE, _LOOKED_AT = 10, 64, 4096
 _DAY = 86_400
 _LEAST_COLUMN = 12
 
