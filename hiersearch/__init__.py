@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         IngestSummary,
         ModelCheck,
         PhotoIndex,
+        TextModel,
         copy_index,
     )
     from hiersearch.index.answer import Answer, Level, PhotoHit
@@ -74,6 +75,7 @@ __all__ = [
     "PhotoIndex",
     "RadialCrossModalLoss",
     "RadialEmbeddingLoss",
+    "TextModel",
     "TrainingSettings",
     "Vocabulary",
     "all_of",
@@ -106,6 +108,7 @@ _MODULES = {
         "IngestSummary",
         "ModelCheck",
         "PhotoIndex",
+        "TextModel",
         "copy_index",
     ),
     "hiersearch.index.answer": ("Answer", "Level", "PhotoHit"),

@@ -41,6 +41,7 @@ NAMES = [
     "PhotoIndex",
     "RadialCrossModalLoss",
     "RadialEmbeddingLoss",
+    "TextModel",
     "TrainingSettings",
     "Vocabulary",
     "all_of",

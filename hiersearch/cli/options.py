@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hiersearch.concepts import Vocabulary
 
 __all__ = [
+    "COLLECTION_MODELS",
     "MODEL_DEFAULT",
     "MODEL_HELP",
     "STORE_HELP",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 MODEL_HELP = f"{MODEL_CHOICES}."
+COLLECTION_MODELS = "For a collection also fastembed:NAME, a model of fastembed's."
 MODEL_DEFAULT = (
     "$HIERSEARCH_MODEL, else config.toml, else hierarcaps-clip-b if it is on this machine, else "
     "mini"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from hiersearch.concepts.builtin import BUILTIN, builtin_vocabulary, chosen_vocabulary
-from hiersearch.concepts.formats import read_vocabulary
+from hiersearch.concepts.formats import (
+    BUILTIN,
+    builtin_vocabulary,
+    chosen_vocabulary,
+    read_vocabulary,
+)
 from hiersearch.concepts.vocabulary import Concept, Vocabulary
 
 __all__ = [

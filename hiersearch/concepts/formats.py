@@ -1,4 +1,4 @@
-"""Reads vocabulary files.
+"""Vocabulary files, and the vocabulary that comes with hiersearch.
 
 There are four formats, recognised by the file's suffix and its content. Text is UTF-8.
 
@@ -34,10 +34,13 @@ from __future__ import annotations
 
 import codecs
 import csv
+import functools
+import gzip
 import itertools
 import json
 import math
 import unicodedata
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +51,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = [
+    "BUILTIN",
     "MAX_BYTES",
     "MAX_LINE",
+    "builtin_vocabulary",
+    "chosen_vocabulary",
     "parse_vocabulary",
     "read_vocabulary",
 ]
@@ -66,6 +72,40 @@ _FORMS = (
     'Give a list of names, a list of {"name": ..., "parents": [...]}, '
     "or a mapping from names to parents"
 )
+
+BUILTIN = "builtin"
+"""What the built-in vocabulary is called, on the command line too."""
+
+
+@functools.cache
+def builtin_vocabulary() -> Vocabulary:
+    """About 10,000 things that a camera can see, from WordNet 3.0, most familiar first.
+
+    `training/vocabulary` makes the file; WORDNET_LICENSE beside it is its licence.
+
+    An id is "n" and the offset of a noun in WordNet 3.0 ("n02084071", dog), or "top:" and a
+    word for the roots for which WordNet has no single synset ("top:object").
+    """
+    packed = resources.files("hiersearch.concepts").joinpath("wordnet.tsv.gz").read_bytes()
+    _, *lines = gzip.decompress(packed).decode().splitlines()
+    return Vocabulary(map(_builtin_concept, lines), name=BUILTIN)
+
+
+def chosen_vocabulary(concepts: str | Path | Vocabulary) -> Vocabulary:
+    """The vocabulary that a user means.
+
+    Args:
+        concepts: `BUILTIN`, a file as for `read_vocabulary`, or a vocabulary, which is returned as
+            it is. `~` is the home folder.
+
+    Raises:
+        VocabularyError: The file cannot be read or breaks a rule.
+    """
+    if isinstance(concepts, Vocabulary):
+        return concepts
+    if str(concepts) == BUILTIN:
+        return builtin_vocabulary()
+    return read_vocabulary(Path(concepts).expanduser())
 
 
 def read_vocabulary(path: str | Path) -> Vocabulary:
@@ -359,3 +399,9 @@ def _name(value: Any, what: str) -> str:
     name = " ".join(value.split())
     check_name(name)
     return name
+
+
+def _builtin_concept(line: str) -> Concept:
+    concept_id, name, parents, familiarity = line.split("\t")
+    above = tuple(parents.split(",")) if parents else ()
+    return Concept(concept_id, name, above, float(familiarity))

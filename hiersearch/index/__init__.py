@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hiersearch.index.copy_index import CopySummary, copy_index
 from hiersearch.index.labelling import vocabulary_label
-from hiersearch.index.model_check import ModelCheck
+from hiersearch.index.model_check import ModelCheck, TextModel, load_model
 from hiersearch.index.photo_index import PhotoIndex
 from hiersearch.index.storage import IndexInfo
 from hiersearch.index.update import IngestSummary, require_photos
@@ -15,7 +15,9 @@ __all__ = [
     "IngestSummary",
     "ModelCheck",
     "PhotoIndex",
+    "TextModel",
     "copy_index",
+    "load_model",
     "require_photos",
     "vocabulary_label",
 ]

@@ -1,10 +1,11 @@
-"""The payload fields of a photo, and the conditions on them that `--where` takes.
+"""The payload fields of a photo, and the conditions that `--where` takes, on them or on any field.
 
 A photo's chain has its fields in `hiersearch.chains`, its root distance in `hiersearch.qdrant`.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ __all__ = [
     "SIZE",
     "TAKEN",
     "WIDTH",
+    "field_filter",
     "parse_where",
     "photo_payload",
 ]
@@ -83,6 +85,9 @@ _MOMENT = re.compile(
 )
 _NUMBER = re.compile(r"([0-9]{1,15})\s*([A-Za-z]*)")
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+_ANY_CONDITION = re.compile(r"\s*([^=!<>]+?)\s*(==|!=|>=|<=|=|>|<)\s*(.*?)\s*", re.DOTALL)
+_FRACTION = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_ANY_ALLOWED = "Write FIELD=VALUE, with one of = != > >= < <=, such as year>=2020"
 _GREATEST = 2**53
 """Whole numbers up to here are exact in the floats that ranges are made of."""
 
@@ -125,6 +130,61 @@ def parse_where(
     """
     given = [expressions] if isinstance(expressions, str) else list(expressions)
     return all_of(*(_condition(expression, concept_id) for expression in given))
+
+
+def field_filter(expression: str, kinds: Mapping[str, str] | None = None) -> Filter:
+    """The filter for a condition on any payload field.
+
+    `=` and `!=` compare text, whole numbers, fractions, true and false, whichever the field holds;
+    the others compare numbers. Points without the field meet `!=` and no other condition.
+
+    Args:
+        expression: FIELD OP VALUE, with OP one of `= != > >= < <=`.
+        kinds: The kind of payload index of each field that has one ("keyword", "integer", "float",
+            "bool"): such a field is only compared as that, as strict servers demand.
+
+    Raises:
+        FilterError: The condition cannot be read.
+    """
+    match = _ANY_CONDITION.fullmatch(expression)
+    if match is None or any("\ud800" <= letter <= "\udfff" for letter in expression):
+        raise FilterError(f"the condition {expression!r} cannot be read", hint=_ANY_ALLOWED)
+    field, operator, value = match[1], match[2], match[3]
+    if not value:
+        raise FilterError(f"the condition {expression!r} has no value", hint=_ANY_ALLOWED)
+    if operator in ("=", "==", "!="):
+        equal = _equals(field, value, (kinds or {}).get(field))
+        return none_of(equal) if operator == "!=" else equal
+    number = _any_number(value)
+    if number is None:
+        raise FilterError(
+            f"{field!r} can be compared by {operator} with a number only, not with {value!r}",
+            hint=_ANY_ALLOWED,
+        )
+    bound = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}[operator]
+    return between(field, **{bound: number})
+
+
+def _equals(field: str, value: str, kind: str | None) -> Filter:
+    """Points whose field is the value, as any type that it can be read as."""
+    number = _any_number(value)
+    ways: dict[str, Filter] = {"keyword": equals(field, value)}
+    if value in ("true", "false"):
+        ways["bool"] = equals(field, value == "true")
+    if number is not None:
+        ways["float"] = between(field, gte=number, lte=number)
+        if re.fullmatch(r"[+-]?\d+", value) and abs(int(value)) < 2**63:
+            ways["integer"] = equals(field, int(value))
+    if kind in ways:
+        return ways[kind]
+    if len(ways) == 1:
+        return ways["keyword"]
+    return none_of(none_of(*ways.values()))  # any of them
+
+
+def _any_number(value: str) -> float | None:
+    number = float(value) if _FRACTION.fullmatch(value) else math.inf
+    return number if math.isfinite(number) else None
 
 
 def _condition(expression: object, concept_id: Callable[[str], str]) -> Filter:

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
@@ -20,14 +20,11 @@ from hiersearch.concepts import Vocabulary, builtin_vocabulary
 from hiersearch.config import cache_dir
 from hiersearch.descent import Calibration, calibrate
 from hiersearch.encoder.cache import VectorCache
-from hiersearch.index.model_check import LoadEncoder, ModelCheck
+from hiersearch.index.model_check import AnyModel, LoadEncoder, ModelCheck
 from hiersearch.index.storage import IndexStore
 from hiersearch.progress import Progress, tell_nobody
 from hiersearch.qdrant import EdgeClient, HierarchicalCollection
 from hiersearch.types import Floats
-
-if TYPE_CHECKING:
-    from hiersearch.encoder import HierarchicalEncoder
 
 __all__ = ["CALIBRATION_SAMPLE", "LazyLabeller", "vocabulary_label"]
 
@@ -96,7 +93,7 @@ class LazyLabeller:
 @contextmanager
 def vocabulary_label(
     vocabulary: Vocabulary,
-    encoder: HierarchicalEncoder,
+    encoder: AnyModel,
     collection: HierarchicalCollection,
     check: ModelCheck,
     *,
@@ -144,7 +141,10 @@ def _cache(model_id: str, environ: Mapping[str, str]) -> VectorCache:
 
 
 def _embed(
-    vocabulary: Vocabulary, encoder: LoadEncoder, cache: VectorCache, on_progress: Progress
+    vocabulary: Vocabulary,
+    encoder: Callable[[], AnyModel],
+    cache: VectorCache,
+    on_progress: Progress,
 ) -> Floats:
     """(n, dim) float32 unit rows of the concepts' names, from the cache where they are there."""
     total, done = len(vocabulary), 0
@@ -163,7 +163,7 @@ def _embed(
 
 
 def _calibrate(
-    encoder: LoadEncoder,
+    encoder: Callable[[], AnyModel],
     cache: VectorCache,
     sample: Floats | None,
     collection: HierarchicalCollection,

@@ -101,8 +101,6 @@ def test_every_command_runs_as_printed(run, photos, server, document, lines):
 
 @pytest.mark.parametrize(("document", "program"), PROGRAMS, ids=[name for name, _ in PROGRAMS])
 def test_every_program_runs_as_printed(run, photos, server, capfd, document, program):
-    if document == "README.md":
-        run("attach", "--url", server, "--collection", "captions", "--model", "mini")
     capfd.readouterr()
     exec(compile(program.replace(SERVER, server), document, "exec"), {})
     assert capfd.readouterr().out.strip()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from hiersearch.cli.options import (
+    COLLECTION_MODELS,
     MODEL_HELP,
     STORE_HELP,
     VOCABULARY_HELP,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from hiersearch.qdrant import AttachSummary, Client
     from hiersearch.types import Floats
 
-__all__ = ["attach", "detach", "read_root"]
+__all__ = ["attach", "detach", "open_store", "read_root", "read_vector", "store_place"]
 
 _UNIT_TOLERANCE = 1e-3
 """How far the length of a root may be from 1: files may be of half precision."""
@@ -64,7 +65,7 @@ def attach(
         typer.Option(
             "--model",
             metavar="MODEL",
-            help=f"The model that made the vectors: {MODEL_HELP}",
+            help=f"The model that made the vectors: {MODEL_HELP} {COLLECTION_MODELS}",
             show_default=False,
             autocompletion=complete_from(lambda: MODEL_NAMES),
         ),
@@ -151,16 +152,15 @@ def attach(
     given = None if root is None else read_root(root)
     vocabulary = None if concepts is None else read_concepts(concepts)
     with ExitStack() as stack:
-        client = stack.enter_context(_open_store(url, store))
+        client = stack.enter_context(open_store(url, store))
         # Loading a model takes seconds: whatever can fail before that fails first.
         vector = only_vector(client, collection) if vector is None else vector
         encoder, check, label = None, None, None
         # A model whose root is given is needed only to embed the vocabulary.
         if model is not None and (given is None or vocabulary is not None):
-            from hiersearch.encoder import HierarchicalEncoder
-            from hiersearch.index import ModelCheck, vocabulary_label
+            from hiersearch.index import ModelCheck, load_model, vocabulary_label
 
-            encoder = HierarchicalEncoder(model)
+            encoder = load_model(model)
             check = ModelCheck(encoder, text_field=text_field, file_field=file_field)
         # There is a model or a root: `_require_source` has checked that.
         chosen = cast("Floats", given if encoder is None or given is not None else encoder.root)
@@ -232,6 +232,30 @@ def read_root(file: Path) -> Floats:
     from hiersearch.errors import UsageError
 
     hint = "Save the root with numpy.save('root.npy', root): one vector of length 1"
+    root = read_vector(file, hint)
+    length = float(np.linalg.norm(root.astype(np.float64)))
+    if not abs(length - 1.0) <= _UNIT_TOLERANCE:
+        raise UsageError(f"the vector in {file} has the length {length:g}, not 1", hint=hint)
+    return root
+
+
+def read_vector(file: Path, hint: str) -> Floats:
+    """One vector in a file that NumPy saved.
+
+    Args:
+        file: A `.npy` file.
+        hint: What to do if it is not one.
+
+    Returns:
+        (dim,) float32, of any length.
+
+    Raises:
+        UsageError: The file cannot be read, or does not hold one vector.
+    """
+    import numpy as np
+
+    from hiersearch.errors import UsageError
+
     try:
         with file.expanduser().open("rb") as stream:
             found = np.lib.format.read_array(stream, allow_pickle=False)
@@ -243,14 +267,11 @@ def read_root(file: Path) -> Floats:
         raise UsageError(
             f"{file} holds {found.dtype} of shape {found.shape}, not one vector", hint=hint
         )
-    length = float(np.linalg.norm(found.astype(np.float64)))
-    if not abs(length - 1.0) <= _UNIT_TOLERANCE:
-        raise UsageError(f"the vector in {file} has the length {length:g}, not 1", hint=hint)
     return np.asarray(found, dtype=np.float32)
 
 
 @contextmanager
-def _open_store(url: str | None, store: str | None) -> Iterator[Client]:
+def open_store(url: str | None, store: str | None) -> Iterator[Client]:
     """The store of --url or --store, closed afterwards.
 
     Raises:
@@ -259,11 +280,16 @@ def _open_store(url: str | None, store: str | None) -> Iterator[Client]:
     """
     from hiersearch.qdrant import connect
 
-    with closing(connect(_place(url, store))) as client:
+    with closing(connect(store_place(url, store))) as client:
         yield client
 
 
-def _place(url: str | None, store: str | None) -> str | Path:
+def store_place(url: str | None, store: str | None) -> str | Path:
+    """The server or folder that --url, --store or $QDRANT_URL names.
+
+    Raises:
+        UsageError: None or several do, or it is not a store.
+    """
     from hiersearch.config import is_url, store_folder
     from hiersearch.errors import UsageError
 
@@ -320,7 +346,7 @@ def detach(
     """Remove what 'hiersearch attach' added, and nothing else."""
     from hiersearch.qdrant import HierarchicalCollection
 
-    with _open_store(url, store) as client, progress_on_stderr() as progress:
+    with open_store(url, store) as client, progress_on_stderr() as progress:
         theirs = HierarchicalCollection.attached(client, collection)
         summary = theirs.detach(on_progress=progress)
     if json_:

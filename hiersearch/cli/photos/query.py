@@ -1,5 +1,7 @@
 """`hiersearch query`: what a text or a photo shows, from general to specific, with photos.
 
+With `--collection` it ranks a Qdrant collection instead (`hiersearch.cli.collections.search`).
+
 People get a table where the terminal is wide enough for one, and a list where it is not.
 """
 
@@ -10,21 +12,30 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.cells import cell_len, set_cell_size
 
-from hiersearch.cli.options import JsonFlag, ModelOption, NameOption, StoreOption, WhereOption
+from hiersearch.cli.options import (
+    COLLECTION_MODELS,
+    MODEL_HELP,
+    STORE_HELP,
+    JsonFlag,
+    NameOption,
+    complete_from,
+)
 from hiersearch.cli.terminal import printable
+from hiersearch.encoder import MODEL_NAMES
 
 if TYPE_CHECKING:
     from hiersearch.index.answer import Answer, Level, PhotoHit
 
 __all__ = ["answer_lines", "query"]
 
+_LEVELS = 4
 _PHOTOS_PER_LEVEL = 3
 _PATHS = 10
 
@@ -33,43 +44,195 @@ _PIPE_WIDTH = 120
 _LEAST_NAME = 16
 
 
+def _option(name: str, metavar: str, help_: str, default: bool | str = False) -> Any:
+    return typer.Option(name, metavar=metavar, help=help_, show_default=default)
+
+
 def query(
     text: Annotated[
         str | None,
         typer.Argument(metavar="TEXT", help="What to look for, in words.", show_default=False),
     ] = None,
     image: Annotated[
-        Path | None,
-        typer.Option(
-            "--image",
-            metavar="FILE",
-            help="Find photos similar to this one, instead of TEXT.",
-            show_default=False,
-        ),
+        Path | None, _option("--image", "FILE", "Find what is similar to this photo.")
     ] = None,
     levels: Annotated[
-        int, typer.Option("--levels", metavar="N", min=1, help="Show at most N levels.")
-    ] = 4,
+        int | None,
+        typer.Option(
+            "--levels",
+            metavar="N",
+            min=1,
+            help="Photos: show at most N levels.",
+            show_default=str(_LEVELS),
+        ),
+    ] = None,
     limit: Annotated[
         int | None,
         typer.Option(
             "--limit",
             metavar="N",
             min=0,
-            help="Show at most N photos per level.",
-            show_default=f"{_PHOTOS_PER_LEVEL}, or {_PATHS} with --paths",
+            help="Show at most N photos per level, or N points of a collection.",
+            show_default=f"{_PHOTOS_PER_LEVEL}; {_PATHS} with --paths or --collection",
         ),
     ] = None,
-    where: WhereOption = None,
+    where: Annotated[
+        list[str] | None,
+        _option(
+            "--where",
+            "CONDITION",
+            "Only what meets this condition: photos by taken>=2020-05, folder=Holidays, width>1000 "
+            "or name=cat.jpg; points of a collection by any payload field, as lang=en or "
+            "year<2000. Can be repeated; all must hold.",
+        ),
+    ] = None,
     paths: Annotated[
-        bool, typer.Option("--paths", help="Print only paths, one per line, nearest first.")
+        bool, typer.Option("--paths", help="Photos: print only paths, one per line, nearest first.")
     ] = False,
     json_: JsonFlag = False,
-    store: StoreOption = None,
+    store: Annotated[
+        str | None,
+        _option(
+            "--store",
+            "STORE",
+            f"Where the index or the collection is. {STORE_HELP} For an index on a server, add its "
+            "name: http://localhost:6333/NAME.",
+            "$HIERSEARCH_STORE, else config.toml, else --name in your data folder; with "
+            "--collection the server of --url",
+        ),
+    ] = None,
     name: NameOption = None,
-    model: ModelOption = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help=f"The model that made the vectors: {MODEL_HELP} {COLLECTION_MODELS}",
+            show_default="the index's own, or the one that the collection was attached with",
+            autocompletion=complete_from(lambda: MODEL_NAMES),
+        ),
+    ] = None,
+    collection: Annotated[
+        str | None,
+        _option("--collection", "NAME", "Rank this Qdrant collection instead of photos."),
+    ] = None,
+    url: Annotated[
+        str | None,
+        _option("--url", "URL", "Collection: URL of the Qdrant server.", "$QDRANT_URL"),
+    ] = None,
+    rank: Annotated[
+        str | None,
+        typer.Option(
+            "--rank",
+            metavar="ORDER",
+            help="Collection: nearest (most similar), below (what the query contains) or above "
+            "(what contains the query).",
+            show_default="nearest",
+            autocompletion=complete_from(lambda: ("nearest", "below", "above")),
+        ),
+    ] = None,
+    vector: Annotated[
+        str | None,
+        _option(
+            "--vector",
+            "NAME",
+            "Collection: name of the vector to use, where points have several.",
+            "the only one",
+        ),
+    ] = None,
+    fields: Annotated[
+        str | None,
+        _option("--fields", "A,B", "Collection: payload fields to show.", "all"),
+    ] = None,
+    root: Annotated[
+        Path | None,
+        _option(
+            "--root",
+            "FILE.npy",
+            "Collection: use this root, a vector of length 1 saved by numpy.save, instead of the "
+            "model's.",
+        ),
+    ] = None,
+    vector_file: Annotated[
+        Path | None,
+        _option(
+            "--vector-file",
+            "FILE.npy",
+            "Collection: look for this vector instead of TEXT. With --root, no model is needed.",
+        ),
+    ] = None,
+    unverified: Annotated[
+        bool,
+        typer.Option(
+            "--unverified",
+            help="Collection: skip the check that the model made these vectors.",
+        ),
+    ] = False,
 ) -> None:
-    """Find photos by a text or a photo, from general to specific."""
+    """Find photos by a text or a photo, from general to specific.
+
+    With --collection, rank a Qdrant collection as it is: it need not be attached, and a key that
+    may only read is enough. Options marked Photos or Collection are for one of the two.
+    """
+    for_photos = {"--levels": levels, "--paths": paths or None, "--name": name}
+    for_collections = {
+        "--url": url,
+        "--rank": rank,
+        "--vector": vector,
+        "--fields": fields,
+        "--root": root,
+        "--vector-file": vector_file,
+        "--unverified": unverified or None,
+    }
+    if collection is None:
+        _refuse(for_collections, "for a collection", "Add --collection NAME, or leave it out")
+        limit = limit if limit is not None else _PATHS if paths else _PHOTOS_PER_LEVEL
+        _query_photos(
+            text, image, levels or _LEVELS, limit, where or (), paths, json_, store, name, model
+        )
+        return
+    from hiersearch.cli.collections.search import CollectionQuery, search_collection
+
+    _refuse(for_photos, "for photos", "Leave it out, or leave out --collection")
+    wanted = CollectionQuery(
+        collection=collection,
+        url=url,
+        store=store,
+        text=text,
+        image=image,
+        vector_file=vector_file,
+        model=model,
+        root=root,
+        rank=rank or "nearest",
+        vector=vector,
+        where=where or (),
+        fields=fields,
+        limit=limit,
+        unverified=unverified,
+    )
+    search_collection(wanted, width=_width(), json_=json_)
+
+
+def _refuse(options: Mapping[str, object], what: str, hint: str) -> None:
+    from hiersearch.errors import UsageError
+
+    for option, value in options.items():
+        if value is not None:
+            raise UsageError(f"{option} is {what}", hint=hint)
+
+
+def _query_photos(
+    text: str | None,
+    image: Path | None,
+    levels: int,
+    limit: int,
+    where: Sequence[str],
+    paths: bool,
+    json_: bool,
+    store: str | None,
+    name: str | None,
+    model: str | None,
+) -> None:
     from hiersearch.config import index_place
     from hiersearch.errors import UsageError
     from hiersearch.index import PhotoIndex
@@ -79,10 +242,8 @@ def query(
             "a query is a text or a photo",
             hint="Give one of the two: 'hiersearch query \"a parrot\"' or --image FILE",
         )
-    if limit is None:
-        limit = _PATHS if paths else _PHOTOS_PER_LEVEL
     with PhotoIndex.open(index_place(store, os.environ, name), model=model) as index:
-        answer = index.query(text, image=image, levels=levels, limit=limit, where=where or ())
+        answer = index.query(text, image=image, levels=levels, limit=limit, where=where)
     if json_:
         typer.echo(json.dumps(answer.to_json(), ensure_ascii=False, indent=1))
     elif paths:
@@ -90,11 +251,15 @@ def query(
             # The exact bytes of the name, whether or not they are valid UTF-8.
             sys.stdout.buffer.write(os.fsencode(photo.path) + b"\n")
     else:
-        width = shutil.get_terminal_size((_PIPE_WIDTH, 0)).columns
-        if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
-            width = _PIPE_WIDTH
-        for line in answer_lines(answer, width, Path.cwd()):
+        for line in answer_lines(answer, _width(), Path.cwd()):
             typer.echo(line)  # which drops the styles where stdout is no terminal
+
+
+def _width() -> int:
+    """Columns of a table: the terminal's; a wide table's where stdout is none."""
+    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+        return _PIPE_WIDTH
+    return shutil.get_terminal_size((_PIPE_WIDTH, 0)).columns
 
 
 def answer_lines(answer: Answer, width: int, here: Path) -> list[str]:

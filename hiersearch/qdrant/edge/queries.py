@@ -353,6 +353,9 @@ def _match(match: object) -> Any:
     convert = _MATCHES.get(type(match))
     if convert is None:
         raise StoreError(f"the embedded store does not take the condition {match!r}")
+    if isinstance(match, models.MatchValue) and isinstance(match.value, bool):
+        # Its Python binding turns True into 1, which no boolean equals.
+        raise StoreError("the embedded store cannot match true and false")
     return convert(match)
 
 
