@@ -14,7 +14,8 @@ from qdrant_client import models
 from hiersearch.chains import CONCEPTS
 from hiersearch.errors import CollectionError, StoreError, VectorError
 from hiersearch.qdrant.attachment import Attachment, attachment_in
-from hiersearch.qdrant.connection import Client, client_errors, embedded_calls
+from hiersearch.qdrant.connection import Client, client_errors, create_once, embedded_calls
+from hiersearch.qdrant.patience import patient
 from hiersearch.qdrant.points import ROOT_DISTANCE, unit_rows
 from hiersearch.types import Floats
 
@@ -76,7 +77,7 @@ class CollectionSchema:
     """
 
     def __init__(self, client: Client, name: str, *, root: ArrayLike, vector_name: str) -> None:
-        self.client = client
+        self.client = patient(client)
         self.name = name
         self.vector_name = vector_name
         self.root = unit_rows(np.asarray(root)[None], "the root")[0]
@@ -134,14 +135,13 @@ class CollectionSchema:
             StoreError: The store does not support an option.
         """
         with client_errors(self.client):
-            new = not self.client.collection_exists(self.name)
-            if new:
-                params = options.vector_params(len(self.root))
-                self.client.create_collection(
-                    self.name,
-                    vectors_config={self.vector_name: params} if self.vector_name else params,
-                    **options.settings(),
-                )
+            params = options.vector_params(len(self.root))
+            new = create_once(
+                self.client,
+                self.name,
+                vectors_config={self.vector_name: params} if self.vector_name else params,
+                **options.settings(),
+            )
             self._add_shard_keys(options.shard_keys, new)
             info = self.client.get_collection(self.name)
             self._check_vectors(info.config.params.vectors, [models.Distance.COSINE])

@@ -9,8 +9,7 @@ import pytest
 from qdrant_client import QdrantClient, models
 
 from hiersearch.errors import CollectionError, UsageError
-from hiersearch.index.fields import concept_filter
-from hiersearch.qdrant import Client, HierarchicalCollection
+from hiersearch.qdrant import Client, HierarchicalCollection, equals
 from tests.qdrant.conftest import Cloud, unit
 from tests.qdrant.foreign import COSINE, NAME, add, check_right, everything, label, their, theirs
 from tests.rest_server import serving
@@ -124,7 +123,7 @@ def test_points_without_any_distance(client: Client, few: Cloud) -> None:
             ask(collection)
     assert len(collection.nearest(few.vectors[3], limit=3)) == 3
     collection.attach()
-    nothing = concept_filter("no such")
+    nothing = equals("concepts", "no such")
     for ask in ranked(few).values():
         assert ask(collection)
     assert collection.radial_path(few.root, filter=nothing) == []
@@ -155,7 +154,7 @@ def test_concepts_where_no_vocabulary_was_given(client: Client, few: Cloud) -> N
             one.facets()
     collection.attach(label=label)
     assert collection.facets() == {"all": sum(bool(one["concepts"]) for one in label(few.vectors))}
-    assert collection.facets(filter=concept_filter("no such")) == {}
+    assert collection.facets(filter=equals("concepts", "no such")) == {}
 
 
 def test_no_concepts_in_a_collection_of_ours(client: Client, few: Cloud) -> None:
@@ -207,7 +206,7 @@ def test_the_collection_is_asked_once_what_it_is(few: Cloud) -> None:
             ask(collection)
         assert server.requests.count(("GET", f"/collections/{NAME}")) == 1
         # Nor does an empty answer cost more, once a point with a distance was seen.
-        nothing = concept_filter("no such")
+        nothing = equals("concepts", "no such")
         assert collection.radial_path(few.root, filter=nothing) == []
         server.requests.clear()
         assert collection.radial_path(few.root, filter=nothing) == []
