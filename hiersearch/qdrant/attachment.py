@@ -1,5 +1,8 @@
-"""What hiersearch records in a store: what `attach` added to a collection, in the collection's own
-metadata, and the documents of an index on a server, which has no files."""
+"""What hiersearch leaves in a store besides fields of points.
+
+The record of what `attach` added to a collection, in the collection's own metadata; payload
+indexes; and the documents of an index on a server, which has no files.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,12 @@ from hiersearch.qdrant.points import ROOT_DISTANCE
 from hiersearch.types import Floats
 
 __all__ = [
-    "INDEX_TYPES",
+    "INDEXES",
     "Attachment",
     "Documents",
     "attachment_in",
     "check_indexes",
+    "filterable",
     "indexed",
     "only_vector",
     "read_attachment",
@@ -247,17 +251,30 @@ def only_vector(client: Client, name: str) -> str:
     )
 
 
-INDEX_TYPES: Mapping[str, models.PayloadSchemaType] = {
+INDEXES: Mapping[str, Any] = {
+    ROOT_DISTANCE: models.FloatIndexParams(type=models.FloatIndexType.FLOAT, is_principal=True),
+    CONCEPTS: models.PayloadSchemaType.KEYWORD,
+}
+"""The payload indexes that hierarchical queries and counts of concepts need."""
+
+_TYPES = {
     ROOT_DISTANCE: models.PayloadSchemaType.FLOAT,
     CONCEPTS: models.PayloadSchemaType.KEYWORD,
 }
-"""The type that the index on a field must have, or queries by the field find nothing."""
+
+
+def filterable(info: models.CollectionInfo, *fields: str) -> bool:
+    """Whether the store lets points be filtered by payload fields, given the present indexes."""
+    strict = info.config.strict_mode_config
+    if not strict or not strict.enabled or strict.unindexed_filtering_retrieve is not False:
+        return True
+    return all(field in info.payload_schema for field in fields)
 
 
 def indexed(info: models.CollectionInfo, field: str) -> bool:
-    """Whether a field has an index of the type that it needs."""
+    """Whether a field has an index, of the type that it needs."""
     found = info.payload_schema.get(field)
-    return found is not None and found.data_type == INDEX_TYPES.get(field, found.data_type)
+    return found is not None and found.data_type == _TYPES.get(field, found.data_type)
 
 
 def check_indexes(info: models.CollectionInfo, name: str, fields: Iterable[str]) -> None:
@@ -276,7 +293,7 @@ def check_indexes(info: models.CollectionInfo, name: str, fields: Iterable[str])
             raise CollectionError(
                 f"the collection {name!r} has an index of type "
                 f"{info.payload_schema[key].data_type.value} on {key!r}, by which queries would "
-                f"find nothing: it must be of type {INDEX_TYPES[key].value}",
+                f"find nothing: it must be of type {_TYPES[key].value}",
                 hint=f"Remove it: client.delete_payload_index({name!r}, {key!r}); or have it "
                 "replaced: --replace-index (replace_index=True)",
             )

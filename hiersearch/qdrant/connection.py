@@ -301,6 +301,7 @@ def client_errors(client: Client) -> Iterator[None]:
 
 
 def place_of(client: Client) -> str:
+    """Where a client's store is, for messages."""
     if isinstance(client, EdgeClient):
         return str(client.path)
     options: Mapping[str, Any] = getattr(client, "init_options", {})
@@ -407,10 +408,12 @@ _STATUS = {
 
 
 def code_of(error: BaseException) -> grpc.StatusCode:
+    """The status of a gRPC call."""
     return error.code() if isinstance(error, grpc.Call) else grpc.StatusCode.UNAVAILABLE
 
 
 def details_of(error: BaseException) -> str:
+    """What the server said about a gRPC call."""
     details = error.details() if isinstance(error, grpc.Call) else None
     return " ".join((details or "").split())[:300]
 

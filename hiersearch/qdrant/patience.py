@@ -68,7 +68,8 @@ class _Patient:
                 batch = name == "batch_update_points" and halves is not None
                 if halves is not None and (busy.too_large or (batch and busy.limited and tries)):
                     parts = [self._call(call, name, *half, **kwargs) for half in halves]
-                    return sum(parts, []) if isinstance(parts[0], list) else parts[-1]
+                    lists = isinstance(parts[0], list)
+                    return [one for part in parts for one in part] if lists else parts[-1]
                 pause = max(busy.pause or min(2.0**tries, 30.0), REFILL if batch else 0.0)
                 if busy.too_large or waited + pause > PATIENCE:
                     raise

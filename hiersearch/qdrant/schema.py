@@ -11,9 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from qdrant_client import models
 
-from hiersearch.chains import CONCEPTS
 from hiersearch.errors import CollectionError, StoreError, VectorError
-from hiersearch.qdrant.attachment import Attachment, attachment_in
+from hiersearch.qdrant.attachment import (
+    INDEXES,
+    Attachment,
+    attachment_in,
+    check_indexes,
+    filterable,
+)
 from hiersearch.qdrant.connection import Client, client_errors, create_once, embedded_calls
 from hiersearch.qdrant.patience import patient
 from hiersearch.qdrant.points import ROOT_DISTANCE, unit_rows
@@ -29,12 +34,6 @@ __all__ = [
     "filterable",
 ]
 
-INDEXES: Mapping[str, Any] = {
-    ROOT_DISTANCE: models.FloatIndexParams(type=models.FloatIndexType.FLOAT, is_principal=True),
-    CONCEPTS: models.PayloadSchemaType.KEYWORD,
-}
-"""The payload indexes that hierarchical queries and counts of concepts need."""
-
 
 @dataclass
 class Known:
@@ -43,7 +42,7 @@ class Known:
     Attributes:
         limits: What the collection allows; None if not asked yet.
         distance: How vectors are compared, read along with the limits.
-        metadata: Its metadata, read along with the limits.
+        info: What the store said about it, read along with the limits.
         count: Its approximate number of points; None if not asked yet.
         consistent: Whether root and vector were found to agree with the metadata.
         attached: Whether a point with a root distance was seen.
@@ -52,7 +51,7 @@ class Known:
 
     limits: Limits | None = None
     distance: models.Distance | None = None
-    metadata: Mapping[str, Any] | None = None
+    info: models.CollectionInfo | None = None
     count: int | None = None
     consistent: bool = False
     attached: bool = False
@@ -145,15 +144,11 @@ class CollectionSchema:
             self._add_shard_keys(options.shard_keys, new)
             info = self.client.get_collection(self.name)
             self._check_vectors(info.config.params.vectors, [models.Distance.COSINE])
+            check_indexes(info, self.name, INDEXES)
             self.forget()
             # Before any data: the search graph is built along the index on `root_distance`.
-            wanted = {
-                **INDEXES,
-                **{
-                    field: models.PayloadSchemaType(kind) for field, kind in payload_indexes.items()
-                },
-            }
-            for field, kind in wanted.items():
+            own = {name: models.PayloadSchemaType(kind) for name, kind in payload_indexes.items()}
+            for field, kind in {**INDEXES, **own}.items():
                 if field not in info.payload_schema:
                     self.client.create_payload_index(self.name, field, kind)
 
@@ -178,13 +173,13 @@ class CollectionSchema:
         """
         known = self.known
         if known.limits is None:
-            config = self.info().config
+            info = self.info()
             vectors = self._check_vectors(
-                config.params.vectors, [models.Distance.COSINE, models.Distance.DOT]
+                info.config.params.vectors, [models.Distance.COSINE, models.Distance.DOT]
             )
             known.distance = vectors.distance
-            known.metadata = config.metadata
-            known.limits = Limits.of(config, self.vector_name)
+            known.info = info
+            known.limits = Limits.of(info.config, self.vector_name)
         return known.limits
 
     def hierarchical_limits(self) -> Limits:
@@ -194,10 +189,13 @@ class CollectionSchema:
 
         Raises:
             CollectionError: As for `limits`; or the collection was attached with another root or
-                vector, or its distances are being replaced.
+                vector, its distances are being replaced, or `root_distance` has an index by which
+                nothing is found.
         """
         limits = self.limits()
         if not self.known.consistent:
+            if self.known.info is not None:
+                check_indexes(self.known.info, self.name, [ROOT_DISTANCE])
             attachment = self.attachment()
             if attachment is not None:
                 attachment.check_vector(self.name, self.vector_name)
@@ -213,7 +211,8 @@ class CollectionSchema:
     def attachment(self) -> Attachment | None:
         """What was attached, as of the last time that the store was asked."""
         self.limits()
-        return attachment_in(self.known.metadata, self.name)
+        info = self.known.info
+        return None if info is None else attachment_in(info.config.metadata, self.name)
 
     def approximate_count(self) -> int:
         """About how many points there are. Asks the store once after each write."""
@@ -273,12 +272,7 @@ class CollectionSchema:
         return found
 
 
-Quantization: TypeAlias = (
-    models.ScalarQuantization
-    | models.ProductQuantization
-    | models.BinaryQuantization
-    | models.TurboQuantization
-)
+Quantization: TypeAlias = models.QuantizationConfig
 """How vectors are compressed."""
 
 
@@ -354,6 +348,7 @@ class Limits:
         hnsw_ef: Greatest `hnsw_ef`.
         oversampling: Greatest oversampling of quantised vectors.
         condition: Greatest number of values in one condition of a filter.
+        writes: Points that may be changed in a minute.
         exact: Whether exact searches and counts are allowed.
         quantized: Whether vectors are quantised, so that hits must be rescored.
     """
@@ -364,6 +359,7 @@ class Limits:
     hnsw_ef: int | None = None
     oversampling: float | None = None
     condition: int | None = None
+    writes: int | None = None
     exact: bool = True
     quantized: bool = False
 
@@ -389,6 +385,7 @@ class Limits:
             hnsw_ef=strict.search_max_hnsw_ef,
             oversampling=strict.search_max_oversampling,
             condition=strict.condition_max_size,
+            writes=strict.write_rate_limit,
             exact=strict.search_allow_exact is not False,
             quantized=quantized,
         )
@@ -427,8 +424,9 @@ class Limits:
         return _capped(self.page(wanted), self.condition)
 
     def written(self, wanted: int) -> int:
-        """How many points to write at a time."""
-        return _capped(wanted, self.upserts)
+        """How many points to write at a time: a quarter of a minute's, to be waited for."""
+        most = _capped(wanted, self.upserts)
+        return most if self.writes is None else _capped(most, self.writes // 4)
 
     def check(self, wanted: int) -> None:
         """Check that one query may return so many points.
@@ -441,14 +439,6 @@ class Limits:
                 f"the server gives at most {self.points} points per query, not {wanted}",
                 hint="Ask for fewer, or raise max_query_limit in its strict mode",
             )
-
-
-def filterable(info: models.CollectionInfo, *fields: str) -> bool:
-    """Whether the store lets points be filtered by payload fields, given the present indexes."""
-    strict = info.config.strict_mode_config
-    if not strict or not strict.enabled or strict.unindexed_filtering_retrieve is not False:
-        return True
-    return all(field in info.payload_schema for field in fields)
 
 
 def _capped(wanted: int, most: int | None) -> int:
