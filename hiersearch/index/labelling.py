@@ -199,14 +199,14 @@ def _store_concepts(
     concepts = vocabulary.concepts
     if collection.exists() and collection.count() == len(concepts):
         return
-    collection.drop()
+    # Nothing is dropped: another run may be storing the same concepts at the moment.
     collection.create()
+    ids = [str(uuid5(NAMESPACE_URL, f"hiersearch:concept:{one.id}")) for one in concepts]
     for start in range(0, len(concepts), _POINTS_AT_ONCE):
         on_progress("storing the vocabulary", start, len(concepts))
-        part = concepts[start : start + _POINTS_AT_ONCE]
-        collection.upsert(
-            [str(uuid5(NAMESPACE_URL, f"hiersearch:concept:{one.id}")) for one in part],
-            embeddings[start : start + _POINTS_AT_ONCE],
-            [concept_payload(one) for one in part],
-        )
+        part = slice(start, start + _POINTS_AT_ONCE)
+        payloads = [concept_payload(one) for one in concepts[part]]
+        collection.upsert(ids[part], embeddings[part], payloads)
+    ours = set(ids)
+    collection.delete([one for page in collection.scroll_ids() for one in page if one not in ours])
     on_progress("storing the vocabulary", len(concepts), len(concepts))

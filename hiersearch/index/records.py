@@ -34,8 +34,12 @@ class Records(Protocol):
         In its own folder all do; on a server, collections of its name without records do not.
         """
 
-    def begin(self) -> None:
+    def begin(self) -> bool:
         """Prepares the place for documents, if that is needed.
+
+        Returns:
+            Whether the index is this run's to make; False if another run began it, perhaps just
+            now. A folder is always: its lock keeps others out.
 
         Raises:
             CollectionError: Something else is in the way.
@@ -83,8 +87,9 @@ class FolderRecords:
         """See `Records`."""
         return True
 
-    def begin(self) -> None:
+    def begin(self) -> bool:
         """See `Records`."""
+        return True
 
     def read(self, name: str) -> bytes | None:
         """See `Records`."""
@@ -152,9 +157,9 @@ class ServerRecords:
         """See `Records`."""
         return self._documents.exists()
 
-    def begin(self) -> None:
+    def begin(self) -> bool:
         """See `Records`."""
-        self._documents.create()
+        return self._documents.create()
 
     def read(self, name: str) -> bytes | None:
         """See `Records`."""

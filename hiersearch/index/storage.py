@@ -6,6 +6,7 @@ In a folder the collections are called `photos` and `concepts`; on a server, whe
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -85,7 +86,8 @@ class Connection:
         if self.records.are_begun():
             return
         for collection in self.collections(manifest):
-            if collection.exists():
+            # Asked again: another run may have begun the index meanwhile.
+            if collection.exists() and not self.records.are_begun():
                 raise StoreError(
                     f"the collection {collection.name!r} belongs to no index, so none can be "
                     f"made at {self.place}",
@@ -149,7 +151,9 @@ class IndexStore:
 
     @classmethod
     def create(cls, place: IndexPlace, manifest: Manifest, vocabulary: Vocabulary) -> Self:
-        """Makes an empty index at a place, replacing any index there.
+        """Makes an empty index at a place, replacing one without photos.
+
+        Of several runs that make an index on a server at once, one does, and the others open it.
 
         Raises:
             StoreLockedError: Another process has the index there open.
@@ -160,7 +164,10 @@ class IndexStore:
         try:
             connection.refuse_others(manifest)
             store = cls(connection, manifest)
-            connection.records.begin()
+            if not connection.records.begin():
+                there = _made_meanwhile(connection, manifest)
+                if there is not None:
+                    return cls(connection, there)
             store.photos.drop()
             store.concepts.drop()
             # The manifest comes last: an index exists when its manifest does.
@@ -210,6 +217,37 @@ class IndexStore:
     def close(self) -> None:
         """Closes the collections, so that another process can open them."""
         self.connection.close()
+
+
+_MAKING = 10.0
+"""Seconds within which a run that has begun an index has written its manifest."""
+
+
+def _made_meanwhile(connection: Connection, wanted: Manifest) -> Manifest | None:
+    """The manifest of an index that another run is making; None if it gave up, or has no photos.
+
+    Raises:
+        StoreError: It has photos, and another model or vocabulary.
+    """
+    records, end = connection.records, time.monotonic() + _MAKING
+    while True:
+        refuse_half_copy(records)
+        if has_manifest(records):
+            break
+        if time.monotonic() > end:
+            return None
+        time.sleep(0.1)
+    there = read_manifest(records)
+    if (there.model_id, there.vocabulary_id) == (wanted.model_id, wanted.vocabulary_id):
+        return there
+    photos, _ = connection.collections(there)
+    if photos.exists() and photos.count():
+        raise StoreError(
+            f"another run has made an index at {connection.place} meanwhile, with another model "
+            "or vocabulary",
+            hint="Run it again to use that one, or name another store",
+        )
+    return None
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,10 @@ The only package that imports `qdrant_client` or `qdrant_edge`.
 
 from hiersearch.qdrant.asynchronous import AsyncHierarchicalCollection
 from hiersearch.qdrant.attach import AttachSummary, DetachSummary
-from hiersearch.qdrant.attachment import only_vector
+from hiersearch.qdrant.attachment import Documents, only_vector
 from hiersearch.qdrant.collection import HierarchicalCollection
 from hiersearch.qdrant.connection import Client, connect
 from hiersearch.qdrant.copy_points import CopiedPoints, copy_points, same_points
-from hiersearch.qdrant.documents import Documents
 from hiersearch.qdrant.edge.client import EdgeClient
 from hiersearch.qdrant.filters import (
     Filter,

@@ -1,20 +1,37 @@
-"""What `attach` added to a collection, as recorded in the collection's own metadata."""
+"""What hiersearch leaves in a store besides fields of points.
+
+The record of what `attach` added to a collection, in the collection's own metadata; payload
+indexes; and the documents of an index on a server, which has no files.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+import binascii
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
+from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
+from qdrant_client import models
 
+from hiersearch.chains import CONCEPTS
 from hiersearch.errors import CollectionError, StoreError
-from hiersearch.qdrant.connection import Client, client_errors
+from hiersearch.qdrant.connection import Client, client_errors, create_once
+from hiersearch.qdrant.patience import patient
+from hiersearch.qdrant.points import ROOT_DISTANCE
 from hiersearch.types import Floats
 
 __all__ = [
+    "INDEXES",
     "Attachment",
+    "Documents",
     "attachment_in",
+    "check_indexes",
+    "filterable",
+    "indexed",
     "only_vector",
     "read_attachment",
     "remove_attachment",
@@ -162,7 +179,7 @@ def read_attachment(client: Client, name: str) -> Attachment | None:
         CollectionError: There is no such collection, or its record cannot be read.
     """
     with client_errors(client):
-        info = client.get_collection(name)
+        info = patient(client).get_collection(name)
     return attachment_in(info.config.metadata, name)
 
 
@@ -176,6 +193,11 @@ def attachment_in(metadata: Mapping[str, Any] | None, name: str) -> Attachment |
     return None if data is None else Attachment.from_json(data, name)
 
 
+_SEEN_WITHIN = 5.0
+"""Seconds within which the nodes of a cluster have seen a change of metadata; mostly it takes ten
+milliseconds."""
+
+
 def write_attachment(client: Client, name: str, attachment: Attachment) -> None:
     """Record in a collection's metadata what is added to it.
 
@@ -183,8 +205,8 @@ def write_attachment(client: Client, name: str, attachment: Attachment) -> None:
         StoreError: The server keeps no metadata.
     """
     with client_errors(client):
-        client.update_collection(name, metadata={_KEY: attachment.to_json()})
-    if read_attachment(client, name) != attachment:
+        patient(client).update_collection(name, metadata={_KEY: attachment.to_json()})
+    if not _seen(client, name, attachment):
         raise StoreError(
             f"the server does not remember what is added to the collection {name!r}",
             hint="Update it to Qdrant 1.16 or later, which keeps metadata of collections",
@@ -194,7 +216,22 @@ def write_attachment(client: Client, name: str, attachment: Attachment) -> None:
 def remove_attachment(client: Client, name: str) -> None:
     """Remove the record from a collection's metadata."""
     with client_errors(client):
-        client.update_collection(name, metadata={_KEY: None})
+        patient(client).update_collection(name, metadata={_KEY: None})
+    _seen(client, name, None)
+
+
+def _seen(client: Client, name: str, wanted: Attachment | None) -> bool:
+    """Wait until the metadata are as they were written; whether they are."""
+    end, pause = time.monotonic() + _SEEN_WITHIN, 0.01
+    while True:
+        found = read_attachment(client, name)
+        # Attachments are equal whatever their root.
+        if found == wanted and (found is None or wanted is None or found.has_root(wanted.root)):
+            return True
+        if time.monotonic() > end:
+            return False
+        time.sleep(pause)
+        pause = min(2 * pause, 0.5)
 
 
 def only_vector(client: Client, name: str) -> str:
@@ -207,7 +244,7 @@ def only_vector(client: Client, name: str) -> str:
         CollectionError: There is no such collection, or its points have several vectors.
     """
     with client_errors(client):
-        config = client.get_collection(name).config
+        config = patient(client).get_collection(name).config
     known = attachment_in(config.metadata, name)
     if known is not None:
         return known.vector
@@ -219,3 +256,156 @@ def only_vector(client: Client, name: str) -> str:
         f"the points of the collection {name!r} have several vectors",
         hint=f"Name one of them: {', '.join(repr(one) for one in sorted(named))}",
     )
+
+
+INDEXES: Mapping[str, Any] = {
+    ROOT_DISTANCE: models.FloatIndexParams(type=models.FloatIndexType.FLOAT, is_principal=True),
+    CONCEPTS: models.PayloadSchemaType.KEYWORD,
+}
+"""The payload indexes that hierarchical queries and counts of concepts need."""
+
+_TYPES = {
+    ROOT_DISTANCE: models.PayloadSchemaType.FLOAT,
+    CONCEPTS: models.PayloadSchemaType.KEYWORD,
+}
+
+
+def filterable(info: models.CollectionInfo, *fields: str) -> bool:
+    """Whether the store lets points be filtered by payload fields, given the present indexes."""
+    strict = info.config.strict_mode_config
+    if not strict or not strict.enabled or strict.unindexed_filtering_retrieve is not False:
+        return True
+    return all(field in info.payload_schema for field in fields)
+
+
+def indexed(info: models.CollectionInfo, field: str) -> bool:
+    """Whether a field has an index, of the type that it needs."""
+    found = info.payload_schema.get(field)
+    return found is not None and found.data_type == _TYPES.get(field, found.data_type)
+
+
+def check_indexes(info: models.CollectionInfo, name: str, fields: Iterable[str]) -> None:
+    """Check that no field has an index of another type than it needs.
+
+    Args:
+        info: The collection.
+        name: Its name.
+        fields: Payload fields.
+
+    Raises:
+        CollectionError: One has.
+    """
+    for key in fields:
+        if key in info.payload_schema and not indexed(info, key):
+            raise CollectionError(
+                f"the collection {name!r} has an index of type "
+                f"{info.payload_schema[key].data_type.value} on {key!r}, by which queries would "
+                f"find nothing: it must be of type {_TYPES[key].value}",
+                hint=f"Remove it: client.delete_payload_index({name!r}, {key!r}); or have it "
+                "replaced: --replace-index (replace_index=True)",
+            )
+
+
+_PAGE = 100
+
+
+class Documents:
+    """Documents of a few kilobytes by name, one point each, written completely or not at all.
+
+    Each point has a vector of one number, because it must have one. Text is stored as such, so that
+    a server's dashboard shows it; other content in base64.
+
+    Args:
+        client: The store.
+        collection: The name of their collection, which need not exist yet.
+    """
+
+    def __init__(self, client: Client, collection: str) -> None:
+        self._client = patient(client)
+        self.collection = collection
+
+    def exists(self) -> bool:
+        """Whether the collection exists."""
+        with client_errors(self._client):
+            return self._client.collection_exists(self.collection)
+
+    def create(self) -> bool:
+        """Create the collection, if it does not exist.
+
+        Returns:
+            Whether this call created it. Of several that run at once, one does.
+
+        Raises:
+            CollectionError: There is a collection of that name for something else.
+        """
+        with client_errors(self._client):
+            made = create_once(
+                self._client,
+                self.collection,
+                vectors_config=models.VectorParams(size=1, distance=models.Distance.DOT),
+            )
+            vectors = self._client.get_collection(self.collection).config.params.vectors
+        if not isinstance(vectors, models.VectorParams) or vectors.size != 1:
+            raise CollectionError(
+                f"the collection {self.collection!r} holds vectors, not what an index remembers",
+                hint="Use another name",
+            )
+        return made
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a document; None if it does not exist.
+
+        Raises:
+            StoreError: It is damaged.
+        """
+        try:
+            with client_errors(self._client):
+                points = self._client.retrieve(self.collection, [_id(name)])
+        except CollectionError:
+            return None
+        if not points:
+            return None
+        payload = points[0].payload or {}
+        try:
+            if "base64" in payload:
+                return base64.b64decode(payload["base64"], validate=True)
+            return str(payload["text"]).encode()
+        except (KeyError, TypeError, binascii.Error) as error:
+            raise StoreError(
+                f"the document {name!r} in the collection {self.collection!r} is damaged"
+            ) from error
+
+    def write(self, name: str, content: bytes) -> None:
+        """Store a document, replacing one of the same name."""
+        payload: dict[str, Any] = {"name": name}
+        try:
+            payload["text"] = content.decode()
+        except UnicodeDecodeError:
+            payload["base64"] = base64.b64encode(content).decode()
+        point = models.PointStruct(id=_id(name), vector=[1.0], payload=payload)
+        with client_errors(self._client):
+            self._client.upsert(self.collection, [point], wait=True)
+
+    def delete(self, names: Collection[str]) -> None:
+        """Delete documents; missing ones are ignored."""
+        if not names or not self.exists():
+            return
+        ids: list[Any] = [_id(name) for name in names]
+        with client_errors(self._client):
+            self._client.delete(self.collection, models.PointIdsList(points=ids), wait=True)
+
+    def names(self) -> Iterator[str]:
+        """The names of all documents."""
+        offset: Any = None
+        while self.exists():
+            with client_errors(self._client):
+                points, offset = self._client.scroll(
+                    self.collection, limit=_PAGE, offset=offset, with_payload=["name"]
+                )
+            yield from (str((point.payload or {}).get("name")) for point in points)
+            if offset is None:
+                return
+
+
+def _id(name: str) -> str:
+    return str(uuid5(NAMESPACE_URL, f"hiersearch:document:{name}"))

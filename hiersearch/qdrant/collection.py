@@ -382,6 +382,7 @@ class HierarchicalCollection:
         check: Check | None = None,
         model: str = "",
         vocabulary: str = "",
+        replace_index: bool = False,
         dry_run: bool = False,
         page: int = PAGE,
         on_progress: Progress = tell_nobody,
@@ -396,6 +397,7 @@ class HierarchicalCollection:
             check: Called with some points before anything is written; may refuse them.
             model: The name of the model, to be recorded.
             vocabulary: The id of the vocabulary behind `label`, to be recorded.
+            replace_index: Whether to replace indexes of another type on the fields that are added.
             dry_run: Whether to only look and count.
             page: Number of points to read at a time.
             on_progress: Called as the work proceeds.
@@ -403,12 +405,15 @@ class HierarchicalCollection:
         Raises:
             UsageError: `page` is less than 1.
             CollectionError: There is no such collection or vector; it is compared by neither cosine
-                nor dot product; it was attached with another root; or it has fields of those names.
+                nor dot product; it was attached with another root; or it has fields of those names,
+                or such indexes of another type.
             ModelMismatchError: The check says that another model made the vectors.
             VectorError: Vectors compared by dot product are not of length 1; nothing was written.
             StoreError: The store failed; what was written stays.
         """
-        settings = AttachSettings(label, check, model, vocabulary, dry_run, page, on_progress)
+        settings = AttachSettings(
+            label, check, model, vocabulary, dry_run, page, on_progress, replace_index
+        )
         with self._schema.changing():
             return attach(self._points, settings)
 
@@ -420,6 +425,7 @@ class HierarchicalCollection:
         model: str = "",
         vocabulary: str = "",
         recompute: bool = False,
+        replace_index: bool = False,
         dry_run: bool = False,
         page: int = PAGE,
         on_progress: Progress = tell_nobody,
@@ -433,7 +439,9 @@ class HierarchicalCollection:
         Raises:
             CollectionError: As for `attach`; or no point is attached yet.
         """
-        settings = AttachSettings(label, check, model, vocabulary, dry_run, page, on_progress)
+        settings = AttachSettings(
+            label, check, model, vocabulary, dry_run, page, on_progress, replace_index
+        )
         with self._schema.changing():
             return repair(self._points, settings, recompute=recompute)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import ssl
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,11 +22,22 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 from qdrant_client.http.models import QueryResponse
 
 from hiersearch.config import bare_url, is_url
-from hiersearch.errors import CollectionError, StoreError, StoreUnreachableError
+from hiersearch.errors import CollectionError, StoreError, StoreUnreachableError, UsageError
 from hiersearch.qdrant.edge.client import EdgeClient
 from hiersearch.qdrant.points import PointId
 
-__all__ = ["Client", "EmbeddedCalls", "client_errors", "connect", "embedded_calls"]
+__all__ = [
+    "Client",
+    "EmbeddedCalls",
+    "answer_of",
+    "client_errors",
+    "code_of",
+    "connect",
+    "create_once",
+    "details_of",
+    "embedded_calls",
+    "place_of",
+]
 
 
 class Client(Protocol):
@@ -208,10 +221,11 @@ def connect(
         location: The URL of a server (`http://` or `https://`), a folder for the embedded engine,
             or `":memory:"` for a store that vanishes when the process ends.
         timeout: Seconds to wait for a server.
-        environ: The environment, whose variable `QDRANT_API_KEY` is the key of a server.
+        environ: The environment, whose variable `QDRANT_API_KEY` is the key of a server; blanks
+            and line ends around it are ignored.
 
     Raises:
-        UsageError: The URL is malformed.
+        UsageError: The URL is malformed, or the key has characters that no request can carry.
         StoreUnreachableError: No server answers there, or it rejects the key.
     """
     if str(location) == ":memory:":
@@ -219,7 +233,12 @@ def connect(
     if not is_url(location):
         return EdgeClient(location)
     url = bare_url(str(location))
-    key = environ.get("QDRANT_API_KEY") or None
+    key = environ.get("QDRANT_API_KEY", "").strip() or None
+    if key is not None and not (key.isascii() and key.isprintable()):
+        raise UsageError(
+            "QDRANT_API_KEY contains characters that no key can have",
+            hint="Set it again, as one line of plain letters, digits and punctuation",
+        )
     with warnings.catch_warnings():
         if urlsplit(url).hostname in _THIS_MACHINE:
             # Nobody can eavesdrop between this machine and itself.
@@ -230,34 +249,64 @@ def connect(
     return client
 
 
+def create_once(client: Client, name: str, **settings: Any) -> bool:
+    """Create a collection, unless it exists.
+
+    Args:
+        client: The store.
+        name: The name of the collection.
+        settings: The other arguments of `create_collection`.
+
+    Returns:
+        Whether this call created it. Of several that run at once, one does.
+    """
+    if client.collection_exists(name):
+        return False
+    try:
+        client.create_collection(name, **settings)
+    except UnexpectedResponse as error:
+        if error.status_code != 409:
+            raise
+        return False
+    except grpc.RpcError as error:
+        if code_of(error) != grpc.StatusCode.ALREADY_EXISTS:
+            raise
+        return False
+    return True
+
+
+# Errors
+
+
 @contextmanager
 def client_errors(client: Client) -> Iterator[None]:
     """Turn the errors that a `QdrantClient` raises inside into ours.
 
     This covers REST and gRPC, and calls of an `AsyncQdrantClient`; an `EdgeClient` raises our
-    errors itself. No message contains a key, or the user name and password of a URL.
+    errors itself. No message contains a key, or the user name and password of a URL, and none has a
+    cause that does.
     """
     try:
         yield
     except ResponseHandlingException as error:
-        raise StoreUnreachableError(
-            f"no Qdrant server answers at {_place(client)} ({_reason(error.source)})",
-            hint="Check the URL, and that the server is running",
-        ) from None
+        raise _no_answer(error.source, client) from None
     except UnexpectedResponse as error:
-        raise _refused(error.status_code, _answer(error), client) from None
+        raise _refused(error.status_code, answer_of(error), client) from None
     except QdrantException as error:
-        raise StoreError(f"the server at {_place(client)} is overloaded ({error})") from error
+        raise _refused(429, str(error), client) from None
     except grpc.RpcError as error:
         raise _failed_call(error, client) from None
     except (ValueError, KeyError, NotImplementedError) as error:
         # The client's own local mode raises these for whatever a server would answer 4xx.
-        if isinstance(error, ValueError) and "not found" in str(error):
-            raise CollectionError(str(error)) from error
-        raise StoreError(f"{_place(client)} refused the request ({error})") from error
+        reason = _without_key(str(error), client)
+        cause = error if reason == str(error) else None
+        if isinstance(error, ValueError) and "not found" in reason:
+            raise CollectionError(reason) from cause
+        raise StoreError(f"{place_of(client)} refused the request ({reason})") from cause
 
 
-def _place(client: Client) -> str:
+def place_of(client: Client) -> str:
+    """Where a client's store is, for messages."""
     if isinstance(client, EdgeClient):
         return str(client.path)
     options: Mapping[str, Any] = getattr(client, "init_options", {})
@@ -265,27 +314,91 @@ def _place(client: Client) -> str:
     return bare_url(place) if is_url(place) else str(place)
 
 
+def _without_key(text: str, client: Client) -> str:
+    """An error's text, which may quote the headers of a request."""
+    text = re.sub(r"(Illegal header value|metadata was invalid).*", r"\1", text, flags=re.DOTALL)
+    options: Mapping[str, Any] = getattr(client, "init_options", None) or {}
+    key = str(options.get("api_key") or "")
+    for form in (key, repr(key)[1:-1], key.strip()):
+        text = text.replace(form, "...") if form else text
+    return text
+
+
 def _refused(status: int | None, answer: str, client: Client) -> StoreError:
-    place = _place(client)
-    if status in (401, 403):
+    place, answer = place_of(client), _without_key(answer, client)
+    if status == 401:
         return StoreUnreachableError(
             f"the server at {place} refuses the key",
             hint="Set QDRANT_API_KEY to a key that has permission for this",
         )
+    if status == 403:
+        return StoreUnreachableError(
+            f"the key for the server at {place} lacks a right ({answer})",
+            hint="Use a key that has it: queries need read access to the collection, points write "
+            "access, and attaching manage access, for metadata and indexes",
+        )
     if status == 404:
+        what = "point" if "No point with id" in answer else "collection"
         return CollectionError(
-            f"the server at {place} has no such collection ({answer})",
-            hint="Check the collection's name and the rest of the URL",
+            f"the server at {place} has no such {what} ({answer})",
+            hint="Check the collection's name and the rest of the URL"
+            if what == "collection"
+            else "",
+        )
+    if status in (408, 504):
+        return _slow(answer, client)
+    if status == 429:
+        return StoreError(
+            f"the server at {place} is overloaded, or limits its rate ({answer})",
+            hint="Try again later, or raise read_rate_limit and write_rate_limit in the "
+            "collection's strict mode",
         )
     return StoreError(f"the server at {place} refused the request ({status}: {answer})")
 
 
+def _slow(answer: str, client: Client) -> StoreUnreachableError:
+    return StoreUnreachableError(
+        f"the server at {place_of(client)} did not answer in time ({answer})",
+        hint="It may be busy: try again, or allow it more time (timeout of the client)",
+    )
+
+
+def _no_answer(error: BaseException, client: Client) -> StoreError:
+    """Why there was no answer by HTTP, or none that makes sense."""
+    from httpx import ConnectTimeout, TimeoutException
+
+    if isinstance(error, TimeoutException) and not isinstance(error, ConnectTimeout):
+        return _slow(_reason(error, client), client)
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, ssl.SSLCertVerificationError):
+            return _untrusted(link.verify_message or "it cannot be verified", client)
+        link = link.__cause__ or link.__context__
+    return StoreUnreachableError(
+        f"no Qdrant server answers at {place_of(client)} ({_reason(error, client)})",
+        hint="Check the URL, and that the server is running",
+    )
+
+
+def _untrusted(
+    reason: str, client: Client, variable: str = "SSL_CERT_FILE"
+) -> StoreUnreachableError:
+    return StoreUnreachableError(
+        f"the certificate of the server at {place_of(client)} is not trusted ({reason})",
+        hint=f"If it is the right server, set {variable} to the file of its certificate, or of the "
+        "authority that signed it",
+    )
+
+
 def _failed_call(error: grpc.RpcError, client: Client) -> StoreError:
-    code = error.code() if isinstance(error, grpc.Call) else grpc.StatusCode.UNAVAILABLE
-    answer = " ".join((error.details() or "").split())[:300] if isinstance(error, grpc.Call) else ""
-    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+    code, answer = code_of(error), _without_key(details_of(error), client)
+    if code == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return _slow(answer or code.name, client)
+    if code == grpc.StatusCode.UNAVAILABLE and "CERTIFICATE_VERIFY_FAILED" in answer:
+        return _untrusted("certificate verify failed", client, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH")
+    if code == grpc.StatusCode.UNAVAILABLE:
         return StoreUnreachableError(
-            f"no Qdrant server answers at {_place(client)} by gRPC ({answer or code.name})",
+            f"no Qdrant server answers at {place_of(client)} by gRPC ({answer or code.name})",
             hint="Check the URL and the gRPC port, and that the server is running",
         )
     return _refused(_STATUS.get(code, code.value[0]), answer, client)
@@ -295,10 +408,22 @@ _STATUS = {
     grpc.StatusCode.UNAUTHENTICATED: 401,
     grpc.StatusCode.PERMISSION_DENIED: 403,
     grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
 }
 
 
-def _answer(error: UnexpectedResponse) -> str:
+def code_of(error: BaseException) -> grpc.StatusCode:
+    """The status of a gRPC call."""
+    return error.code() if isinstance(error, grpc.Call) else grpc.StatusCode.UNAVAILABLE
+
+
+def details_of(error: BaseException) -> str:
+    """What the server said about a gRPC call."""
+    details = error.details() if isinstance(error, grpc.Call) else None
+    return " ".join((details or "").split())[:300]
+
+
+def answer_of(error: UnexpectedResponse) -> str:
     """The server's error message, without the JSON around it."""
     text = error.content.decode("utf-8", "replace")
     with suppress(ValueError, KeyError, TypeError):  # a proxy answered, not Qdrant
@@ -306,5 +431,5 @@ def _answer(error: UnexpectedResponse) -> str:
     return " ".join(text.split())[:300]
 
 
-def _reason(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+def _reason(error: BaseException, client: Client) -> str:
+    return _without_key(str(error) or type(error).__name__, client)

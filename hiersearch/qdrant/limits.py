@@ -8,7 +8,7 @@ from qdrant_client import models
 
 from hiersearch.errors import StoreError
 
-__all__ = ["Limits", "filterable"]
+__all__ = ["Limits"]
 
 OVERSAMPLING = 2.0
 """How many quantised candidates a search rescores for each point that it returns."""
@@ -26,6 +26,7 @@ class Limits:
         hnsw_ef: Greatest `hnsw_ef`.
         oversampling: Greatest oversampling of quantised vectors.
         condition: Greatest number of values in one condition of a filter.
+        writes: Points that may be changed in a minute.
         exact: Whether exact searches and counts are allowed.
         quantized: Whether vectors are quantised, so that hits must be rescored.
     """
@@ -36,6 +37,7 @@ class Limits:
     hnsw_ef: int | None = None
     oversampling: float | None = None
     condition: int | None = None
+    writes: int | None = None
     exact: bool = True
     quantized: bool = False
 
@@ -61,6 +63,7 @@ class Limits:
             hnsw_ef=strict.search_max_hnsw_ef,
             oversampling=strict.search_max_oversampling,
             condition=strict.condition_max_size,
+            writes=strict.write_rate_limit,
             exact=strict.search_allow_exact is not False,
             quantized=quantized,
         )
@@ -99,8 +102,9 @@ class Limits:
         return _capped(self.page(wanted), self.condition)
 
     def written(self, wanted: int) -> int:
-        """How many points to write at a time."""
-        return _capped(wanted, self.upserts)
+        """How many points to write at a time: a quarter of a minute's, to be waited for."""
+        most = _capped(wanted, self.upserts)
+        return most if self.writes is None else _capped(most, self.writes // 4)
 
     def check(self, wanted: int) -> None:
         """Check that one query may return so many points.
@@ -113,14 +117,6 @@ class Limits:
                 f"the server gives at most {self.points} points per query, not {wanted}",
                 hint="Ask for fewer, or raise max_query_limit in its strict mode",
             )
-
-
-def filterable(info: models.CollectionInfo, *fields: str) -> bool:
-    """Whether the store lets points be filtered by payload fields, given the present indexes."""
-    strict = info.config.strict_mode_config
-    if not strict or not strict.enabled or strict.unindexed_filtering_retrieve is not False:
-        return True
-    return all(field in info.payload_schema for field in fields)
 
 
 def _capped(wanted: int, most: int | None) -> int:

@@ -11,11 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 from qdrant_client import models
 
-from hiersearch.chains import CONCEPTS
 from hiersearch.errors import CollectionError, VectorError
-from hiersearch.qdrant.attachment import Attachment, attachment_in
-from hiersearch.qdrant.connection import Client, client_errors, embedded_calls
+from hiersearch.qdrant.attachment import (
+    INDEXES,
+    Attachment,
+    attachment_in,
+    check_indexes,
+)
+from hiersearch.qdrant.connection import Client, client_errors, create_once, embedded_calls
 from hiersearch.qdrant.limits import Limits
+from hiersearch.qdrant.patience import patient
 from hiersearch.qdrant.points import ROOT_DISTANCE, unit_rows
 from hiersearch.types import Floats
 
@@ -27,12 +32,6 @@ __all__ = [
     "Quantization",
 ]
 
-INDEXES: Mapping[str, Any] = {
-    ROOT_DISTANCE: models.FloatIndexParams(type=models.FloatIndexType.FLOAT, is_principal=True),
-    CONCEPTS: models.PayloadSchemaType.KEYWORD,
-}
-"""The payload indexes that hierarchical queries and counts of concepts need."""
-
 
 @dataclass
 class Known:
@@ -41,7 +40,7 @@ class Known:
     Attributes:
         limits: What the collection allows; None if not asked yet.
         distance: How vectors are compared, read along with the limits.
-        metadata: Its metadata, read along with the limits.
+        info: What the store said about it, read along with the limits.
         count: Its approximate number of points; None if not asked yet.
         consistent: Whether root and vector were found to agree with the metadata.
         attached: Whether a point with a root distance was seen.
@@ -50,7 +49,7 @@ class Known:
 
     limits: Limits | None = None
     distance: models.Distance | None = None
-    metadata: Mapping[str, Any] | None = None
+    info: models.CollectionInfo | None = None
     count: int | None = None
     consistent: bool = False
     attached: bool = False
@@ -75,7 +74,7 @@ class CollectionSchema:
     """
 
     def __init__(self, client: Client, name: str, *, root: ArrayLike, vector_name: str) -> None:
-        self.client = client
+        self.client = patient(client)
         self.name = name
         self.vector_name = vector_name
         self.root = unit_rows(np.asarray(root)[None], "the root")[0]
@@ -133,26 +132,21 @@ class CollectionSchema:
             StoreError: The store does not support an option.
         """
         with client_errors(self.client):
-            new = not self.client.collection_exists(self.name)
-            if new:
-                params = options.vector_params(len(self.root))
-                self.client.create_collection(
-                    self.name,
-                    vectors_config={self.vector_name: params} if self.vector_name else params,
-                    **options.settings(),
-                )
+            params = options.vector_params(len(self.root))
+            new = create_once(
+                self.client,
+                self.name,
+                vectors_config={self.vector_name: params} if self.vector_name else params,
+                **options.settings(),
+            )
             self._add_shard_keys(options.shard_keys, new)
             info = self.client.get_collection(self.name)
             self._check_vectors(info.config.params.vectors, [models.Distance.COSINE])
+            check_indexes(info, self.name, INDEXES)
             self.forget()
             # Before any data: the search graph is built along the index on `root_distance`.
-            wanted = {
-                **INDEXES,
-                **{
-                    field: models.PayloadSchemaType(kind) for field, kind in payload_indexes.items()
-                },
-            }
-            for field, kind in wanted.items():
+            own = {name: models.PayloadSchemaType(kind) for name, kind in payload_indexes.items()}
+            for field, kind in {**INDEXES, **own}.items():
                 if field not in info.payload_schema:
                     self.client.create_payload_index(self.name, field, kind)
 
@@ -177,13 +171,13 @@ class CollectionSchema:
         """
         known = self.known
         if known.limits is None:
-            config = self.info().config
+            info = self.info()
             vectors = self._check_vectors(
-                config.params.vectors, [models.Distance.COSINE, models.Distance.DOT]
+                info.config.params.vectors, [models.Distance.COSINE, models.Distance.DOT]
             )
             known.distance = vectors.distance
-            known.metadata = config.metadata
-            known.limits = Limits.of(config, self.vector_name)
+            known.info = info
+            known.limits = Limits.of(info.config, self.vector_name)
         return known.limits
 
     def hierarchical_limits(self) -> Limits:
@@ -193,10 +187,13 @@ class CollectionSchema:
 
         Raises:
             CollectionError: As for `limits`; or the collection was attached with another root or
-                vector, or its distances are being replaced.
+                vector, its distances are being replaced, or `root_distance` has an index by which
+                nothing is found.
         """
         limits = self.limits()
         if not self.known.consistent:
+            if self.known.info is not None:
+                check_indexes(self.known.info, self.name, [ROOT_DISTANCE])
             attachment = self.attachment()
             if attachment is not None:
                 attachment.check_vector(self.name, self.vector_name)
@@ -212,7 +209,8 @@ class CollectionSchema:
     def attachment(self) -> Attachment | None:
         """What was attached, as of the last time that the store was asked."""
         self.limits()
-        return attachment_in(self.known.metadata, self.name)
+        info = self.known.info
+        return None if info is None else attachment_in(info.config.metadata, self.name)
 
     def approximate_count(self) -> int:
         """About how many points there are. Asks the store once after each write."""
@@ -272,12 +270,7 @@ class CollectionSchema:
         return found
 
 
-Quantization: TypeAlias = (
-    models.ScalarQuantization
-    | models.ProductQuantization
-    | models.BinaryQuantization
-    | models.TurboQuantization
-)
+Quantization: TypeAlias = models.QuantizationConfig
 """How vectors are compressed."""
 
 

@@ -12,10 +12,10 @@ from qdrant_client import models
 
 from hiersearch.chains import CONCEPTS
 from hiersearch.errors import CollectionError, StoreError, StoreUnreachableError, VectorError
+from hiersearch.qdrant.attachment import filterable
 from hiersearch.qdrant.connection import client_errors
 from hiersearch.qdrant.edge.client import EXACT_UP_TO
 from hiersearch.qdrant.filters import Filter, has_field
-from hiersearch.qdrant.limits import filterable
 from hiersearch.qdrant.points import ROOT_DISTANCE, Fields, Hit, settled
 from hiersearch.qdrant.schema import CollectionSchema
 from hiersearch.qdrant.stored import selection

@@ -131,6 +131,14 @@ def attach(
             "model.",
         ),
     ] = False,
+    replace_index: Annotated[
+        bool,
+        typer.Option(
+            "--replace-index",
+            help="Replace a payload index of another type on root_distance, by which nothing "
+            "would be found.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Report what would be done, and write nothing.")
     ] = False,
@@ -176,6 +184,7 @@ def attach(
             check=None if unverified or given is not None else check,
             model=encoder.name if encoder is not None else model or "",
             vocabulary=vocabulary.id if vocabulary else "",
+            replace_index=replace_index,
             dry_run=dry_run,
             on_progress=progress,
         )

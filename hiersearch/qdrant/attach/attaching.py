@@ -21,12 +21,14 @@ from hiersearch.qdrant.attach.fill import LABELS, Fill, Label, correct_distances
 from hiersearch.qdrant.attachment import (
     Attachment,
     attachment_in,
+    check_indexes,
+    filterable,
+    indexed,
     remove_attachment,
     write_attachment,
 )
 from hiersearch.qdrant.connection import client_errors
 from hiersearch.qdrant.filters import Filter, has_field, lacks_any
-from hiersearch.qdrant.limits import filterable
 from hiersearch.qdrant.points import ROOT_DISTANCE, PointId, Record, checked_page, pages
 from hiersearch.qdrant.schema import INDEXES, CollectionSchema
 from hiersearch.qdrant.stored import StoredPoints
@@ -95,6 +97,7 @@ class AttachSettings:
     dry_run: bool
     page: int
     on_progress: Progress
+    replace_index: bool = False
 
 
 def attach(points: StoredPoints, settings: AttachSettings) -> AttachSummary:
@@ -153,6 +156,8 @@ class _Run:
             page=settings.page,
             on_progress=settings.on_progress,
         )
+        if not settings.replace_index:
+            check_indexes(self.info, self._schema.name, fill.fields)
         attachment = self._intended(fill, recompute)
         counts: Counter[str] = Counter()
         if settings.dry_run or dot:
@@ -196,7 +201,7 @@ class _Run:
                 )
         if settings.label is not None:
             fields += self._label_fields(known, recompute)
-        missing = [field for field in fill.fields if field not in self.info.payload_schema]
+        missing = [field for field in fill.fields if not indexed(self.info, field)]
         return replace(
             known,
             root=schema.root,
@@ -248,7 +253,7 @@ class _Run:
         if attachment != known or not known.has_root(attachment.root):
             self._record(attachment)
         for field in fill.fields:
-            if field not in self.info.payload_schema:
+            if not indexed(self.info, field):
                 with client_errors(schema.client):
                     schema.client.create_payload_index(schema.name, field, INDEXES[field])
 
