@@ -405,17 +405,14 @@ class HierarchicalCollection:
         Raises:
             UsageError: `page` is less than 1.
             CollectionError: There is no such collection or vector; it is compared by neither cosine
-                nor dot product; it was attached with another root; or it has fields of those names,
-                or such indexes of another type.
+                nor dot product, has another root, or fields or other indexes of those names.
             ModelMismatchError: The check says that another model made the vectors.
             VectorError: Vectors compared by dot product are not of length 1; nothing was written.
             StoreError: The store failed; what was written stays.
         """
-        settings = AttachSettings(
-            label, check, model, vocabulary, dry_run, page, on_progress, replace_index
-        )
+        named = (label, check, model, vocabulary, dry_run, page, on_progress, replace_index)
         with self._schema.changing():
-            return attach(self._points, settings)
+            return attach(self._points, AttachSettings(*named))
 
     def repair(
         self,
@@ -439,16 +436,12 @@ class HierarchicalCollection:
         Raises:
             CollectionError: As for `attach`; or no point is attached yet.
         """
-        settings = AttachSettings(
-            label, check, model, vocabulary, dry_run, page, on_progress, replace_index
-        )
+        named = (label, check, model, vocabulary, dry_run, page, on_progress, replace_index)
         with self._schema.changing():
-            return repair(self._points, settings, recompute=recompute)
+            return repair(self._points, AttachSettings(*named), recompute=recompute)
 
     def detach(self, *, page: int = PAGE, on_progress: Progress = tell_nobody) -> DetachSummary:
-        """Remove what `attach` added, and nothing else: fields, indexes and its record of them.
-
-        Fields that points had before stay, and so do indexes. After an interruption, run it again.
+        """Remove what `attach` added, and nothing else. After an interruption, run it again.
 
         Raises:
             UsageError: `page` is less than 1.
