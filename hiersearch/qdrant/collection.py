@@ -429,9 +429,8 @@ class HierarchicalCollection:
     ) -> AttachSummary:
         """Give points that were added since the collection was attached their `root_distance`.
 
-        With `recompute`, all vectors are read, wrong distances corrected, and all points labelled
-        anew: for vectors that were replaced, or another root. The other arguments are those of
-        `attach`, and so are the errors.
+        With `recompute`, wrong distances are corrected and all points labelled anew: for vectors
+        that were replaced, or another root. Other arguments and errors are those of `attach`.
 
         Raises:
             CollectionError: As for `attach`; or no point is attached yet.

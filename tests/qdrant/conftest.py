@@ -94,6 +94,7 @@ class Server:
     by_grpc: bool
 
     def __call__(self, path: Path, key: str | None = _KEY) -> AbstractContextManager[Client]:
+        del path
         port = int(_GRPC_PORT or 0) if len(_URLS) == 1 else 0
         port = port or (urlsplit(self.url).port or 6333) + 1
         return closing(
