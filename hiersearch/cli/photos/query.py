@@ -83,7 +83,7 @@ def query(
             "CONDITION",
             "Only what meets this condition: photos by taken>=2020-05, folder=Holidays, width>1000 "
             "or name=cat.jpg; points of a collection by any payload field, as lang=en or "
-            "year<2000. Can be repeated; all must hold.",
+            "year>=2000. Can be repeated; all must hold.",
         ),
     ] = None,
     paths: Annotated[
