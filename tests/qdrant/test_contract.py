@@ -307,6 +307,7 @@ class TestRadialPath:
     ) -> None:
         rows = [row for row in range(len(cloud.ids)) if row % 3 == 2]
         least, greatest = cloud.distances[rows].min(), cloud.distances[rows].max()
+        under = equals("concepts", "c2")
         for query in [*Cloud.make(4, seed=12).vectors, cloud.vectors[2], cloud.root, -cloud.root]:
             for radii, wanted in (
                 (50, np.linspace(least, greatest, 50)),
@@ -315,7 +316,7 @@ class TestRadialPath:
                 ([0.01], [0.01]),
                 ([], []),
             ):
-                path = filled.radial_path(query, filter=equals("concepts", "c2"), radii=radii, by=by)
+                path = filled.radial_path(query, filter=under, radii=radii, by=by)
                 assert [hit.id for hit in path] == oracle_sampled(cloud, query, rows, wanted)
 
     def test_both_ways_give_the_same_hits(
@@ -394,6 +395,7 @@ class TestRadialPath:
             assert len(hits) == len(cloud.ids) + 1
             [distance] = [hit.root_distance for hit in hits if hit.id == stranger]
             assert distance == pytest.approx(2.0, abs=1e-5)
+
 
 class TestExteriorAngles:
     def test_descendants_agree_with_numpy(
