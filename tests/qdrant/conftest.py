@@ -88,13 +88,12 @@ def _http(path: Path) -> Iterator[Client]:
 
 @dataclass(frozen=True)
 class Server:
-    """A real server, opened with a key."""
+    """A real server. Called, it opens a client, by default with the key that may do anything."""
 
     url: str
     by_grpc: bool
 
-    def __call__(self, path: Path, key: str | None = _KEY) -> AbstractContextManager[Client]:
-        del path
+    def __call__(self, _path: Path, *, key: str | None = _KEY) -> AbstractContextManager[Client]:
         port = int(_GRPC_PORT or 0) if len(_URLS) == 1 else 0
         port = port or (urlsplit(self.url).port or 6333) + 1
         return closing(
@@ -154,7 +153,7 @@ def reader(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
         return
     if _READ_ONLY_KEY is None:
         pytest.skip("no key that may read only (set QDRANT_READ_ONLY_KEY)")
-    with store(tmp_path, _READ_ONLY_KEY) as opened:
+    with store(tmp_path, key=_READ_ONLY_KEY) as opened:
         yield opened
 
 

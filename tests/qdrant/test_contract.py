@@ -308,6 +308,7 @@ class TestRadialPath:
     ) -> None:
         rows = [row for row in range(len(cloud.ids)) if row % 3 == 2]
         least, greatest = cloud.distances[rows].min(), cloud.distances[rows].max()
+        under = equals("concepts", "c2")
         for query in [*Cloud.make(4, seed=12).vectors, cloud.vectors[2], cloud.root, -cloud.root]:
             for radii, wanted in (
                 (50, np.linspace(least, greatest, 50)),
@@ -316,7 +317,7 @@ class TestRadialPath:
                 ([0.01], [0.01]),
                 ([], []),
             ):
-                path = filled.radial_path(query, filter=equals(CONCEPTS, "c2"), radii=radii, by=by)
+                path = filled.radial_path(query, filter=under, radii=radii, by=by)
                 assert [hit.id for hit in path] == oracle_sampled(cloud, query, rows, wanted)
 
     def test_both_ways_give_the_same_hits(
