@@ -298,7 +298,8 @@ class StoredPoints:
                     row = unit_rows(record.vector[None], "a vector")[0]
                     found[record.id] = float(row.astype(np.float64) @ self.schema.root)
         return {
-            number: math.sqrt(max(2.0 - 2.0 * score, 0.0))
+            # Scores are float32: more digits differ from store to store.
+            number: round(math.sqrt(max(2.0 - 2.0 * score, 0.0)), 6)
             for number, score in found.items()
             if score != 0.0
         }

@@ -173,7 +173,7 @@ def test_a_cut_after_some_writes_is_mended_by_the_next_run(tmp_path, server, dim
         def cut(method, path, left=left):
             if method in ("PUT", "DELETE") or path.endswith("/delete"):
                 if not left[0]:
-                    raise RefusedError(503, "cut")
+                    raise RefusedError(500, "cut")
                 left[0] -= 1
 
         server.fail = cut

@@ -50,7 +50,7 @@ def test_a_server_that_fails_half_way_is_gone_on_with(monkeypatch):
             if path.endswith("/points/batch"):
                 writes.append(path)
                 if len(writes) > 3:
-                    raise RefusedError(503, "out of breath")
+                    raise RefusedError(500, "out of breath")
 
         server.fail = fail
         with pytest.raises(StoreError):
@@ -137,7 +137,7 @@ def test_a_detach_that_was_cut_off_is_finished_under_strict_mode(method):
 
         def fail(sent: str, path: str) -> None:
             if sent == method:
-                raise RefusedError(503, "out of breath")
+                raise RefusedError(500, "out of breath")
 
         server.fail = fail
         with pytest.raises(StoreError):

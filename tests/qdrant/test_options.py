@@ -150,7 +150,14 @@ def vector_stages(client: Server) -> list[Any]:
         for request in client.queries
         for stage in stages(request)
         if not isinstance(stage.query, (models.FormulaQuery, models.OrderByQuery))
+        and not looks_up(stage)
     ]
+
+
+def looks_up(stage: Any) -> bool:
+    """Whether a query asks for the exact scores of points that it names."""
+    params = getattr(stage, "params", None)
+    return bool(params and params.quantization and params.quantization.ignore)
 
 
 def fill(collection: HierarchicalCollection, cloud: Cloud) -> HierarchicalCollection:

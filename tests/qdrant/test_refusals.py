@@ -33,17 +33,25 @@ def few() -> Cloud:
     return Cloud.make(40)
 
 
+def rankings(few: Cloud) -> dict[str, Ask]:
+    """Questions that are answered by scores alone, whatever is attached."""
+    query = few.vectors[3]
+    return {
+        "nearest": lambda c: c.nearest(query, limit=3),
+        "below": lambda c: c.descendants_of(query, limit=3),
+        "below the root": lambda c: c.descendants_of(c.root, limit=3),
+        "above": lambda c: c.ancestors_of(query, limit=3),
+    }
+
+
 def ranked(few: Cloud) -> dict[str, Ask]:
-    """Every question that is answered by root distances."""
+    """Every question that is answered by stored root distances."""
     query = few.vectors[3]
     return {
         "path": lambda c: c.radial_path(query),
         "radii": lambda c: c.radial_path(query, radii=5),
         "batch": lambda c: c.radial_path(query, radii=5, by="batch"),
         "some radii": lambda c: c.radial_path(query, radii=[0.5, 2.0], by="batch"),
-        "below": lambda c: c.descendants_of(query, limit=3),
-        "below the root": lambda c: c.descendants_of(c.root, limit=3),
-        "above": lambda c: c.ancestors_of(query, limit=3),
     }
 
 
@@ -51,7 +59,6 @@ def hierarchical(few: Cloud) -> dict[str, Ask]:
     """And whatever else reads or writes them."""
     return {
         **ranked(few),
-        "nearest": lambda c: c.nearest(few.vectors[3], limit=3),
         "facets": lambda c: c.facets(),
         "upsert": lambda c: c.upsert([1], few.vectors[:1], [{}]),
         "put": lambda c: c.put(list(c.scroll(with_vectors=True))[:1]),
@@ -62,6 +69,8 @@ def refused(collection: HierarchicalCollection, few: Cloud, reason: str) -> None
     for ask in hierarchical(few).values():
         with pytest.raises(CollectionError, match=reason):
             ask(collection)
+    for ask in rankings(few).values():
+        assert ask(collection) is not None
 
 
 def test_another_root_than_that_of_the_distances(client: Client, few: Cloud) -> None:
@@ -119,6 +128,8 @@ def test_distances_that_are_being_replaced(client: Client, few: Cloud) -> None:
 def test_points_without_any_distance(client: Client, few: Cloud) -> None:
     theirs(client, few)
     collection = their(client, few.root)
+    for ask in rankings(few).values():
+        assert len(ask(collection)) == 3
     for ask in ranked(few).values():
         with pytest.raises(CollectionError, match=r"no point.*has a root distance.*[Aa]ttach"):
             ask(collection)
