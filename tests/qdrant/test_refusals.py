@@ -105,7 +105,10 @@ class CutOffError(Exception):
     """In the place of a kill."""
 
 
-def test_distances_that_are_being_replaced(client: Client, few: Cloud) -> None:
+def test_distances_that_are_being_replaced(
+    client: Client, few: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hiersearch.qdrant.stored.SENT", 10)
     theirs(client, few)
     before = everything(client)
     their(client, unit(few.root + 0.3)).attach()
