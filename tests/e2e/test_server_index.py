@@ -84,13 +84,13 @@ def test_an_index_on_a_server_answers_as_one_in_a_folder(
     assert answers(f"{server.url}/back", concepts) == expected[-1:]
     assert run("copy", f"{server.url}/back", home / "folder").stdout == "4 unchanged\n"
     forbidden = run("copy", home / "folder", url, "--overwrite", check=3)
-    assert "refuses the key" in forbidden.stderr
+    assert "lacks a right" in forbidden.stderr
     assert "3 in 4 files\n" in run("info").stdout
 
     monkeypatch.setenv("QDRANT_API_KEY", "wrong-key")
     for words in (("info",), ("copy", home / "copy", url), ("index", photos)):
         done = run(*words, check=3)
-        assert f"the server at {server.url} refuses the key" in done.stderr
+        assert f"the server at {server.url} lacks a right" in done.stderr
         assert "Traceback" not in done.stderr
         assert "wrong-key" not in done.stderr
     for output in (made, shown, there, refused, forbidden):
