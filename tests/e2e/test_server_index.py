@@ -90,7 +90,7 @@ def test_an_index_on_a_server_answers_as_one_in_a_folder(
     monkeypatch.setenv("QDRANT_API_KEY", "wrong-key")
     for words in (("info",), ("copy", home / "copy", url), ("index", photos)):
         done = run(*words, check=3)
-        assert f"the server at {server.url} lacks a right" in done.stderr
+        assert f"the server at {server.url} refuses the key" in done.stderr
         assert "Traceback" not in done.stderr
         assert "wrong-key" not in done.stderr
     for output in (made, shown, there, refused, forbidden):
