@@ -44,16 +44,16 @@ class TestPoints:
         stored = {record.id: record.payload["root_distance"] for record in filled.scroll(page=77)}
         assert list(stored) == sorted(cloud.ids)
         wanted = dict(zip(cloud.ids, cloud.distances, strict=True))
-        assert stored == pytest.approx(wanted, abs=1e-7)
+        assert stored == pytest.approx(wanted, abs=6e-6)
 
-    def test_root_distances_come_back_to_the_last_bit(self, make: Made, cloud: Cloud) -> None:
+    def test_root_distances_keep_five_decimals(self, make: Made, cloud: Cloud) -> None:
         collection = make(cloud.root)
         many = Cloud.make(1000, seed=11)
         collection.upsert(list(range(1000)), many.vectors, [{}] * 1000)
         for record in collection.scroll():
             distance = record.payload["root_distance"]
-            assert distance == round(distance, 12)
-            assert distance == pytest.approx(many.distances[int(record.id)], abs=1e-7)
+            assert distance == round(distance, 5)
+            assert distance == pytest.approx(many.distances[int(record.id)], abs=6e-6)
 
     def test_equal_vectors_get_one_distance(
         self, filled: HierarchicalCollection, cloud: Cloud
@@ -224,7 +224,7 @@ class TestNearest:
                 [float(cloud.vectors[row] @ query) for row in rows], abs=1e-6
             )
             assert [hit.root_distance for hit in hits] == pytest.approx(
-                [float(cloud.distances[row]) for row in rows], abs=1e-6
+                [float(cloud.distances[row]) for row in rows], abs=6e-6
             )
 
     def test_filter_offset_payload_threshold(
