@@ -15,10 +15,13 @@ def oracle_nearest(cloud: Cloud, query: np.ndarray, rows: list[int]) -> list[int
 
 
 def oracle_path(cloud: Cloud, query: np.ndarray, rows: list[int]) -> list[str]:
-    """The definition, word for word. Equal vectors count once, by the least id."""
+    """The definition, word for word, over distances as they are stored: to five decimals.
+
+    Equal vectors count once, by the least id.
+    """
     # One product per row: a matrix product may differ in the last bit between equal rows.
     scores = {row: float(np.dot(cloud.vectors[row], query)) for row in rows}
-    distances = cloud.distances
+    distances = np.round(cloud.distances, 5)
     first = {}
     for row in sorted(rows, key=lambda row: cloud.ids[row]):
         first.setdefault(cloud.vectors[row].tobytes(), row)
@@ -40,8 +43,7 @@ def oracle_sampled(
 ) -> list[str]:
     """The paper's way: within each radius the most similar, adjacent repeats dropped."""
     found: list[str] = []
-    # The store rounds distances to 12 digits; none of another point lies that close to a radius.
-    distances = np.round(cloud.distances, 12)
+    distances = np.round(cloud.distances, 5)
     scores = {row: float(np.dot(cloud.vectors[row], query)) for row in rows}
     for radius in radii:
         within = [row for row in rows if distances[row] <= radius + 1e-12]

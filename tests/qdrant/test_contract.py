@@ -100,7 +100,7 @@ class TestPoints:
         filled.upsert(cloud.ids[:1], 3 * cloud.vectors[1:2], [{"new": True}])
         [record] = filled.retrieve(cloud.ids[:1], with_vectors=True)
         assert set(record.payload) == {"new", "root_distance"}
-        assert record.payload["root_distance"] == pytest.approx(cloud.distances[1])
+        assert record.payload["root_distance"] == pytest.approx(cloud.distances[1], abs=6e-6)
         assert filled.count() == len(cloud.ids)
 
     def test_set_payload_gives_each_point_its_own_and_keeps_the_rest(
