@@ -82,7 +82,7 @@ def same(ours: list[Hit], theirs: list[Hit]) -> bool:
         (hit.id, hit.root_distance, hit.payload) for hit in theirs
     ] and all(
         (one.score, one.angle) == pytest.approx((other.score, other.angle), abs=1e-3)
-        and one.score == pytest.approx(other.score, abs=1e-6)
+        and one.score == pytest.approx(other.score, abs=6e-6)
         for one, other in zip(ours, theirs, strict=True)
     )
 
@@ -160,7 +160,7 @@ def test_a_collection_of_others_is_attached_and_detached(cloud: Cloud) -> None:
         assert told[-1] == 300
         distances = {number: one["root_distance"] for number, one in (await everything(client))}
         assert distances == pytest.approx(
-            dict(zip(cloud.ids, cloud.distances.tolist(), strict=True)), abs=1e-6
+            dict(zip(cloud.ids, cloud.distances.tolist(), strict=True)), abs=6e-6
         )
 
         other = await AsyncHierarchicalCollection.attached(client, NAME, hnsw_ef=64)
