@@ -40,7 +40,7 @@ def test_root_distance_is_that_of_the_vector(index, folder, mini):
     index.add(folder)
     for record in index._store.photos.scroll(with_vectors=True):
         expected = np.linalg.norm(record.vector.astype(float) - mini.root.astype(float))
-        assert record.payload["root_distance"] == pytest.approx(expected, abs=1e-6, abs=6e-6)
+        assert record.payload["root_distance"] == pytest.approx(expected, abs=6e-6)
 
 
 def test_running_again_reads_nothing(index, folder, counting, demo_photos, monkeypatch):
