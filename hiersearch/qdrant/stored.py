@@ -298,8 +298,8 @@ class StoredPoints:
                     row = unit_rows(record.vector[None], "a vector")[0]
                     found[record.id] = float(row.astype(np.float64) @ self.schema.root)
         return {
-            # Scores are float32: more digits differ from store to store.
-            number: round(math.sqrt(max(2.0 - 2.0 * score, 0.0)), 6)
+            # As many digits as are stored, so that a point has one distance wherever it is found.
+            number: round(math.sqrt(max(2.0 - 2.0 * score, 0.0)), DIGITS)
             for number, score in found.items()
             if score != 0.0
         }

@@ -142,4 +142,6 @@ def _level(hit: Hit, path: list[Hit]) -> int:
     distance = hit.root_distance
     if distance is None:
         return 0
-    return sum(step.root_distance is not None and step.root_distance <= distance for step in path)
+    # Distances have five decimals; two roundings of one may differ in the last.
+    within = distance + 1.5e-5
+    return sum(step.root_distance is not None and step.root_distance <= within for step in path)

@@ -64,7 +64,7 @@ def test_every_document_stands_at_the_deepest_level_above_it(collection, encoder
             collection=collection, encoder=encoder, k=50, levels=50, search=search
         )
         for document in retriever.invoke(QUERY):
-            distance = document.metadata["root_distance"] + 1e-6
+            distance = document.metadata["root_distance"] + 1e-5  # five decimals
             above = [
                 step for step in path if root_distance(stored[step][1], encoder.root) <= distance
             ]
