@@ -60,7 +60,10 @@ AWAY = 0.3
 STEEP = 1e8
 """How fast weights fall from 1 to 0: within a hundredth of COINCIDENT_SQUARE."""
 
-TINY = 1e-12
+FAINT = 1e-9
+"""What stands for the zeros of a root: too little to move a score by, but not nothing."""
+
+TINY = 1e-30
 """Added to sums of scores so that those of 0 can be divided by."""
 
 ABSENT = -4.0
@@ -214,7 +217,8 @@ def descendant_query(parent: Floats, root: Floats, candidates: Candidates) -> di
     direction = radial_direction(parent.astype(np.float64), root.astype(np.float64))
     return {
         "prefetch": candidates.scored_by(
-            [direction, root], candidates.by([direction, direction - AWAY * parent], parent)
+            [direction, without_zeros(root)],
+            candidates.by([direction, direction - AWAY * parent], parent),
         ),
         "query": descendant_formula(distance),
     }
@@ -233,9 +237,21 @@ def ancestor_query(child: Floats, root: Floats, candidates: Candidates) -> dict[
     if float(np.linalg.norm(middle)) ** 2 <= COINCIDENT_SQUARE:
         middle = child  # opposite the root, every direction is half-way
     return {
-        "prefetch": candidates.scored_by([child, root], candidates.by([middle], child, root)),
+        "prefetch": candidates.scored_by(
+            [child, without_zeros(root)], candidates.by([middle], child, root)
+        ),
         "query": ancestor_formula(distance),
     }
+
+
+def without_zeros(root: Floats) -> Floats:
+    """The root, with numbers in place of its zeros that are too small to move a score.
+
+    So only a vector without length has a score of exactly 0. Made vectors of few numbers could
+    otherwise have one too, being at right angles to root and query.
+    """
+    faint = FAINT * (0.5 + np.modf(np.arange(1, len(root) + 1) * np.sqrt(5.0))[0])
+    return np.where(root == 0.0, faint / np.sqrt(len(root)), root).astype(root.dtype)
 
 
 Expression: TypeAlias = Any
@@ -287,8 +303,8 @@ def _formula(cosine: Expression, apart: Expression) -> models.FormulaQuery:
         apart: 1, or 0 where parent and child, or parent and root, are one point.
     """
     defined = _plus(_minus(1.0, apart), _times(apart, _at_most(cosine, 1.0)))
-    # Both scores of a vector without length are exactly 0. Others' exceed TINY so far that adding
-    # it changes nothing.
+    # Both scores of a vector without length, and of no other (`without_zeros`), are exactly 0. TINY
+    # is lost beside any that is not.
     scores = _plus(_abs(_SCORE), _abs(_ROOT_SCORE))
     present = _over(scores, _plus(scores, TINY))
     return models.FormulaQuery(

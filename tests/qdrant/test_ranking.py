@@ -5,6 +5,7 @@ Nothing may be stored for them, and nothing is: the points carry what their owne
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -207,6 +208,23 @@ class TestNeverAttached:
         everyone = [hit.id for hit in collection.descendants_of(cloud.root, limit=400)]
         assert len(everyone) == len(cloud.ids)
         assert not {1, 2} & set(everyone)
+
+    def test_vectors_at_right_angles_to_everything_are_hits(self, client: Client) -> None:
+        """Their scores are 0, as those of vectors without length, which they are not."""
+        first, *others = np.eye(6, dtype=np.float32)
+        axes = Cloud(first, np.stack(others), [str(uuid.UUID(int=number)) for number in range(5)])
+        theirs(client, axes)
+        collection = their(client, axes.root)
+        for ranking in RANKINGS:
+            hits = getattr(collection, ranking)(axes.vectors[0], limit=9)
+            assert len(hits) == 5
+            by_row = {hit.id: hit for hit in hits}
+            true = cosines(axes, axes.vectors[0], ranking)
+            for row in range(5):
+                hit = by_row[number_of(axes, row)]
+                assert hit.score == pytest.approx(true[row], abs=EXACT)
+                assert hit.root_distance == pytest.approx(2**0.5, abs=EXACT)
+        assert len(collection.descendants_of(axes.root, limit=9)) == 5
 
     def test_empty_answers_are_empty(self, client: Client, cloud: Cloud) -> None:
         theirs(client, cloud)
