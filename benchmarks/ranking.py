@@ -107,8 +107,7 @@ def directions(task: Task) -> dict[str, list[Floats]]:
     queries, root = task.queries.astype(np.float64), task.root.astype(np.float64)
     if task.descendants:
         u = radial_direction(queries, root)
-        away = unit(u - 0.3 * queries)
-        return {"u and u - 0.3 t": [unit(u), away], "u": [unit(u)], "t": [task.queries]}
+        return {"u - 0.2 t": [unit(u - 0.2 * queries)], "u": [unit(u)], "t": [task.queries]}
     return {"v + r": [unit(queries + root)], "v": [task.queries]}
 
 
