@@ -1,6 +1,7 @@
 """Ranking by exterior angle: how many of the true ten best are found?
 
     python benchmarks/ranking.py DATA [--cache FOLDER] [--size 100000] [--queries 200]
+    python benchmarks/ranking.py --url http://localhost:6333 [--cache FOLDER] [--size 100000]
 
 DATA is the folder with hierarcaps_dev.csv, hierarcaps_pairs.csv.gz and images/. Three collections
 of the given size: photos and texts of HierarCaps by the offline model, repeated with noise, and
@@ -9,6 +10,9 @@ made vectors in clusters. The queries are not among the points: texts of all tie
 First, in NumPy, recall@10 by the number of candidates and by what these are nearest to. Then what a
 `HierarchicalCollection` over the embedded engine finds, by its settings. Collections are built in a
 process of their own and kept in the cache: minutes the first time.
+
+With --url, the second part alone, on a server and for the made vectors alone. They are uploaded to
+the collection `hiersearch-benchmark-SIZE`, which is kept: delete it when done.
 """
 
 from __future__ import annotations
@@ -18,17 +22,19 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from stores import built, opened
+from stores import PART, built, opened
 from vectors import Real, clustered, clustered_queries, clustered_root, repeated, unit
 
 from hiersearch.geometry import angle_cosine_from_score, radial_direction, root_distance
-from hiersearch.qdrant import Hit
+from hiersearch.qdrant import HierarchicalCollection, Hit, connect
 
 Floats = NDArray[np.floating]
 
@@ -53,20 +59,28 @@ def tasks(data: Path, cache: Path, size: int, number: int) -> Iterator[Task]:
     for name in ("photos", "texts"):
         rows = repeated(cache, name, getattr(real, name), size)
         files[name] = Path(str(rows.filename))
-    made = Path(str(clustered(cache, size).filename))
+    made = made_tasks(cache, size, number)
     random = np.random.default_rng(0)
     per_tier = -(-number // 4)
     texts = np.concatenate(
         [real.tiers[random.permutation(len(real.tiers))[:per_tier], tier] for tier in range(4)]
     )[:number]
     photos = real.photos[random.permutation(len(real.photos))[:number]]
-    drawn = clustered_queries(number)
     yield Task("text → photos below", files["photos"], real.root, texts, True)
     yield Task("text → texts below", files["texts"], real.root, texts, True)
-    yield Task("clustered, below", made, clustered_root(), drawn, True)
+    yield made[0]
     yield Task("photo → texts above", files["texts"], real.root, photos, False)
     yield Task("text → texts above", files["texts"], real.root, texts, False)
-    yield Task("clustered, above", made, clustered_root(), drawn, False)
+    yield made[1]
+
+
+def made_tasks(cache: Path, size: int, number: int) -> list[Task]:
+    file = Path(str(clustered(cache, size).filename))
+    drawn = clustered_queries(number)
+    return [
+        Task(f"clustered, {name}", file, clustered_root(), drawn, name == "below")
+        for name in ("below", "above")
+    ]
 
 
 def cosines(task: Task, rows: Floats) -> Floats:
@@ -93,8 +107,7 @@ def directions(task: Task) -> dict[str, list[Floats]]:
     queries, root = task.queries.astype(np.float64), task.root.astype(np.float64)
     if task.descendants:
         u = radial_direction(queries, root)
-        away = unit(u - 0.3 * queries)
-        return {"u and u - 0.3 t": [unit(u), away], "u": [unit(u)], "t": [task.queries]}
+        return {"u - 0.2 t": [unit(u - 0.2 * queries)], "u": [unit(u)], "t": [task.queries]}
     return {"v + r": [unit(queries + root)], "v": [task.queries]}
 
 
@@ -116,9 +129,13 @@ def _greatest(values: Floats, number: int) -> NDArray[np.int64]:
     return places[np.argsort(-values[places])]
 
 
-def collection_recall(task: Task, store: Path, true: Floats, **settings: object) -> str:
+Opened = Callable[..., HierarchicalCollection]
+"""Opens the collection of a task, with the width of searches in its graph."""
+
+
+def collection_recall(task: Task, open_it: Opened, true: Floats, **settings: object) -> str:
     ef = settings.pop("hnsw_ef", None)
-    collection = opened(store, **({} if ef is None else {"hnsw_ef": ef}))
+    collection = open_it(**({} if ef is None else {"hnsw_ef": ef}))
     rank = collection.descendants_of if task.descendants else collection.ancestors_of
     rank(task.queries[0], limit=K, payload=False)  # opened, before the clock
     recalls, seconds = [], []
@@ -134,19 +151,62 @@ def collection_recall(task: Task, store: Path, true: Floats, **settings: object)
     return f"{np.mean(recalls):.4f} ± {error:.4f} | {milliseconds:.1f}"
 
 
+def on_server(url: str, rows: Floats) -> Opened:
+    """The made vectors on a server, uploaded unless they are there, once its graph is ready."""
+    name = f"hiersearch-benchmark-{len(rows)}"
+
+    def open_it(**settings: Any) -> HierarchicalCollection:
+        return HierarchicalCollection(connect(url), name, root=clustered_root(), **settings)
+
+    collection = open_it()
+    collection.create()
+    if collection.count() < len(rows):
+        for start in range(0, len(rows), PART):
+            part = rows[start : start + PART]
+            collection.upsert(range(start, start + len(part)), part, [{}] * len(part))
+    while collection.client.get_collection(name).status != "green":
+        time.sleep(1.0)
+    return open_it
+
+
+def settings_of(every: bool) -> list[dict[str, object]]:
+    settings: list[dict[str, object]] = [{}, {"exact": True}]
+    if every:
+        settings += [{"candidates": number} for number in (50, 100, 500, 1000)]
+        settings += [{"hnsw_ef": ef} for ef in (400, 800)]
+    return settings
+
+
+def lines_of(task: Task, open_it: Opened, true: Floats, every: bool) -> Iterator[str]:
+    for setting in settings_of(every):
+        label = ", ".join(f"{key}={value}" for key, value in setting.items()) or "default"
+        yield f"| {task.name} | {label} | {collection_recall(task, open_it, true, **setting)} |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--url", help="of a server, to measure there")
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--size", type=int, default=100_000)
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--numpy-only", action="store_true")
     parser.add_argument("--all-settings", action="store_true", help="not the default's alone")
     options = parser.parse_args()
+    if options.data is None and options.url is None:
+        parser.error("name DATA or a --url")
     cache = options.cache or Path(tempfile.mkdtemp())
     print("command  python", *sys.argv)
     print(f"points   {options.size}, {options.queries} queries, recall@{K}\n")
-    lines = []
+    lines: list[str] = []
+    if options.url is not None:
+        drawn = made_tasks(cache, options.size, options.queries)
+        open_it = on_server(options.url, np.load(drawn[0].file, mmap_mode="r"))
+        for task in drawn:
+            true = cosines(task, np.load(task.file, mmap_mode="r"))
+            lines += lines_of(task, open_it, true, options.all_settings)
+        report(lines)
+        return
     print("| ranking | nearest to | " + " | ".join(map(str, CANDIDATES)) + " |")
     print("| --- " * (2 + len(CANDIDATES)) + "|")
     for task in tasks(options.data, cache, options.size, options.queries):
@@ -157,14 +217,11 @@ def main() -> None:
             continue
         store = cache / f"store-{task.file.stem}"
         built(store, task.file, task.root)
-        settings: list[dict[str, object]] = [{}, {"exact": True}]
-        if options.all_settings:
-            settings += [{"candidates": number} for number in (50, 100, 500, 1000)]
-            settings += [{"hnsw_ef": ef} for ef in (400, 800)]
-        for setting in settings:
-            label = ", ".join(f"{key}={value}" for key, value in setting.items()) or "default"
-            result = collection_recall(task, store, true, **setting)
-            lines.append(f"| {task.name} | {label} | {result} |")
+        lines += lines_of(task, partial(opened, store), true, options.all_settings)
+    report(lines)
+
+
+def report(lines: list[str]) -> None:
     print("\n| ranking | settings | recall@10 | median ms |\n| --- | --- | --- | --- |")
     print(*lines, sep="\n")
 

@@ -69,13 +69,21 @@ def test_the_collection_of_the_cluster(monkeypatch, capsys):
             run("cluster/texts.py", server.url)
         monkeypatch.setenv("QDRANT_API_KEY", "secret")
         run("cluster/texts.py", server.url)
-        first, *path = capsys.readouterr().out.splitlines()
+        printed = capsys.readouterr().out.splitlines()
         run("cluster/texts.py", server.url)
-        assert capsys.readouterr().out.splitlines() == [first, *path]
+        assert capsys.readouterr().out.splitlines() == printed
         settings = server.kept["texts"].settings
-    assert (settings.shard_number, settings.replication_factor) == (2, 2)
-    assert first == "2 shards, 2 copies of each"
-    assert path[-1].endswith("a green parrot on a branch")
+    assert (settings.shard_number, settings.replication_factor) == (3, 2)
+    assert printed[0] == "3 shards, 2 copies of each"
+    titles = [place for place, line in enumerate(printed) if not line.startswith("  ")]
+    path, above, below = (
+        [line.split(maxsplit=1)[1] for line in printed[start + 1 : end]]
+        for start, end in zip(titles[1:], [*titles[2:], len(printed)], strict=True)
+    )
+    assert path[-1] == "a green parrot on a branch"
+    assert len(above) == len(below) == 3
+    assert "a bird" in above or "a parrot" in above
+    assert "an animal" in below  # itself, at angle 0
 
 
 def test_the_nodes_find_each_other_by_their_names(compose):
@@ -90,8 +98,8 @@ def test_the_nodes_find_each_other_by_their_names(compose):
             first = urlsplit(arguments["--bootstrap"]).hostname
             assert first != name
             assert first in node["depends_on"]
-    assert len(uris) == 2
-    assert sum("--bootstrap" in node["command"] for node in nodes.values()) == 1
+    assert len(uris) == 3
+    assert sum("--bootstrap" in node["command"] for node in nodes.values()) == 2
     for name, node in nodes.items():
         assert node["environment"]["QDRANT__CLUSTER__ENABLED"] == "true"
         assert str(uris[name].port) == node["environment"]["QDRANT__CLUSTER__P2P__PORT"]
@@ -112,7 +120,7 @@ def test_what_the_nodes_publish_is_this_machines_and_needs_a_key(compose):
         mounted += [volume.split(":") for volume in node["volumes"]]
         assert node["image"].split(":")[1].startswith("v1.")
     assert len(set(published)) == len(published)
-    assert [folder for _, folder in mounted] == ["/qdrant/storage"] * 2
+    assert [folder for _, folder in mounted] == ["/qdrant/storage"] * 3
     assert sorted(volume for volume, _ in mounted) == sorted(compose["volumes"])
 
 

@@ -183,3 +183,25 @@ def test_gradient_agrees_with_finite_differences():
         lambda t, v: geometry.exterior_angle(t, v, root),
         (parent.requires_grad_(), child.requires_grad_()),
     )
+
+
+@pytest.mark.parametrize("distance", [0.0, 5e-4, 9.9e-4])
+def test_squares_up_to_a_millionth_are_zero_where_they_come_from_scores(to_backend, distance):
+    """For v = t and for t = r: the value is exactly 1, and no other."""
+    apart, one = to_backend([distance]), to_backend([1.0])
+    # t = r, for any child; then v = t, for a parent at distance 1, by both forms.
+    assert float(geometry.angle_cosine_from_score(one * 0.3, apart, one)[0]) == 1.0
+    assert float(geometry.angle_cosine_from_radial_score(one * 0.3, apart, one)[0]) == 1.0
+    score = 1 - apart**2 / 2
+    assert float(geometry.angle_cosine_from_score(score, one, one)[0]) == 1.0
+    reach = (1 - apart**2) / 2  # so that d_v² − 2 d_t s_u is the square
+    assert float(geometry.angle_cosine_from_radial_score(reach, one, one)[0]) == 1.0
+
+
+def test_squares_above_a_millionth_are_not_zero(to_backend):
+    apart, one = to_backend([1.1e-3]), to_backend([1.0])
+    assert float(geometry.angle_cosine_from_score(one * 0.3, apart, one)[0]) < 1.0
+    assert float(geometry.angle_cosine_from_radial_score(-one * 0.3, apart, one)[0]) < 1.0
+    assert float(geometry.angle_cosine_from_score(1 - apart**2 / 2, one, one)[0]) < 1.0
+    reach = (1 - apart**2) / 2
+    assert float(geometry.angle_cosine_from_radial_score(reach, one, one)[0]) < 1.0

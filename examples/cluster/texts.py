@@ -1,4 +1,4 @@
-"""Make a hierarchical collection with two shards and two copies of each, and search it.
+"""Make a hierarchical collection with three shards and two copies of each, and search it.
 
 QDRANT_API_KEY=... python examples/cluster/texts.py http://localhost:6333
 """
@@ -17,14 +17,22 @@ def main(url: str) -> None:
     encoder = HierarchicalEncoder("mini")
     client = connect(url)
     texts = HierarchicalCollection(client, "texts", root=encoder.root)
-    texts.create(options=CollectionOptions(shard_number=2, replication_factor=2))
+    texts.create(options=CollectionOptions(shard_number=3, replication_factor=2))
     payloads = [{"text": text} for text in TEXTS]
     texts.upsert(range(len(TEXTS)), encoder.encode_texts(TEXTS), payloads)
 
     params = client.get_collection("texts").config.params
     print(f"{params.shard_number or 1} shards, {params.replication_factor or 1} copies of each")
-    for hit in texts.radial_path(encoder.encode_texts(["a green parrot"])[0]):
-        print(f"{hit.root_distance:.2f}  {hit.payload['text']}")
+    parrot, animal = encoder.encode_texts(["a green parrot", "an animal"])
+    answers = {
+        "the path of a green parrot": texts.radial_path(parrot),
+        "above a green parrot": texts.ancestors_of(parrot, limit=3),
+        "below an animal": texts.descendants_of(animal, limit=3),
+    }
+    for title, hits in answers.items():
+        print(title)
+        for hit in hits:
+            print(f"  {hit.root_distance:.2f}  {hit.payload['text']}")
 
 
 if __name__ == "__main__":

@@ -342,8 +342,8 @@ class HierarchicalCollection:
             offset: Number of hits to skip at the front.
             payload: Whether to fetch payloads, or which fields of them.
             score_threshold: Least cosine of the exterior angle.
-            candidates: Number of points whose angle is computed (`hiersearch.qdrant.ranking`), by
-                direction and shard; fewer if a server's strict mode demands it.
+            candidates: Number of points whose angle is computed (`hiersearch.qdrant.ranking`), per
+                shard; fewer if a server's strict mode demands it.
             exact: Whether to fetch the candidates by comparison with every vector.
 
         Returns:

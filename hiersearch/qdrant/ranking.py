@@ -51,20 +51,20 @@ CANDIDATES = 200
 """Points whose exterior angle is computed if neither a number nor an exact search is requested."""
 
 NEAR = 32
-"""Candidates also fetched by plain similarity, so that they include the vector itself and points so
-close to it that their angle is decided by definition."""
+"""Points also fetched by plain similarity to an end, be it parent, child or root: of those that
+coincide with it, the angle is decided by definition."""
 
-AWAY = 0.3
-"""How far the second direction of `descendant_query` leans away from the parent."""
+AWAY = 0.2
+"""How far the direction of `descendant_query` leans away from the parent."""
 
-STEEP = 1e8
-"""How fast weights fall from 1 to 0: within a hundredth of COINCIDENT_SQUARE."""
+FAINT = 1e-9
+"""What stands for the zeros of a root: too little to move a score by, but not nothing."""
 
-TINY = 1e-12
+TINY = 1e-30
 """Added to sums of scores so that those of 0 can be divided by."""
 
-ABSENT = -4.0
-"""The score of a vector without length, below every cosine."""
+ABSENT = -8.0
+"""The greatest score of a point of which nothing is known, below every cosine, errors included."""
 
 
 class Ranking:
@@ -112,7 +112,7 @@ class Ranking:
         def search(number: int) -> list[Hit]:
             if query is None:
                 return self._all_below_root(number, wanted)
-            return self._searcher.query(number, wanted.payload, least=-1.0, **query)
+            return self._searcher.query(number, wanted.payload, least=ABSENT / 2, **query)
 
         hits = self._searcher.best(search, wanted)
         distances = self._points.root_distances([hit.id for hit in hits])
@@ -144,7 +144,7 @@ class Candidates:
     """Which points a ranking considers.
 
     Attributes:
-        number: How many are fetched for the formula, by each direction.
+        number: How many are fetched for the formula.
         filter: Which points they are taken from.
         params: How they are searched.
         using: The name of the vector; None is the unnamed one.
@@ -157,14 +157,38 @@ class Candidates:
     using: str | None
     most: int | None = None
 
-    def by(self, vectors: Sequence[Floats], *also: Floats) -> list[models.Prefetch]:
-        """The points nearest to each of some vectors, and a few of those nearest to others."""
-        most = len(vectors) * self.number + len(also) * NEAR if self.most is None else self.most
+    def scored(
+        self, towards: Floats, scores: Sequence[Floats], ends: Sequence[Floats]
+    ) -> list[models.Prefetch]:
+        """The points nearest to a vector, scored against others, and a few nearest to the ends.
+
+        A formula finds the scores as `$score[0]`, `$score[1]` and so on, those against the ends
+        last; a score of a point that was not fetched for it is 0. The points at the ends are not
+        scored against the others: each search that a score begins with is made for it alone, and
+        comparing with every vector is what rankings cost.
+
+        Args:
+            towards: (dim,), what good points are nearest to.
+            scores: What these are scored against.
+            ends: Where points may lie whose angle is decided by definition.
+        """
+        most = self.number + len(ends) * NEAR if self.most is None else self.most
         near = max(min(NEAR, most // 4), 1)
-        number = max(min(self.number, (most - len(also) * near) // len(vectors)), 1)
+        number = max(min(self.number, most - len(ends) * near), 1)
+        found = self._by(towards, number)
         return [
-            *(self._by(vector, number) for vector in vectors),
-            *(self._by(other, near) for other in also),
+            # With the same parameters: quantised vectors must be rescored here too.
+            *(
+                models.Prefetch(
+                    prefetch=[found],
+                    query=vector.tolist(),
+                    using=self.using,
+                    params=self.params,
+                    limit=number,
+                )
+                for vector in scores
+            ),
+            *(self._by(end, near) for end in ends),
         ]
 
     def _by(self, vector: Floats, number: int) -> models.Prefetch:
@@ -176,25 +200,6 @@ class Candidates:
             limit=number,
         )
 
-    def scored_by(
-        self, vectors: Sequence[Floats], parts: list[models.Prefetch]
-    ) -> list[models.Prefetch]:
-        """The points of several prefetches, without repeats, scored against each of some vectors.
-
-        A formula finds the scores as `$score[0]`, `$score[1]` and so on. With the same parameters
-        as the parts: quantised vectors must be rescored here too.
-        """
-        return [
-            models.Prefetch(
-                prefetch=parts,
-                query=vector.tolist(),
-                using=self.using,
-                params=self.params,
-                limit=sum(part.limit or 0 for part in parts),
-            )
-            for vector in vectors
-        ]
-
 
 def descendant_query(parent: Floats, root: Floats, candidates: Candidates) -> dict[str, Any] | None:
     """`prefetch` and `query` for `query_points`: points by Ξ(parent, point).
@@ -202,8 +207,8 @@ def descendant_query(parent: Floats, root: Floats, candidates: Candidates) -> di
     The score u·v against the radial direction u = (t − r)/d_t is, but for the length of v − t, the
     numerator of the cosine: nearest to u, not to t, are the points of small angle. The gradient of
     the cosine in v lies along u + κ t with κ = cos Ξ / ‖v − t‖ at the best points, which is about 0
-    for texts below texts, but −0.3 for photos below texts. So as many candidates are fetched by u
-    as by u − 0.3 t. (`benchmarks/ranking.py` measures them.)
+    for texts below texts, but −0.3 for photos below texts. Candidates are those nearest to
+    u − 0.2 t, which serves both. (`benchmarks/ranking.py` measures them.)
 
     Returns:
         None if the parent is the root, whose angle to everything is 0.
@@ -213,8 +218,8 @@ def descendant_query(parent: Floats, root: Floats, candidates: Candidates) -> di
         return None
     direction = radial_direction(parent.astype(np.float64), root.astype(np.float64))
     return {
-        "prefetch": candidates.scored_by(
-            [direction, root], candidates.by([direction, direction - AWAY * parent], parent)
+        "prefetch": candidates.scored(
+            direction - AWAY * parent, [direction, without_zeros(root)], [parent]
         ),
         "query": descendant_formula(distance),
     }
@@ -233,9 +238,19 @@ def ancestor_query(child: Floats, root: Floats, candidates: Candidates) -> dict[
     if float(np.linalg.norm(middle)) ** 2 <= COINCIDENT_SQUARE:
         middle = child  # opposite the root, every direction is half-way
     return {
-        "prefetch": candidates.scored_by([child, root], candidates.by([middle], child, root)),
+        "prefetch": candidates.scored(middle, [child, without_zeros(root)], [child, root]),
         "query": ancestor_formula(distance),
     }
+
+
+def without_zeros(root: Floats) -> Floats:
+    """The root, with numbers in place of its zeros that are too small to move a score.
+
+    So only a vector without length has a score of exactly 0. Made vectors of few numbers could
+    otherwise have one too, being at right angles to root and query.
+    """
+    faint = FAINT * (0.5 + np.modf(np.arange(1, len(root) + 1) * np.sqrt(5.0))[0])
+    return np.where(root == 0.0, faint / np.sqrt(len(root)), root).astype(root.dtype)
 
 
 Expression: TypeAlias = Any
@@ -246,96 +261,87 @@ def descendant_formula(parent_distance: float) -> models.FormulaQuery:
     """Cosine of Ξ(t, v) for a fixed parent t, over points v scored by the radial direction of t.
 
     cos Ξ = [d_t s_u − d_t²/2] / (d_t √(d_v² − 2 d_t s_u)), with s_u the first score of a candidate
-    and d_v² = 2 − 2 s_r from its second, against the root.
+    and d_v² = 2 − 2 s_r from its second, against the root. A third, against t itself, tells which
+    points are t.
 
     Args:
         parent_distance: d_t > 0.
     """
     reach = _times(parent_distance, _SCORE)
-    square = _plus(_square_to_root(), _times(-2.0, reach))
+    square = _plus(_square_of(_ROOT_SCORE), _times(-2.0, reach))
     numerator = _plus(reach, -(parent_distance**2) / 2)
     cosine = _over(numerator, _times(parent_distance, _length(square)))
-    return _formula(cosine, _minus(1.0, _is_zero(square)))
+    return _formula(cosine, square, _square_of(_END_SCORES[0]))
 
 
 def ancestor_formula(child_distance: float) -> models.FormulaQuery:
     """Cosine of Ξ(t, v) for a fixed child v, over points t whose first score is their similarity.
 
     cos Ξ = [s − 1 + (d_v² − d_t²)/2] / (d_t √(2 − 2s)), with d_t² = 2 − 2 s_r from the second
-    score, against the root.
+    score, against the root. A third and a fourth, against v and the root again, tell which points
+    are one of these.
 
     Args:
         child_distance: d_v.
     """
-    parent_square = _square_to_root()
-    square = _plus(2.0, _times(-2.0, _SCORE))
+    parent_square = _square_of(_ROOT_SCORE)
+    square = _square_of(_SCORE)
     numerator = _plus(_SCORE, child_distance**2 / 2 - 1.0, _times(-0.5, parent_square))
     cosine = _over(numerator, _times(_length(parent_square), _length(square)))
-    apart = _times(_minus(1.0, _is_zero(parent_square)), _minus(1.0, _is_zero(square)))
-    return _formula(cosine, apart)
+    return _formula(cosine, parent_square, square, *map(_square_of, _END_SCORES))
 
 
 _SCORE = "$score[0]"
 _ROOT_SCORE = "$score[1]"
+_END_SCORES = ("$score[2]", "$score[3]")
 
 
-def _formula(cosine: Expression, apart: Expression) -> models.FormulaQuery:
-    """The cosine, at most 1; 1 where a direction is missing; ABSENT for vectors without length.
+def _formula(cosine: Expression, *squares: Expression) -> models.FormulaQuery:
+    """The cosine, at most 1; 1 where a square counts as zero; ABSENT where nothing is known.
+
+    The latter is so of vectors without length, whose scores are exactly 0 and no others' are
+    (`without_zeros`), and of points near an end that are no candidates. Each part stands in the
+    formula as seldom as it can: the store works it out for every candidate.
 
     Args:
-        cosine: Of the exterior angle.
-        apart: 1, or 0 where parent and child, or parent and root, are one point.
+        cosine: Of the exterior angle; any finite number where that is not defined.
+        squares: Squared distances between parent, child and root.
     """
-    defined = _plus(_minus(1.0, apart), _times(apart, _at_most(cosine, 1.0)))
-    # Both scores of a vector without length are exactly 0. Others' exceed TINY so far that adding
-    # it changes nothing.
-    scores = _plus(_abs(_SCORE), _abs(_ROOT_SCORE))
-    present = _over(scores, _plus(scores, TINY))
-    return models.FormulaQuery(
-        formula=_plus(_times(present, defined), _times(ABSENT, _minus(1.0, present)))
-    )
+    nothing = _over(TINY, _plus(_abs(_SCORE), _abs(_ROOT_SCORE), TINY))
+    less = _plus(cosine, -1.0)
+    below_one = _times(0.5, _plus(less, _times(-1.0, _abs(less))))
+    missing = _plus(below_one, _times(ABSENT - 1.0, nothing))
+    return models.FormulaQuery(formula=_plus(1.0, _times(missing, *map(_is_apart, squares))))
 
 
-def _square_to_root() -> Expression:
-    """d² = 2 − 2 r·x."""
-    return _plus(2.0, _times(-2.0, _ROOT_SCORE))
+def _square_of(score: Expression) -> Expression:
+    """Squared distance of unit vectors: ‖x − y‖² = 2 − 2 x·y."""
+    return _plus(2.0, _times(-2.0, score))
 
 
 def _length(square: Expression) -> Expression:
-    return _sqrt(_at_least(square, COINCIDENT_SQUARE))
+    # The squared distance of a point to itself may come out slightly negative.
+    return _sqrt(_abs(square))
 
 
-def _is_zero(square: Expression) -> Expression:
-    """1 for a squared distance of at most COINCIDENT_SQUARE, 0 from just above it on."""
-    # The squared distance of a point to itself may come out slightly negative; that counts too.
-    above = _plus(1.0 + STEEP * COINCIDENT_SQUARE, _times(-STEEP, square))
-    return _at_most(_at_least(above, 0.0), 1.0)
-
-
-def _at_least(value: Expression, least: float) -> Expression:
-    """max(a, b) = (a + b + |a − b|) / 2."""
-    return _times(0.5, _plus(value, least, _abs(_plus(value, -least))))
-
-
-def _at_most(value: Expression, most: float) -> Expression:
-    """min(a, b) = (a + b − |a − b|) / 2."""
-    return _times(0.5, _plus(value, most, _times(-1.0, _abs(_plus(value, -most)))))
+def _is_apart(square: Expression) -> Expression:
+    """0 for a squared distance of at most COINCIDENT_SQUARE, 1 above: (1 + x / |x|) / 2."""
+    above = _plus(square, -COINCIDENT_SQUARE)
+    return _plus(0.5, _times(0.5, _over(above, _abs(above), at_zero=-1.0)))
 
 
 def _plus(*terms: Expression) -> Expression:
     return models.SumExpression(sum=list(terms))
 
 
-def _minus(first: Expression, second: Expression) -> Expression:
-    return _plus(first, _times(-1.0, second))
-
-
 def _times(*factors: Expression) -> Expression:
     return models.MultExpression(mult=list(factors))
 
 
-def _over(left: Expression, right: Expression) -> Expression:
-    return models.DivExpression(div=models.DivParams(left=left, right=right, by_zero_default=1.0))
+def _over(left: Expression, right: Expression, at_zero: float = 1.0) -> Expression:
+    return models.DivExpression(
+        div=models.DivParams(left=left, right=right, by_zero_default=at_zero)
+    )
 
 
 def _sqrt(value: Expression) -> Expression:

@@ -292,16 +292,21 @@ class StoredPoints:
             By id; points without such a vector, or whose vector has no length, are left out.
         """
         found = self.similarities_to_root(ids)
-        if not self.schema.limits().exact:
-            for record in self.retrieve(ids, payload=[], with_vectors=True):
-                if record.vector is not None and np.linalg.norm(record.vector) > 0:
-                    row = unit_rows(record.vector[None], "a vector")[0]
-                    found[record.id] = float(row.astype(np.float64) @ self.schema.root)
+        unsure = (
+            [number for number in ids if found.get(number) == 0.0]
+            if self.schema.limits().exact
+            else ids
+        )
+        for record in self.retrieve(unsure, payload=[], with_vectors=True):
+            if record.vector is not None and np.linalg.norm(record.vector) > 0:
+                row = unit_rows(record.vector[None], "a vector")[0]
+                found[record.id] = float(row.astype(np.float64) @ self.schema.root)
+            else:
+                found.pop(record.id, None)
         return {
             # As many digits as are stored, so that a point has one distance wherever it is found.
             number: round(math.sqrt(max(2.0 - 2.0 * score, 0.0)), DIGITS)
             for number, score in found.items()
-            if score != 0.0
         }
 
     def check_lengths(self) -> None:

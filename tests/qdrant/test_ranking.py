@@ -5,6 +5,7 @@ Nothing may be stored for them, and nothing is: the points carry what their owne
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -208,6 +209,23 @@ class TestNeverAttached:
         assert len(everyone) == len(cloud.ids)
         assert not {1, 2} & set(everyone)
 
+    def test_vectors_at_right_angles_to_everything_are_hits(self, client: Client) -> None:
+        """Their scores are 0, as those of vectors without length, which they are not."""
+        first, *others = np.eye(6, dtype=np.float32)
+        axes = Cloud(first, np.stack(others), [str(uuid.UUID(int=number)) for number in range(5)])
+        theirs(client, axes)
+        collection = their(client, axes.root)
+        for ranking in RANKINGS:
+            hits = getattr(collection, ranking)(axes.vectors[0], limit=9)
+            assert len(hits) == 5
+            by_row = {hit.id: hit for hit in hits}
+            true = cosines(axes, axes.vectors[0], ranking)
+            for row in range(5):
+                hit = by_row[number_of(axes, row)]
+                assert hit.score == pytest.approx(true[row], abs=EXACT)
+                assert hit.root_distance == pytest.approx(2**0.5, abs=EXACT)
+        assert len(collection.descendants_of(axes.root, limit=9)) == 5
+
     def test_empty_answers_are_empty(self, client: Client, cloud: Cloud) -> None:
         theirs(client, cloud)
         nothing = equals("caption", "no such")
@@ -278,14 +296,14 @@ class TestFormulas:
     Decay expressions do not: their midpoints and scales come out as others.
     """
 
-    @pytest.mark.parametrize("formula", [descendant_formula, ancestor_formula])
+    @pytest.mark.parametrize(("formula", "ends"), [(descendant_formula, 1), (ancestor_formula, 2)])
     @pytest.mark.parametrize("distance", [1.1e-3, 0.4, 1.0, 2.0])
-    def test_made_of_arithmetic_and_the_two_scores_alone(self, formula, distance) -> None:
+    def test_made_of_arithmetic_and_scores_alone(self, formula, ends, distance) -> None:
         query = formula(distance)
         assert not query.defaults
         found = list(parts(query.formula))
         scores = {part for part in found if isinstance(part, str)}
-        assert scores == {"$score[0]", "$score[1]"}
+        assert scores == {f"$score[{place}]" for place in range(2 + ends)}
         for part in found:
             assert isinstance(part, (float, str)) or type(part) in ALLOWED, type(part)
             if isinstance(part, float):
@@ -305,6 +323,6 @@ class TestFormulas:
                 for one in value:
                     check(one)
             else:
-                assert isinstance(value, float) or value in ("$score[0]", "$score[1]")
+                assert isinstance(value, float) or value[:7] == "$score["
 
         check(formula(0.7).model_dump(exclude_none=True)["formula"])
