@@ -132,7 +132,8 @@ def _split(value: Any) -> tuple[Any, Any] | None:
         inner = _split(value[0]) if value else None
         return inner and ([inner[0]], [inner[1]])
     for name in ("points", "set_payload", "delete_payload", "upsert", "delete"):
-        inner = _split(getattr(value, name, None))
+        part = getattr(value, name, None)
+        inner = None if part is None else _split(part)
         if inner:
             first, second = (value.model_copy(update={name: half}) for half in inner)
             return first, second
