@@ -35,7 +35,7 @@ def test_a_point_that_is_deleted_between_reading_and_writing_is_passed_over():
                 raise RefusedError(404, "Not found: No point with id found")
 
         server.fail = refuse
-        done = their(client, cloud.root).attach(page=16)
+        done = their(client, cloud.root).attach()
         assert (done.attached, done.gone, done.missing) == (59, 1, 0)
         assert their(client, cloud.root).count_without_distance() == 0
 

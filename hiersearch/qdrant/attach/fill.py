@@ -81,8 +81,8 @@ ATTEMPTS = 8
 PAUSE = 0.25
 """Seconds to wait between such attempts, longer each time: a server may be moving the points."""
 
-_SAME = 1e-5
-"""How far apart two distances of the same vector may be: rounded, after a store normalised it."""
+_SAME = 1.5e-5
+"""How far apart two distances of a vector may be: both rounded, after a store normalised it."""
 
 
 @dataclass(frozen=True)
