@@ -19,7 +19,7 @@ from hiersearch.qdrant.attach.attaching import (
     detach,
     repair,
 )
-from hiersearch.qdrant.attach.fill import PAGE, Label
+from hiersearch.qdrant.attach.fill import PAGE, Label, set_payload
 from hiersearch.qdrant.attachment import read_attachment
 from hiersearch.qdrant.connection import Client
 from hiersearch.qdrant.filters import Filter, lacks_any
@@ -186,7 +186,7 @@ class HierarchicalCollection:
         Raises:
             StoreError: A point does not exist.
         """
-        self._points.set_payload(ids, payloads, shard_key=shard_key)
+        set_payload(self._points, ids, payloads, shard_key)
 
     def delete(self, ids: Sequence[PointId], *, shard_key: str | None = None) -> None:
         """Delete points; missing ones are ignored. `shard_key` is as for `upsert`."""
@@ -384,7 +384,7 @@ class HierarchicalCollection:
         vocabulary: str = "",
         replace_index: bool = False,
         dry_run: bool = False,
-        page: int = PAGE,
+        page: int | None = None,
         on_progress: Progress = tell_nobody,
     ) -> AttachSummary:
         """Give every point of an existing collection its `root_distance`, in place.
@@ -399,7 +399,7 @@ class HierarchicalCollection:
             vocabulary: The id of the vocabulary behind `label`, to be recorded.
             replace_index: Whether to replace indexes of another type on the fields that are added.
             dry_run: Whether to only look and count.
-            page: Number of points to read at a time.
+            page: Number of points to read and write at a time; None: as many as is fast.
             on_progress: Called as the work proceeds.
 
         Raises:
@@ -424,7 +424,7 @@ class HierarchicalCollection:
         recompute: bool = False,
         replace_index: bool = False,
         dry_run: bool = False,
-        page: int = PAGE,
+        page: int | None = None,
         on_progress: Progress = tell_nobody,
     ) -> AttachSummary:
         """Give points that were added since the collection was attached their `root_distance`.

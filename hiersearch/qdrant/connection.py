@@ -94,11 +94,13 @@ class Client(Protocol):
         """Carry out several changes in order."""
 
     def set_payload(
-        self, collection_name: str, payload: Any, points: Any, *, wait: bool = True
+        self, collection_name: str, payload: Any, points: Any, *, wait: bool = True, **settings: Any
     ) -> models.UpdateResult:
         """Set payload fields of points, by their ids or by a filter."""
 
-    def delete_payload(self, collection_name: str, keys: Any, points: Any) -> models.UpdateResult:
+    def delete_payload(
+        self, collection_name: str, keys: Any, points: Any, **settings: Any
+    ) -> models.UpdateResult:
         """Remove payload fields of points."""
 
     def delete(
@@ -113,6 +115,7 @@ class Client(Protocol):
         *,
         with_payload: Any = True,
         with_vectors: Any = False,
+        **settings: Any,
     ) -> list[models.Record]:
         """The points with some ids."""
 
@@ -125,6 +128,7 @@ class Client(Protocol):
         offset: Any = None,
         with_payload: Any = True,
         with_vectors: Any = False,
+        **settings: Any,
     ) -> tuple[list[models.Record], Any]:
         """A page of points, by id, and where the next page begins."""
 
@@ -134,6 +138,7 @@ class Client(Protocol):
         *,
         count_filter: models.Filter | None = None,
         exact: bool = True,
+        **settings: Any,
     ) -> models.CountResult:
         """How many points match."""
 
@@ -159,6 +164,7 @@ class Client(Protocol):
         search_params: models.SearchParams | None = None,
         limit: int = 10,
         with_payload: Any = True,
+        **settings: Any,
     ) -> QueryResponse:
         """The points that answer a query best."""
 

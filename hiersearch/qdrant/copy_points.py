@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from hiersearch.qdrant.collection import HierarchicalCollection
-from hiersearch.qdrant.points import PointId, Record, pages
+from hiersearch.qdrant.points import PointId, Record, alike, pages
 from hiersearch.qdrant.stored import BATCH
 
-__all__ = ["CopiedPoints", "alike", "copy_points", "same_points"]
+__all__ = ["CopiedPoints", "copy_points", "same_points"]
 
 _IDS_AT_ONCE = 1000
 
@@ -68,21 +66,6 @@ def same_points(source: HierarchicalCollection, target: HierarchicalCollection) 
     if source.count() != target.count():
         return False
     return not any(records for _, records in _differences(source, target))
-
-
-def alike(one: Any, other: Any) -> bool:
-    """Whether two payloads mean the same.
-
-    The last bit of a long number may change on its way into a store and back, and null fields may
-    be dropped; neither counts as a difference.
-    """
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return all(alike(one.get(key), other.get(key)) for key in one.keys() | other.keys())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(alike, one, other))
-    if isinstance(one, float) and isinstance(other, int | float):
-        return math.isclose(one, other, rel_tol=1e-12, abs_tol=1e-12)
-    return bool(one == other)
 
 
 def _differences(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ __all__ = [
     "Payloads",
     "PointId",
     "Record",
+    "alike",
     "checked_page",
     "id_order",
     "pages",
@@ -132,6 +134,21 @@ def checked_page(size: int) -> int:
     if size < 1:
         raise UsageError(f"{size} points cannot be read at a time", hint="Use a page of at least 1")
     return size
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether two payloads mean the same.
+
+    The last bit of a long number may change on its way into a store and back, and null fields may
+    be dropped; neither counts as a difference.
+    """
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return all(alike(one.get(key), other.get(key)) for key in one.keys() | other.keys())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(alike, one, other))
+    if isinstance(one, float) and isinstance(other, int | float):
+        return math.isclose(one, other, rel_tol=1e-12, abs_tol=1e-12)
+    return bool(one == other)
 
 
 def pages(records: Iterator[Record], size: int) -> Iterator[list[Record]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from qdrant_client import models
 
-from hiersearch.errors import CollectionError, VectorError
+from hiersearch.errors import CollectionError, StoreError, VectorError
 from hiersearch.qdrant.attachment import (
     INDEXES,
     Attachment,
@@ -219,6 +219,14 @@ class CollectionSchema:
             with client_errors(self.client):
                 known.count = self.client.count(self.name, exact=False).count
         return known.count
+
+    def server_version(self) -> str:
+        """The version of the server, such as "1.19.0"; "" if there is none, or it is not told."""
+        ask = None if self.embedded else getattr(self.client, "info", None)
+        if ask is not None:
+            with suppress(StoreError), client_errors(self.client):  # Behind a proxy, for instance.
+                return str(ask().version)
+        return ""
 
     def forget(self) -> None:
         """Ask the store again when next something must be known."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qdrant_client import models
 
-from hiersearch.errors import CollectionError, VectorError
+from hiersearch.errors import CollectionError, StoreError, VectorError
 from hiersearch.geometry import root_distance
 from hiersearch.qdrant.connection import client_errors
 from hiersearch.qdrant.filters import Filter
@@ -30,7 +29,21 @@ from hiersearch.qdrant.points import (
 from hiersearch.qdrant.schema import CollectionSchema
 from hiersearch.types import Floats
 
-__all__ = ["BATCH", "DIGITS", "UNIT", "StoredPoints", "root_distances", "selection"]
+__all__ = [
+    "BATCH",
+    "DIGITS",
+    "MIN_LENGTH",
+    "READ",
+    "UNIT",
+    "ShardKey",
+    "StoredPoints",
+    "root_distances",
+    "selection",
+    "slices",
+]
+
+ShardKey: TypeAlias = int | str
+"""By what a collection with shard keys of its own finds the shard of a point."""
 
 DIGITS = 5
 """Decimals of a stored root distance: an angle is off by about as much. The fewer, the more points
@@ -39,17 +52,22 @@ share a value, which a server then sets at once; with four, radial paths begin t
 BATCH = 256
 """Points per write: well below the size of request that servers accept."""
 
-SENT = 1000
-"""Changes per request that is not waited for."""
-
-AHEAD = 16
-"""Requests to send before waiting for the last: bounds what a server has to queue."""
+READ = 10_000
+"""Ids per request to a server that returns no vectors and no payloads."""
 
 SAMPLE = 64
 """Vectors whose lengths are looked at."""
 
 UNIT = 2e-3
 """How far the length of a unit vector may be from 1, if stored in half precision."""
+
+
+MIN_LENGTH = 1e-6
+"""Vectors shorter than this are stored without a direction."""
+
+
+_FAR = 0.95
+"""Up to this similarity to the root, float32 rounding changes the distance by less than 1e-6."""
 
 
 class StoredPoints:
@@ -59,12 +77,37 @@ class StoredPoints:
 
     Args:
         schema: The collection.
+        shard_key: Write and read only what is stored under this key.
     """
 
-    def __init__(self, schema: CollectionSchema) -> None:
+    def __init__(self, schema: CollectionSchema, shard_key: ShardKey | None = None) -> None:
         self.schema = schema
+        self.shard_key = shard_key
         self._client = schema.client
         self._name = schema.name
+
+    def shards(self) -> list[StoredPoints]:
+        """The points under each shard key; all together where the store distributes them.
+
+        Points that have the same id under two keys are two points, and each is written by its key.
+        """
+        self.schema.limits()
+        info = self.schema.known.info
+        method = None if info is None else info.config.params.sharding_method
+        if self.shard_key is not None or method != models.ShardingMethod.CUSTOM:
+            return [self]
+        with client_errors(self._client):
+            keys = self._client.list_shard_keys(self._name).shard_keys or []
+        return [StoredPoints(self.schema, one.key) for one in keys]
+
+    def present(self, ids: Sequence[PointId]) -> set[PointId]:
+        """Those of some ids that are there."""
+        return {one.id for one in self.retrieve(ids, payload=[])}
+
+    def in_shard(self, key: ShardKey | None = None) -> dict[str, Any]:
+        """The argument by which a client chooses a shard, if there is a key."""
+        key = self.shard_key if key is None else key
+        return {} if key is None else {"shard_key_selector": key}
 
     # Writing
 
@@ -74,7 +117,7 @@ class StoredPoints:
         vectors: ArrayLike,
         payloads: Payloads,
         *,
-        shard_key: str | None = None,
+        shard_key: ShardKey | None = None,
     ) -> None:
         """Store points with their root distances, replacing those with the same ids."""
         rows = self.schema.rows(vectors)
@@ -83,7 +126,7 @@ class StoredPoints:
                 f"{len(ids)} ids, {len(rows)} vectors and {len(payloads)} payloads do not match"
             )
         distances = root_distances(rows, self.schema.root)
-        for part in _slices(len(ids), self.schema.hierarchical_limits().written(BATCH)):
+        for part in slices(len(ids), self.schema.hierarchical_limits().written(BATCH)):
             points = [
                 self._point(number, row, {**payload, ROOT_DISTANCE: float(distance)})
                 for number, row, payload, distance in zip(
@@ -91,12 +134,12 @@ class StoredPoints:
                 )
             ]
             with client_errors(self._client):
-                self._client.upsert(self._name, points, **_in_shard(shard_key))
+                self._client.upsert(self._name, points, **self.in_shard(shard_key))
         self._count_again()
 
     def put(self, records: Sequence[Record]) -> None:
         """Store points as they were read, replacing those with the same ids."""
-        for part in _slices(len(records), self.schema.hierarchical_limits().written(BATCH)):
+        for part in slices(len(records), self.schema.hierarchical_limits().written(BATCH)):
             points = []
             for record in records[part]:
                 if record.vector is None:
@@ -106,89 +149,65 @@ class StoredPoints:
                 self._client.upsert(self._name, points)
         self._count_again()
 
-    def set_payload(
-        self,
-        ids: Sequence[PointId],
-        payloads: Payloads,
-        *,
-        shard_key: str | None = None,
-    ) -> None:
-        """Set payload fields, to different values for each point; the other fields stay."""
-        if len(ids) != len(payloads):
-            raise VectorError(f"{len(ids)} ids and {len(payloads)} payloads do not match")
-        embedded = self.schema.embedded
-        for part in _slices(len(ids), self.schema.limits().written(BATCH)):
-            if embedded is not None and shard_key is None:
-                embedded.set_payloads(self._name, ids[part], payloads[part])
-                continue
-            operations = [
-                self._setting(payload, group, shard_key)
-                for payload, group in _alike(ids[part], payloads[part])
-            ]
-            with client_errors(self._client):
-                self._client.batch_update_points(self._name, operations)
-
-    def send_payload(
-        self, ids: Sequence[PointId], payloads: Payloads, *, on_sent: Callable[[int], None]
-    ) -> None:
-        """Set payload fields without waiting for each change; points that are gone are ignored.
-
-        A change may still fail, silently: look again afterwards for points that lack their fields.
-
-        Args:
-            ids: (n).
-            payloads: (n), the fields to set.
-            on_sent: Called with how many points were sent.
-        """
-        size = self.schema.limits().written(SENT)
-        groups = [
-            (payload, group[part])
-            for payload, group in _alike(ids, payloads)
-            for part in _slices(len(group), size)
+    def changes(
+        self, wanted: Mapping[PointId, Mapping[str, Any]]
+    ) -> list[models.SetPayloadOperation]:
+        """One change, or a few, for all points that are given the same."""
+        groups: dict[str, tuple[dict[str, Any], list[PointId]]] = {}
+        for number, payload in wanted.items():
+            groups.setdefault(repr(payload), (dict(payload), []))[1].append(number)
+        return [
+            models.SetPayloadOperation(
+                set_payload=models.SetPayload(
+                    payload=payload, points=[*numbers[part]], shard_key=self.shard_key
+                )
+            )
+            for payload, numbers in groups.values()
+            for part in slices(len(numbers), self.schema.limits().written(BATCH))
         ]
-        sent = 0
-        requests = list(_slices(len(groups), size))
-        for number, request in enumerate(requests, start=1):
-            operations = [self._setting(payload, group) for payload, group in groups[request]]
-            # Where this is waited for after all, a point that was deleted since is an error: the
-            # others of the request are found by looking again, like any change that failed.
-            with suppress(CollectionError), client_errors(self._client):
-                self._client.batch_update_points(self._name, operations, wait=False)
-            if number % AHEAD == 0 or number == len(requests):
-                # Once more, by a filter: that is no error where points are gone, and changes are
-                # made in order.
-                payload, group = groups[request.stop - 1 if number < len(requests) else -1]
-                chosen = models.Filter(must=[models.HasIdCondition(has_id=list(group))])
-                with client_errors(self._client):
-                    self._client.set_payload(self._name, payload, chosen, wait=True)
-            sent += sum(len(group) for _, group in groups[request])
-            on_sent(sent)
 
-    def _setting(
-        self, payload: dict[str, Any], ids: Sequence[PointId], shard_key: str | None = None
-    ) -> models.SetPayloadOperation:
-        return models.SetPayloadOperation(
-            set_payload=models.SetPayload(payload=payload, points=list(ids), shard_key=shard_key)
-        )
+    def set_payloads(self, wanted: Mapping[PointId, Mapping[str, Any]]) -> set[PointId]:
+        """Set payload fields by way of an embedded engine; returns the points that are gone."""
+        assert self.schema.embedded is not None
+        gone: set[PointId] = set()
+        ids = list(wanted)
+        for part in slices(len(ids), BATCH):
+            try:
+                self.schema.embedded.set_payloads(
+                    self._name, ids[part], [wanted[number] for number in ids[part]]
+                )
+            except StoreError:
+                there = self.present(ids[part])
+                if len(there) == len(ids[part]):
+                    raise
+                gone.update(number for number in ids[part] if number not in there)
+                left = [number for number in ids[part] if number in there]
+                self.schema.embedded.set_payloads(self._name, left, [wanted[n] for n in left])
+        return gone
 
     def remove_everywhere(self, fields: Sequence[str], matching: Filter) -> None:
-        """Remove payload fields of all points that match."""
-        with client_errors(self._client):
-            self._client.delete_payload(
-                self._name, list(fields), models.FilterSelector(filter=matching)
-            )
+        """Have payload fields of all points that match removed, without waiting for it."""
+        for shard in self.shards():
+            with client_errors(self._client):
+                self._client.delete_payload(
+                    self._name,
+                    list(fields),
+                    models.FilterSelector(filter=matching),
+                    wait=False,
+                    **shard.in_shard(),
+                )
 
     def remove_fields(self, ids: Sequence[PointId], fields: Sequence[str]) -> None:
         """Remove payload fields of points."""
         with client_errors(self._client):
-            self._client.delete_payload(self._name, list(fields), list(ids))
+            self._client.delete_payload(self._name, list(fields), list(ids), **self.in_shard())
 
-    def delete(self, ids: Sequence[PointId], *, shard_key: str | None = None) -> None:
+    def delete(self, ids: Sequence[PointId], *, shard_key: ShardKey | None = None) -> None:
         """Delete points; missing ones are ignored."""
-        for part in _slices(len(ids), BATCH):
+        for part in slices(len(ids), BATCH):
             with client_errors(self._client):
                 points = models.PointIdsList(points=list(ids[part]))
-                self._client.delete(self._name, points, **_in_shard(shard_key))
+                self._client.delete(self._name, points, **self.in_shard(shard_key))
         self._count_again()
 
     # Reading
@@ -202,13 +221,14 @@ class StoredPoints:
     ) -> list[Record]:
         """The points with some ids, in that order; missing ones are left out."""
         found: dict[PointId, Record] = {}
-        for part in _slices(len(ids), self.schema.limits().page(BATCH)):
+        for part in slices(len(ids), self.schema.limits().page(BATCH)):
             with client_errors(self._client):
                 points = self._client.retrieve(
                     self._name,
                     list(ids[part]),
                     with_payload=selection(payload),
                     with_vectors=self._vectors(with_vectors),
+                    **self.in_shard(),
                 )
             for point in points:
                 one = Record.of(point, self.schema.vector_name)
@@ -235,6 +255,7 @@ class StoredPoints:
                     offset=offset,
                     with_payload=selection(payload),
                     with_vectors=self._vectors(with_vectors),
+                    **self.in_shard(),
                 )
             yield from (Record.of(point, self.schema.vector_name) for point in points)
             if offset is None:
@@ -268,7 +289,7 @@ class StoredPoints:
         )
         embedded = self.schema.embedded
         found: dict[PointId, float] = {}
-        for part in _slices(len(ids), limits.chosen(len(ids))):
+        for part in slices(len(ids), limits.chosen(len(ids))):
             chosen = models.HasIdCondition(has_id=list(ids[part]))
             query: dict[str, Any] = {
                 "query": self.schema.root.tolist(),
@@ -281,9 +302,21 @@ class StoredPoints:
                 found.update(embedded.scores(self._name, **query))
                 continue
             with client_errors(self._client):
-                answer = self._client.query_points(self._name, **query, with_payload=False)
+                answer = self._client.query_points(
+                    self._name, **query, with_payload=False, **self.in_shard()
+                )
             found.update((plain_id(point.id), point.score) for point in answer.points)
         return found
+
+    def distances_by_score(self, ids: Sequence[PointId]) -> dict[PointId, float]:
+        """Root distances from similarities; the vectors of points left out must be read."""
+        scores = self.similarities_to_root(ids)
+        # A vector of length zero scores 0; one with numbers that are not finite, anything.
+        return {
+            number: round(math.sqrt(2.0 - 2.0 * score), DIGITS)
+            for number, score in scores.items()
+            if -1.0 <= score <= _FAR and score != 0.0
+        }
 
     def root_distances(self, ids: Sequence[PointId]) -> dict[PointId, float]:
         """Root distances of points, from their vectors rather than their payload.
@@ -337,7 +370,9 @@ class StoredPoints:
             # Strict mode allows no exact counts: count the ids instead.
             return sum(1 for _ in self.scroll(matching, payload=False, page=10_000))
         with client_errors(self._client):
-            return self._client.count(self._name, count_filter=matching, exact=True).count
+            return self._client.count(
+                self._name, count_filter=matching, exact=True, **self.in_shard()
+            ).count
 
     def _point(self, number: PointId, row: Any, payload: dict[str, Any]) -> models.PointStruct:
         name = self.schema.vector_name
@@ -366,6 +401,17 @@ def root_distances(rows: Floats, root: Floats) -> NDArray[np.float64]:
     return distances
 
 
+def refuse_other_lengths(records: Sequence[Record], lengths: Floats) -> None:
+    # Negated so that NaN is refused too.
+    other = ~(np.abs(lengths - 1.0) <= UNIT)
+    if other.any():
+        row = int(other.argmax())
+        raise VectorError(
+            f"the vector of the point {records[row].id} has the length {lengths[row]:.4g}, not 1",
+            hint="Normalise the vectors, or use a collection that compares by cosine",
+        )
+
+
 def selection(payload: Fields) -> bool | list[str]:
     """Which payload fields to fetch: those requested, and always `root_distance`."""
     if payload is True:
@@ -373,20 +419,6 @@ def selection(payload: Fields) -> bool | list[str]:
     return [*(payload or ()), ROOT_DISTANCE]
 
 
-def _alike(
-    ids: Sequence[PointId], payloads: Payloads
-) -> list[tuple[dict[str, Any], list[PointId]]]:
-    """Each different payload once, with the ids of the points that are given it."""
-    groups: dict[str, tuple[dict[str, Any], list[PointId]]] = {}
-    for number, payload in zip(ids, payloads, strict=True):
-        key = repr(sorted(payload.items()))
-        groups.setdefault(key, (dict(payload), []))[1].append(number)
-    return list(groups.values())
-
-
-def _in_shard(key: str | None) -> dict[str, Any]:
-    return {} if key is None else {"shard_key_selector": key}
-
-
-def _slices(total: int, size: int) -> Iterator[slice]:
+def slices(total: int, size: int) -> Iterator[slice]:
+    """The parts of at most `size` of a sequence."""
     return (slice(start, start + size) for start in range(0, total, size))

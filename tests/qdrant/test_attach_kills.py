@@ -23,11 +23,9 @@ ATTACH = """
     import os, signal, sys, time
     import numpy as np
     from qdrant_client import QdrantClient
-    from hiersearch.qdrant import stored
     from hiersearch.qdrant import EdgeClient, HierarchicalCollection
 
     place, name, root = sys.argv[1], sys.argv[2], np.load(sys.argv[3])
-    stored.SENT = 8  # so that kills fall between requests
     for line in sys.stdin:
         pages, delay = line.split()
         reading, writing = os.pipe()

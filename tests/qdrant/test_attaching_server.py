@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 from qdrant_client import QdrantClient, models
 
 from hiersearch.errors import StoreError
+from tests import rest_server
 from tests.qdrant.conftest import Cloud
 from tests.qdrant.foreign import NAME, check_right, everything, label, number_of, their, theirs
 from tests.rest_server import RefusedError, serving
@@ -33,12 +36,11 @@ def test_a_point_that_is_deleted_between_reading_and_writing_is_passed_over():
 
         server.fail = refuse
         done = their(client, cloud.root).attach()
-        assert done.missing == 0
+        assert (done.attached, done.gone, done.missing) == (59, 1, 0)
         assert their(client, cloud.root).count_without_distance() == 0
 
 
-def test_a_server_that_fails_half_way_is_gone_on_with(monkeypatch):
-    monkeypatch.setattr("hiersearch.qdrant.stored.SENT", 10)
+def test_a_server_that_fails_half_way_is_gone_on_with():
     cloud = Cloud.make(100)
     with serving() as server:
         client = QdrantClient(url=server.url, check_compatibility=False)
@@ -57,9 +59,22 @@ def test_a_server_that_fails_half_way_is_gone_on_with(monkeypatch):
             their(client, cloud.root).attach(page=10)
         server.fail = None
         done = their(client, cloud.root).attach(page=10)
-        assert done.attached + done.already == 100
-        assert done.attached > 0 < done.already
+        assert (done.attached, done.already) == (70, 30)
         check_right(client, before, cloud.root)
+
+
+@pytest.mark.parametrize(("version", "warned"), [("1.18.3", 1), ("1.19.0", 0)])
+def test_a_server_that_loses_payload_is_advised_against_once(version, warned, monkeypatch):
+    monkeypatch.setitem(rest_server._ROOT, "version", version)
+    cloud = Cloud.make(30)
+    with serving() as server:
+        client = QdrantClient(url=server.url, check_compatibility=False)
+        theirs(client, cloud)
+        for expected in (warned, 0):  # the second time, nothing is written
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always")
+                their(client, cloud.root).attach(page=7)
+            assert sum("loses other payload" in str(one.message) for one in told) == expected
 
 
 @pytest.mark.parametrize("exact", [False, True])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hiersearch.qdrant import CopiedPoints, EdgeClient, copy_points, same_points
-from hiersearch.qdrant.copy_points import alike
+from hiersearch.qdrant.points import alike
 
 
 @pytest.fixture

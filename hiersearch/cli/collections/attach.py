@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
@@ -174,6 +175,7 @@ def attach(
         chosen = cast("Floats", given if encoder is None or given is not None else encoder.root)
         theirs = HierarchicalCollection(client, collection, root=chosen, vector_name=vector)
         progress = stack.enter_context(progress_on_stderr())
+        stack.enter_context(_warnings_on_stderr())
         if vocabulary is not None and encoder is not None and check is not None:
             label = stack.enter_context(
                 vocabulary_label(vocabulary, encoder, theirs, check, on_progress=progress)
@@ -199,6 +201,14 @@ def attach(
     if not (unverified or summary.verified or given is not None):
         text += f": {_why_unverified(text_field, file_field)}"
     typer.echo(text)
+
+
+@contextmanager
+def _warnings_on_stderr() -> Iterator[None]:
+    """Show the warnings of the library as a sentence each."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: typer.echo(f"warning: {message}", err=True)
+        yield
 
 
 def _require_source(
@@ -331,6 +341,7 @@ def _summary_text(summary: AttachSummary) -> str:
         (summary.without_vector, "without this vector"),
         (summary.unusable, "with a zero or non-finite vector"),
         (summary.missing, "added meanwhile (run it again)"),
+        (summary.gone, "deleted meanwhile"),
     ]
     told = ", ".join(f"{count} {what}" for count, what in parts if count > 0) or "no points"
     if summary.dry_run:

@@ -7,17 +7,20 @@ detaching removes what was added and nothing else.
 
 from __future__ import annotations
 
+import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeAlias
 
+import numpy as np
 from qdrant_client import models
 
-from hiersearch.errors import CollectionError, ModelMismatchError
+from hiersearch.errors import CollectionError, ModelMismatchError, StoreError
 from hiersearch.progress import Progress
-from hiersearch.qdrant.attach.fill import LABELS, Fill, Label, correct_distances
+from hiersearch.qdrant.attach.fill import LABELS, PAGE, Fill, Label, same_distance
 from hiersearch.qdrant.attachment import (
     Attachment,
     attachment_in,
@@ -29,9 +32,10 @@ from hiersearch.qdrant.attachment import (
 )
 from hiersearch.qdrant.connection import client_errors
 from hiersearch.qdrant.filters import Filter, has_field, lacks_any
-from hiersearch.qdrant.points import ROOT_DISTANCE, PointId, Record, checked_page, pages
+from hiersearch.qdrant.points import ROOT_DISTANCE, PointId, Record, checked_page, pages, unit_rows
 from hiersearch.qdrant.schema import INDEXES, CollectionSchema
-from hiersearch.qdrant.stored import StoredPoints
+from hiersearch.qdrant.stored import MIN_LENGTH, StoredPoints, root_distances
+from hiersearch.types import Floats
 
 __all__ = [
     "AttachSettings",
@@ -52,6 +56,12 @@ SAMPLE = 64
 LOOKED_AT = 4096
 """Points that are read to find a sample of points that have the vector."""
 
+_REMOVALS = 3
+"""How often a server is told to remove fields before that counts as failed."""
+
+_STALLED = 60.0
+"""Seconds without progress after which it is told again."""
+
 _CLOSE = 2e-3
 """How far apart two distances from the same root may be, if vectors are of half precision."""
 
@@ -70,6 +80,7 @@ class AttachSummary:
         unusable: Number of points whose vector has length zero, or a number that is not finite;
             hierarchical queries ignore them too.
         missing: Number of points that were added meanwhile; `repair` attaches them.
+        gone: Number of points that others deleted between reading and writing.
         verified: Whether the root is known to come from the model that made the vectors.
         dry_run: Whether nothing was written.
     """
@@ -82,6 +93,7 @@ class AttachSummary:
     without_vector: int = 0
     unusable: int = 0
     missing: int = 0
+    gone: int = 0
     verified: bool = False
     dry_run: bool = False
 
@@ -95,7 +107,7 @@ class AttachSettings:
     model: str
     vocabulary: str
     dry_run: bool
-    page: int
+    page: int | None
     on_progress: Progress
     replace_index: bool = False
 
@@ -128,10 +140,11 @@ class _Run:
     """
 
     def __init__(self, points: StoredPoints, settings: AttachSettings) -> None:
-        checked_page(settings.page)
+        checked_page(PAGE if settings.page is None else settings.page)
         self._points = points
         self._schema = points.schema
         self._settings = settings
+        self._advised = False
         self.info = self._schema.info()
         self._distance = _vector_params(self._schema, self.info).distance
         self.known = attachment_in(self.info.config.metadata, self._schema.name)
@@ -155,6 +168,7 @@ class _Run:
             recompute=recompute,
             page=settings.page,
             on_progress=settings.on_progress,
+            before_writing=self._advise,
         )
         if not settings.replace_index:
             check_indexes(self.info, self._schema.name, fill.fields)
@@ -166,8 +180,6 @@ class _Run:
         if not settings.dry_run:
             self._prepare(attachment, fill)
             counts = fill.run(filtered=True, write=True)
-            if self._schema.embedded is None:
-                fill.settle(counts["without_vector"] + counts["unusable"])
             if attachment.recomputing:
                 self._record(replace(attachment, recomputing=False))
         return self._summary(counts, attachment)
@@ -193,7 +205,7 @@ class _Run:
             present = self.some_with(ROOT_DISTANCE)
             if not present:
                 fields.append(ROOT_DISTANCE)
-            elif not recompute and not correct_distances(present, schema.root, _CLOSE):
+            elif not recompute and not _correct_distances(present, schema.root, _CLOSE):
                 raise CollectionError(
                     f"the points of {schema.name!r} have a field {ROOT_DISTANCE!r} that "
                     "is not their distance from this root",
@@ -257,6 +269,17 @@ class _Run:
                 with client_errors(schema.client):
                     schema.client.create_payload_index(schema.name, field, INDEXES[field])
 
+    def _advise(self) -> None:
+        """Advise once against a server that loses payload when fields are set."""
+        if not self._advised and self._schema.server_version().startswith("1.18."):
+            warnings.warn(
+                "Qdrant 1.18 sometimes loses other payload fields of a point when fields are set "
+                "while its optimizer works. Update it to 1.19, or wait until the collection is "
+                "green and nothing else writes.",
+                stacklevel=2,
+            )
+        self._advised = True
+
     def _record(self, attachment: Attachment) -> None:
         write_attachment(self._schema.client, self._schema.name, attachment)
 
@@ -275,6 +298,7 @@ class _Run:
             without_vector=counts["without_vector"],
             unusable=counts["unusable"],
             missing=missing,
+            gone=counts["gone"],
             verified=attachment.verified,
             dry_run=self._settings.dry_run,
         )
@@ -311,6 +335,24 @@ def _vector_params(schema: CollectionSchema, info: models.CollectionInfo) -> mod
     return found
 
 
+def _correct_distances(records: Sequence[Record], root: Floats, tolerance: float) -> bool:
+    """Whether stored root distances are those from a root.
+
+    Args:
+        records: Points with root distances; those without a usable vector are ignored.
+        root: (dim,).
+        tolerance: How far a stored distance may be off.
+    """
+    for record in records:
+        if record.vector is None or not float(np.linalg.norm(record.vector)) > MIN_LENGTH:
+            continue
+        row = unit_rows(record.vector[None], "a vector")
+        distance = float(root_distances(row, root)[0])
+        if not same_distance(record.payload[ROOT_DISTANCE], distance, tolerance):
+            return False
+    return True
+
+
 @dataclass(frozen=True)
 class DetachSummary:
     """What `detach` removed.
@@ -342,14 +384,14 @@ def detach(points: StoredPoints, *, page: int, on_progress: Progress) -> DetachS
         chosen = has_field(ROOT_DISTANCE) if filterable(info, ROOT_DISTANCE) else None
         total = points.count(chosen)
         if chosen is not None and schema.embedded is None:
-            on_progress("detaching", 0, total)
-            points.remove_everywhere(known.fields, chosen)
+            _remove_matching(points, known.fields, chosen, total, on_progress)
             done = total
         else:
-            for ids in _attached_ids(points, chosen, page):
-                on_progress("detaching", done, total)
-                points.remove_fields(ids, known.fields)
-                done += len(ids)
+            for shard in points.shards():
+                for ids in _attached_ids(shard, chosen, page):
+                    on_progress("detaching", done, total)
+                    shard.remove_fields(ids, known.fields)
+                    done += len(ids)
         on_progress("detaching", done, done)
     for field in known.indexes:
         if field in info.payload_schema:
@@ -357,6 +399,36 @@ def detach(points: StoredPoints, *, page: int, on_progress: Progress) -> DetachS
                 schema.client.delete_payload_index(schema.name, field)
     remove_attachment(schema.client, schema.name)
     return DetachSummary(done, known.fields, known.indexes)
+
+
+def _remove_matching(
+    points: StoredPoints,
+    fields: Sequence[str],
+    chosen: Filter,
+    total: int,
+    on_progress: Progress,
+) -> None:
+    """Remove fields of all points that match, however long a server takes to do so."""
+    left = total
+    for _ in range(_REMOVALS):
+        if not left:
+            return
+        on_progress("detaching", max(0, total - left), total)
+        points.remove_everywhere(fields, chosen)
+        waited, pause = 0.0, 0.01
+        while (now := points.count(chosen)) and waited < _STALLED:
+            waited = 0.0 if now < left else waited + pause
+            left = now
+            on_progress("detaching", max(0, total - left), total)
+            time.sleep(pause)
+            pause = min(2 * pause, 1.0)
+        left = now
+    if left:
+        raise StoreError(
+            f"{left} points of the collection {points.schema.name!r} still have fields that are to "
+            "be removed",
+            hint="Wait until the collection is green, then detach it again",
+        )
 
 
 def _attached_ids(

@@ -9,24 +9,44 @@ the root, and d = √(2 − 2s).
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
+from pydantic_core import to_jsonable_python
+from qdrant_client import models
 
 from hiersearch.chains import CHAIN, CONCEPTS, MASSES
-from hiersearch.errors import VectorError
+from hiersearch.errors import CollectionError, StoreError, VectorError
 from hiersearch.progress import Progress
-from hiersearch.qdrant.filters import Filter, lacks_any
-from hiersearch.qdrant.points import ROOT_DISTANCE, PointId, Record, pages, unit_rows
-from hiersearch.qdrant.stored import DIGITS, UNIT, StoredPoints, root_distances
+from hiersearch.qdrant.connection import client_errors
+from hiersearch.qdrant.filters import Filter, all_of, lacks_any
+from hiersearch.qdrant.points import (
+    ROOT_DISTANCE,
+    Payloads,
+    PointId,
+    Record,
+    alike,
+    pages,
+    plain_id,
+    unit_rows,
+)
+from hiersearch.qdrant.stored import (
+    MIN_LENGTH,
+    READ,
+    ShardKey,
+    StoredPoints,
+    refuse_other_lengths,
+    root_distances,
+    slices,
+)
 from hiersearch.types import Floats
 
-__all__ = ["LABELS", "PAGE", "Fill", "Label", "correct_distances"]
+__all__ = ["LABELS", "PAGE", "Fill", "Label", "same_distance", "set_payload"]
 
 Label: TypeAlias = Callable[[Floats], Sequence[Mapping[str, Any]]]
 """Returns the `chain`, `masses` and `concepts` of each of (b, dim) unit rows."""
@@ -38,22 +58,31 @@ LABELS = (CHAIN, MASSES, CONCEPTS)
 """The payload fields that a `Label` adds."""
 
 PAGE = 512
-"""Points read at a time."""
+"""Points read at a time, unless their ids suffice."""
 
 MANY = 300_000
 """Changes to collect for a server, where points that share a value are written at once."""
 
-PASSES = 5
-"""How often to look again for points whose change failed."""
+MANY_LABELLED = 20_000
+"""The same for points with labels, which hardly ever share theirs."""
 
-PAUSE = 0.5
-"""Seconds between looks, while a server makes changes that were not waited for."""
+WAITED = 32
+"""Changes per request that is waited for; up to so many are not worth another way."""
 
-_MIN_LENGTH = 1e-6
-_SAME = 1e-5
-"""How far apart two distances of the same vector may be: rounded, after a store normalised it."""
-_FAR = 0.95
-"""Up to this similarity to the root, float32 rounding changes the distance by less than 1e-6."""
+SENT = 1000
+"""Changes per request that is not waited for."""
+
+AHEAD = 8
+"""Requests to send before waiting for the last: bounds what a server has to queue."""
+
+ATTEMPTS = 8
+"""How often changes are sent again that points did not get."""
+
+PAUSE = 0.25
+"""Seconds to wait between such attempts, longer each time: a server may be moving the points."""
+
+_SAME = 1.5e-5
+"""How far apart two distances of a vector may be: both rounded, after a store normalised it."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +94,18 @@ class Fill:
         label: Gives them concepts too.
         unit_only: Whether to refuse vectors whose length is not 1.
         recompute: Whether to also check, and correct, points that lack nothing.
-        page: Number of points to read at a time.
+        page: Number of points to read and write at a time; None: as many as is fast.
         on_progress: Called as the work proceeds.
+        before_writing: Called before points are written.
     """
 
     points: StoredPoints
     label: Label | None
     unit_only: bool
     recompute: bool
-    page: int
+    page: int | None
     on_progress: Progress
+    before_writing: Callable[[], None]
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -90,7 +121,7 @@ class Fill:
 
         Returns:
             Number of points by what they were given: attached, labelled, corrected; or by why they
-            were given nothing: without_vector, unusable.
+            were given nothing: without_vector, unusable, gone.
 
         Raises:
             VectorError: A vector is not of length 1, and `unit_only` is set.
@@ -99,67 +130,112 @@ class Fill:
         task = "attaching" if write else "looking"
         total, seen = self.points.count(condition), 0
         counts: Counter[str] = Counter()
-        held: Changes = {}
-        for size, changes in self._steps(condition, counts):
-            if not held:
-                self.on_progress(task, seen, total)
-            if write and self.points.schema.embedded is not None:
-                self._write(changes)
-            elif write:
+        corrected: set[PointId] = set()
+        for shard in self.points.shards():
+            held: Changes = {}
+            read = 0
+            for size, changes in replace(self, points=shard)._steps(condition, counts, corrected):
+                if not held:
+                    self.on_progress(task, seen, total)
                 held |= changes
-                if len(held) >= MANY:
-                    self._send(held, task, total)
-                    held = {}
-            seen += size
-        if held:
-            self._send(held, task, total)
+                read += size
+                if not write or len(held) >= self._written_at_once:
+                    self._write(shard, held if write else {}, counts, corrected, (seen, total))
+                    seen, read, held = seen + read, 0, {}
+            self._write(shard, held, counts, corrected, (seen, total))
+            seen += read
         self.on_progress(task, seen, seen)
         return counts
 
+    @property
+    def _page(self) -> int:
+        """How many points to read at a time."""
+        large = self._scored and self.points.schema.embedded is None
+        return self.page or (READ if large else PAGE)
+
+    @property
+    def _written_at_once(self) -> int:
+        """How many changes to collect before they are written."""
+        if self.page or self.points.schema.embedded is not None:
+            return 1
+        return MANY_LABELLED if self.label else MANY
+
+    def _write(
+        self,
+        shard: StoredPoints,
+        changes: Changes,
+        counts: Counter[str],
+        corrected: set[PointId],
+        done: tuple[int, int],
+    ) -> None:
+        """Write, and take back what was counted for points that are gone."""
+        if not changes:
+            return
+        self.before_writing()
+        seen, total = done
+        gone = _Writing(shard).write(
+            changes.items(),
+            lacking=not self.recompute and all(ROOT_DISTANCE in one for one in changes.values()),
+            on_written=lambda sent: self.on_progress("attaching", min(seen + sent, total), total),
+        )
+        counts["gone"] += len(gone)
+        for number in gone:
+            fields = changes[number].keys()
+            counts["corrected" if number in corrected else "attached"] -= ROOT_DISTANCE in fields
+            counts["labelled"] -= CHAIN in fields
+        corrected.clear()
+
     def _steps(
-        self, condition: Filter | None, counts: Counter[str]
+        self, condition: Filter | None, counts: Counter[str], corrected: set[PointId]
     ) -> Iterator[tuple[int, Changes]]:
         """Page by page, its size and what its points are to be given."""
         if self._scored and condition is not None:
-            for ids in self.points.scroll_ids(condition, page=self.page):
-                yield len(ids), self._changes_by_score(ids, counts)
+            for ids in self.points.scroll_ids(condition, page=self._page):
+                yield len(ids), self._changes_by_score(ids, counts, corrected)
             return
         records = self.points.scroll(
             condition,
             payload=LABELS if self.label else (),
             with_vectors=not self._scored,
-            page=self.page,
+            page=self._page,
         )
-        for part in pages(records, self.page):
+        for part in pages(records, self._page):
             wanted = [record for record in part if self.recompute or self._is_due(record)]
             if self._scored:
-                yield len(part), self._changes_by_score([one.id for one in wanted], counts)
+                yield (
+                    len(part),
+                    self._changes_by_score([one.id for one in wanted], counts, corrected),
+                )
             else:
-                yield len(part), self._changes(wanted, counts)
+                yield len(part), self._changes(wanted, counts, corrected)
 
-    def _changes_by_score(self, ids: Sequence[PointId], counts: Counter[str]) -> Changes:
+    def _changes_by_score(
+        self, ids: Sequence[PointId], counts: Counter[str], corrected: set[PointId]
+    ) -> Changes:
         """What each point is to be given, from the store's similarities where they suffice."""
-        found = self._distances_by_score(ids)
+        found = self.points.distances_by_score(ids)
         counts["attached"] += len(found)
         others = [number for number in ids if number not in found]
         records = self.points.retrieve(others, payload=[], with_vectors=True)
         return {
             **{number: {ROOT_DISTANCE: distance} for number, distance in found.items()},
-            **self._changes(records, counts),
+            **self._changes(records, counts, corrected),
         }
 
-    def _changes(self, wanted: Sequence[Record], counts: Counter[str]) -> Changes:
+    def _changes(
+        self, wanted: Sequence[Record], counts: Counter[str], corrected: set[PointId]
+    ) -> Changes:
         """What each point is to be given, from its vector; without points that lack nothing."""
         changes: Changes = {}
         usable = [record for record in wanted if record.vector is not None]
         counts["without_vector"] += len(wanted) - len(usable)
         if not usable:
             return changes
-        vectors = np.stack([_vector(record) for record in usable])
+        vectors = np.stack([np.asarray(record.vector) for record in usable])
         lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
         if self.unit_only:
-            _refuse_other_lengths(usable, lengths)
-        sound = np.isfinite(lengths) & (lengths > _MIN_LENGTH)
+            refuse_other_lengths(usable, lengths)
+        sound = np.isfinite(lengths) & (lengths > MIN_LENGTH)
         counts["unusable"] += int((~sound).sum())
         usable = [record for record, good in zip(usable, sound, strict=True) if good]
         if not usable:
@@ -169,8 +245,9 @@ class Fill:
         for record, distance in zip(usable, distances, strict=True):
             if record.lacks(ROOT_DISTANCE):
                 counts["attached"] += 1
-            elif self.recompute and not _same(record.payload[ROOT_DISTANCE], distance):
+            elif self.recompute and not same_distance(record.payload[ROOT_DISTANCE], distance):
                 counts["corrected"] += 1
+                corrected.add(record.id)
             else:
                 continue
             changes[record.id] = {ROOT_DISTANCE: distance}
@@ -183,16 +260,6 @@ class Fill:
     def _scored(self) -> bool:
         """Whether similarities computed by the store suffice."""
         return not (self.label or self.unit_only or self.recompute)
-
-    def _distances_by_score(self, ids: Sequence[PointId]) -> dict[PointId, float]:
-        """Root distances from similarities; the vectors of points left out must be read."""
-        scores = self.points.similarities_to_root(ids)
-        # A vector of length zero scores 0; one with numbers that are not finite, anything.
-        return {
-            number: round(math.sqrt(2.0 - 2.0 * score), DIGITS)
-            for number, score in scores.items()
-            if -1.0 <= score <= _FAR and score != 0.0
-        }
 
     def _is_due(self, record: Record) -> bool:
         # A chain is empty if no concept fits, which filters cannot tell from no chain.
@@ -217,72 +284,160 @@ class Fill:
             if any(record.payload.get(name) != labels.get(name) for name in LABELS):
                 yield record, labels
 
-    def settle(self, expected: int) -> int:
-        """Go over points again whose change failed, until none is left that could be given one.
+
+def set_payload(
+    points: StoredPoints,
+    ids: Sequence[PointId],
+    payloads: Payloads,
+    shard_key: ShardKey | None = None,
+) -> None:
+    """Set payload fields of points; see `HierarchicalCollection.set_payload`."""
+    if len(ids) != len(payloads):
+        raise VectorError(f"{len(ids)} ids and {len(payloads)} payloads do not match")
+    schema = points.schema
+    shards = points.shards() if shard_key is None else [StoredPoints(schema, shard_key)]
+    missing = set(ids)
+    for shard in shards:
+        there = missing.union(ids) if len(shards) == 1 else shard.present(ids)
+        changes = [(one, given) for one, given in zip(ids, payloads, strict=True) if one in there]
+        missing -= there - _Writing(shard).write(changes)
+    if missing:
+        raise CollectionError(
+            f"{len(missing)} of {len(ids)} points are not in the collection {schema.name!r}, "
+            f"such as {next(iter(missing))}",
+            hint="Store them first",
+        )
+
+
+class _Writing:
+    """Writes payload fields of points that are under one shard key, or that need none."""
+
+    def __init__(self, points: StoredPoints) -> None:
+        self._points = points
+        self._schema = points.schema
+
+    def write(
+        self,
+        changes: Iterable[tuple[PointId, Mapping[str, Any]]],
+        *,
+        lacking: bool = False,
+        on_written: Callable[[int], None] = lambda _: None,
+    ) -> set[PointId]:
+        """Set payload fields of points, passing over those that are gone.
+
+        A server is sent one change for all points that are given the same, and is not waited for
+        until the last. Changes that are not waited for fail in silence, so the points are looked at
+        afterwards, and whatever is missing is sent again.
 
         Args:
-            expected: Number of points that cannot be given a root distance.
+            changes: The fields to set, by id.
+            lacking: Whether no point has `root_distance` yet and each is given it, so that a filter
+                finds the points that were missed; otherwise they are read.
+            on_written: Called with how many points were sent.
 
         Returns:
-            Number of points that still lack one besides.
+            The ids of points that others have deleted.
+
+        Raises:
+            StoreError: The server refuses a change, or points stay without their fields.
         """
-        missing = self.points.count(lacks_any([ROOT_DISTANCE])) - expected
-        for _ in range(PASSES):
-            if missing <= 0:
-                return 0
-            before = missing
-            time.sleep(PAUSE)
-            missing = self.points.count(lacks_any([ROOT_DISTANCE])) - expected
-            if missing >= before > 0:  # not merely late
-                self.run(filtered=True, write=True)
-                missing = self.points.count(lacks_any([ROOT_DISTANCE])) - expected
-        return max(0, missing)
+        wanted: dict[PointId, Mapping[str, Any]] = {}
+        for number, payload in changes:
+            wanted[number] = {**wanted[number], **payload} if number in wanted else payload
+        if self._schema.embedded is not None and self._points.shard_key is None:
+            return self._points.set_payloads(wanted)
+        operations = self._points.changes(wanted)
+        if len(operations) > WAITED:
+            self._send(operations, on_written)
+        elif self._in_order(operations) is None:
+            return set()
+        failed: StoreError | None = None
+        for attempt in range(ATTEMPTS):
+            left, gone = self._missed(wanted, lacking)
+            if not left:
+                return gone
+            if attempt:
+                time.sleep(PAUSE * attempt)
+            failed = self._in_order(
+                self._points.changes({number: wanted[number] for number in left})
+            )
+            if failed is None and not lacking:
+                return gone  # A store need not return a value as it was given.
+        left, gone = self._missed(wanted, lacking)
+        if left:
+            raise StoreError(
+                f"{len(left)} points of the collection {self._schema.name!r} were not changed "
+                f"({failed or 'the server reports no error'})",
+                hint="Wait until the collection is green, then run this again",
+            )
+        return gone
 
-    def _send(self, changes: Changes, task: str, total: int) -> None:
-        done = max(0, total - len(changes))
-        self.points.send_payload(
-            list(changes),
-            list(changes.values()),
-            on_sent=lambda sent: self.on_progress(task, min(done + sent, total), total),
-        )
+    def _send(
+        self, operations: Sequence[models.SetPayloadOperation], on_written: Callable[[int], None]
+    ) -> None:
+        """Carry out changes without waiting for each; failures stay unknown."""
+        sent = 0
+        requests = list(slices(len(operations), self._schema.limits().written(SENT)))
+        for number, part in enumerate(requests, start=1):
+            # Some servers report a point that is gone although they need not wait for it.
+            with suppress(CollectionError), client_errors(self._schema.client):
+                self._schema.client.batch_update_points(
+                    self._schema.name, operations[part], wait=False
+                )
+            if number % AHEAD == 0 or number == len(requests):
+                # Changes are made in order, so this waits for all of them. Each shard carries out
+                # a change by a filter, and points that are gone are no error.
+                last = operations[part][-1].set_payload
+                chosen = models.Filter(must=[models.HasIdCondition(has_id=last.points or [])])
+                with client_errors(self._schema.client):
+                    self._schema.client.set_payload(
+                        self._schema.name, last.payload, chosen, **self._points.in_shard()
+                    )
+            sent += sum(len(one.set_payload.points or ()) for one in operations[part])
+            on_written(sent)
 
-    def _write(self, changes: Mapping[PointId, Mapping[str, Any]]) -> None:
-        if changes:
-            self.points.set_payload(list(changes), list(changes.values()))
+    def _in_order(self, operations: Sequence[models.SetPayloadOperation]) -> StoreError | None:
+        """Carry out changes one by one, to the last; the error if points were not found."""
+        failed: StoreError | None = None
+        for part in slices(len(operations), self._schema.limits().written(WAITED)):
+            try:
+                with client_errors(self._schema.client):
+                    self._schema.client.batch_update_points(self._schema.name, operations[part])
+            except StoreError as error:
+                # Servers end a batch at the first point that is gone, or being moved.
+                points = {n for one in operations[part] for n in one.set_payload.points or ()}
+                found = self._points.present([plain_id(number) for number in points])
+                if not isinstance(error, CollectionError) and len(found) == len(points):
+                    raise
+                failed = error
+        return failed
+
+    def _missed(
+        self, wanted: Mapping[PointId, Mapping[str, Any]], lacking: bool
+    ) -> tuple[set[PointId], set[PointId]]:
+        """The points that lack what they were given, and those that are gone."""
+        left: set[PointId] = set()
+        ids = list(wanted)
+        if not lacking:
+            fields = list({field for payload in wanted.values() for field in payload})
+            found = {one.id: one.payload for one in self._points.retrieve(ids, payload=fields)}
+            for number, payload in found.items():
+                given = to_jsonable_python(dict(wanted[number]))
+                if not alike(given, {field: payload.get(field) for field in given}):
+                    left.add(number)
+            return left, set(ids).difference(found)
+        gone: set[PointId] = set()
+        for part in slices(len(ids), self._schema.limits().chosen(READ)):
+            chosen = models.Filter(must=[models.HasIdCondition(has_id=[*ids[part]])])
+            for some in self._points.scroll_ids(
+                all_of(chosen, lacks_any([ROOT_DISTANCE])), page=READ
+            ):
+                left.update(some)
+            if self._points.count(chosen) < len(ids[part]):
+                gone |= set(ids[part]) - self._points.present(ids[part])
+        return left - gone, gone
 
 
-def correct_distances(records: Sequence[Record], root: Floats, tolerance: float) -> bool:
-    """Whether stored root distances are those from a root.
-
-    Args:
-        records: Points with root distances; those without a usable vector are ignored.
-        root: (dim,).
-        tolerance: How far a stored distance may be off.
-    """
-    for record in records:
-        if record.vector is None or not float(np.linalg.norm(record.vector)) > _MIN_LENGTH:
-            continue
-        row = unit_rows(record.vector[None], "a vector")
-        if not _same(record.payload[ROOT_DISTANCE], float(root_distances(row, root)[0]), tolerance):
-            return False
-    return True
-
-
-def _vector(record: Record) -> Floats:
-    assert record.vector is not None
-    return record.vector
-
-
-def _refuse_other_lengths(records: Sequence[Record], lengths: Floats) -> None:
-    # Negated so that NaN is refused too.
-    other = ~(np.abs(lengths - 1.0) <= UNIT)
-    if other.any():
-        row = int(other.argmax())
-        raise VectorError(
-            f"the vector of the point {records[row].id} has the length {lengths[row]:.4g}, not 1",
-            hint="Normalise the vectors, or use a collection that compares by cosine",
-        )
-
-
-def _same(stored: object, distance: float, tolerance: float = _SAME) -> bool:
+def same_distance(stored: object, distance: float, tolerance: float = _SAME) -> bool:
+    """Whether a stored distance is this one, but for rounding."""
     return isinstance(stored, (int, float)) and abs(stored - distance) <= tolerance
