@@ -105,10 +105,7 @@ class CutOffError(Exception):
     """In the place of a kill."""
 
 
-def test_distances_that_are_being_replaced(
-    client: Client, few: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hiersearch.qdrant.stored.SENT", 10)
+def test_distances_that_are_being_replaced(client: Client, few: Cloud) -> None:
     theirs(client, few)
     before = everything(client)
     their(client, unit(few.root + 0.3)).attach()
