@@ -120,9 +120,9 @@ class Hit:
         )
 
 
-def id_order(point: Hit | Record) -> tuple[bool, PointId]:
+def id_order(number: PointId) -> tuple[bool, PointId]:
     """Sort key: integers first, then UUIDs, as a server orders them."""
-    return isinstance(point.id, str), point.id
+    return isinstance(number, str), number
 
 
 def checked_page(size: int) -> int:
@@ -175,7 +175,7 @@ def settled(
     fetched = limit + spare
     while True:
         fetched = fetched if most is None else min(fetched, most)
-        hits = sorted(search(fetched), key=lambda hit: (-hit.score, id_order(hit)))
+        hits = sorted(search(fetched), key=lambda hit: (-hit.score, id_order(hit.id)))
         if len(hits) < fetched or fetched == most or hits[-1].score < hits[limit - 1].score:
             return hits[:limit]
         fetched *= 2

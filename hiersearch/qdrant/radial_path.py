@@ -214,7 +214,7 @@ def descend(
 
 def path_order(hit: Hit) -> tuple[float, float, tuple[bool, int | str]]:
     """Sort key: most similar first, then closest to the root, then by id."""
-    return -hit.score, distance_of(hit), id_order(hit)
+    return -hit.score, distance_of(hit), id_order(hit.id)
 
 
 def distance_of(hit: Hit) -> float:

@@ -141,7 +141,7 @@ class CollectionSchema:
             )
             self._add_shard_keys(options.shard_keys, new)
             info = self.client.get_collection(self.name)
-            self._check_vectors(info.config.params.vectors, [models.Distance.COSINE])
+            self.vector_params(info, [models.Distance.COSINE])
             check_indexes(info, self.name, INDEXES)
             self.forget()
             # Before any data: the search graph is built along the index on `root_distance`.
@@ -172,10 +172,7 @@ class CollectionSchema:
         known = self.known
         if known.limits is None:
             info = self.info()
-            vectors = self._check_vectors(
-                info.config.params.vectors, [models.Distance.COSINE, models.Distance.DOT]
-            )
-            known.distance = vectors.distance
+            known.distance = self.vector_params(info).distance
             known.info = info
             known.limits = Limits.of(info.config, self.vector_name)
         return known.limits
@@ -250,30 +247,52 @@ class CollectionSchema:
             if key not in known:
                 self.client.create_shard_key(self.name, key)
 
-    def _check_vectors(
-        self, params: models.VectorsConfig | None, distances: Sequence[models.Distance]
+    def vector_params(
+        self,
+        info: models.CollectionInfo,
+        distances: Sequence[models.Distance] = (models.Distance.COSINE, models.Distance.DOT),
     ) -> models.VectorParams:
-        """The parameters of the vector, if it is one that angles can be measured of."""
-        named = params if isinstance(params, dict) else {"": params}
+        """How the store keeps the vector, if it is one that angles can be measured of.
+
+        Args:
+            info: What the store says about the collection.
+            distances: The ways to compare vectors that are wanted.
+
+        Raises:
+            CollectionError: There is no such vector, or it has another size, or it is compared or
+                stored in a way by which similarities are no cosines.
+        """
+        params = info.config.params.vectors
+        named = params if isinstance(params, dict) else {"": params} if params else {}
         found = named.get(self.vector_name)
         if found is None:
+            called = repr(self.vector_name) if self.vector_name else "without a name"
             raise CollectionError(
-                f"the collection {self.name!r} has no vector called {self.vector_name!r}",
-                hint=f"It has: {', '.join(repr(name) for name in sorted(named))}",
+                f"the collection {self.name!r} has no vector {called}",
+                hint=f"It has: {', '.join(repr(name) for name in sorted(named)) or 'none'}",
             )
-        if found.size != len(self.root) or found.distance not in distances:
+        if found.size != len(self.root):
             raise CollectionError(
-                f"the collection {self.name!r} holds {found.distance.value} vectors of "
-                f"{found.size} numbers, not Cosine vectors of {len(self.root)}",
-                hint="Use the model that made it, or another name",
+                f"the collection {self.name!r} holds vectors of {found.size} numbers, the root "
+                f"has {len(self.root)}",
+                hint="Name the model that made them",
             )
-        if found.datatype == models.Datatype.UINT8 or found.multivector_config is not None:
+        if found.distance not in distances:
+            wanted = " or ".join(one.value.lower() for one in distances)
+            raise CollectionError(
+                f"the collection {self.name!r} compares vectors by {found.distance.value} "
+                f"distance, not {wanted}",
+                hint="Copy the points into a collection that compares by cosine",
+            )
+        if found.multivector_config is not None or found.datatype == models.Datatype.UINT8:
             kind = (
-                "bytes, in which unit vectors are lost" if found.datatype else "several rows each"
+                "several to a point"
+                if found.multivector_config is not None
+                else "bytes, in which unit vectors are lost"
             )
             raise CollectionError(
                 f"the vectors of the collection {self.name!r} are stored as {kind}",
-                hint="Use a collection of single float vectors",
+                hint="Use a collection, or another vector of it, with one float vector a point",
             )
         return found
 

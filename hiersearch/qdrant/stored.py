@@ -22,7 +22,6 @@ from hiersearch.qdrant.points import (
     PointId,
     Record,
     checked_page,
-    pages,
     plain_id,
     unit_rows,
 )
@@ -262,18 +261,38 @@ class StoredPoints:
                 return
 
     def scroll_ids(
-        self, matching: Filter | None = None, *, page: int = 1000
+        self,
+        matching: Filter | None = None,
+        *,
+        page: int = 1000,
+        start: PointId | None = None,
     ) -> Iterator[list[PointId]]:
-        """The ids of all points that match, in order, in lists of at most a page each."""
-        checked_page(page)
+        """The ids of all points that match, in order, in lists of at most a page each.
+
+        Args:
+            matching: Which points; None: all.
+            page: Number of ids to read at a time.
+            start: The id to begin at.
+        """
+        page = checked_page(page)
         embedded = self.schema.embedded
         if embedded is None:
-            records = self.scroll(matching, payload=[], page=page)
-            yield from ([one.id for one in part] for part in pages(records, page))
-            return
-        offset: PointId | None = None
+            page = self.schema.limits().page(page)
+        offset: Any = start
         while True:
-            ids, offset = embedded.scroll_ids(self._name, matching, page, offset)
+            if embedded is not None:
+                ids, offset = embedded.scroll_ids(self._name, matching, page, offset)
+            else:
+                with client_errors(self._client):
+                    points, offset = self._client.scroll(
+                        self._name,
+                        scroll_filter=matching,
+                        limit=page,
+                        offset=offset,
+                        with_payload=False,
+                        **self.in_shard(),
+                    )
+                ids = [plain_id(point.id) for point in points]
             if ids:
                 yield ids
             if offset is None:
@@ -368,7 +387,7 @@ class StoredPoints:
         """How many points match, exactly."""
         if not self.schema.limits().exact:
             # Strict mode allows no exact counts: count the ids instead.
-            return sum(1 for _ in self.scroll(matching, payload=False, page=10_000))
+            return sum(map(len, self.scroll_ids(matching, page=READ)))
         with client_errors(self._client):
             return self._client.count(
                 self._name, count_filter=matching, exact=True, **self.in_shard()

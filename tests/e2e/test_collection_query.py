@@ -283,7 +283,7 @@ def test_what_is_not_there(run, folder, home, mini):
         or "none" in run(*words, "--collection", "none", check=1).stderr
     )
     refused = run(*words, "--collection", "theirs", "--vector", "image", check=1)
-    assert "no vector called 'image'" in refused.stderr
+    assert "no vector 'image'" in refused.stderr
     np.save(home / "query.npy", mini.root)
     lost = run("query", "--vector-file", "query.npy", "--collection", "theirs", "--store", folder,
                "--rank", "below", check=2)  # fmt: skip

@@ -33,7 +33,7 @@ from hiersearch.qdrant.attachment import (
 from hiersearch.qdrant.connection import client_errors
 from hiersearch.qdrant.filters import Filter, has_field, lacks_any
 from hiersearch.qdrant.points import ROOT_DISTANCE, PointId, Record, checked_page, pages, unit_rows
-from hiersearch.qdrant.schema import INDEXES, CollectionSchema
+from hiersearch.qdrant.schema import INDEXES
 from hiersearch.qdrant.stored import MIN_LENGTH, StoredPoints, root_distances
 from hiersearch.types import Floats
 
@@ -146,7 +146,7 @@ class _Run:
         self._settings = settings
         self._advised = False
         self.info = self._schema.info()
-        self._distance = _vector_params(self._schema, self.info).distance
+        self._distance = self._schema.vector_params(self.info).distance
         self.known = attachment_in(self.info.config.metadata, self._schema.name)
         if self.known is not None:
             self.known.check_vector(self._schema.name, self._schema.vector_name)
@@ -302,37 +302,6 @@ class _Run:
             verified=attachment.verified,
             dry_run=self._settings.dry_run,
         )
-
-
-def _vector_params(schema: CollectionSchema, info: models.CollectionInfo) -> models.VectorParams:
-    """How the vectors are stored; raises if such vectors have no root distance."""
-    params = info.config.params.vectors
-    named = params if isinstance(params, dict) else {"": params} if params else {}
-    found = named.get(schema.vector_name)
-    called = repr(schema.vector_name) if schema.vector_name else "without a name"
-    if found is None:
-        raise CollectionError(
-            f"the collection {schema.name!r} has no vector {called}",
-            hint=f"It has: {', '.join(repr(name) for name in sorted(named)) or 'none'}",
-        )
-    if found.distance not in (models.Distance.COSINE, models.Distance.DOT):
-        raise CollectionError(
-            f"the collection {schema.name!r} compares vectors by {found.distance.value} "
-            "distance: root distances are of unit vectors, compared by cosine or dot product",
-            hint="Copy the points into a collection that compares by cosine",
-        )
-    if found.multivector_config is not None:
-        raise CollectionError(
-            f"the vector {called} of the collection {schema.name!r} is a multivector",
-            hint="Name another vector of it",
-        )
-    if found.size != len(schema.root):
-        raise CollectionError(
-            f"the collection {schema.name!r} holds vectors of {found.size} numbers, the root "
-            f"has {len(schema.root)}",
-            hint="Name the model that made them",
-        )
-    return found
 
 
 def _correct_distances(records: Sequence[Record], root: Floats, tolerance: float) -> bool:

@@ -24,13 +24,14 @@ from hiersearch.chains import CHAIN, CONCEPTS, MASSES
 from hiersearch.errors import CollectionError, StoreError, VectorError
 from hiersearch.progress import Progress
 from hiersearch.qdrant.connection import client_errors
-from hiersearch.qdrant.filters import Filter, all_of, lacks_any
+from hiersearch.qdrant.filters import Filter, has_field, lacks_any
 from hiersearch.qdrant.points import (
     ROOT_DISTANCE,
     Payloads,
     PointId,
     Record,
     alike,
+    id_order,
     pages,
     plain_id,
     unit_rows,
@@ -347,13 +348,14 @@ class _Writing:
         if self._schema.embedded is not None and self._points.shard_key is None:
             return self._points.set_payloads(wanted)
         operations = self._points.changes(wanted)
+        before = self._attached() if lacking else 0
         if len(operations) > WAITED:
             self._send(operations, on_written)
         elif self._in_order(operations) is None:
             return set()
         failed: StoreError | None = None
         for attempt in range(ATTEMPTS):
-            left, gone = self._missed(wanted, lacking)
+            left, gone = self._missed(wanted, before if lacking else None)
             if not left:
                 return gone
             if attempt:
@@ -363,7 +365,7 @@ class _Writing:
             )
             if failed is None and not lacking:
                 return gone  # A store need not return a value as it was given.
-        left, gone = self._missed(wanted, lacking)
+        left, gone = self._missed(wanted, before if lacking else None)
         if left:
             raise StoreError(
                 f"{len(left)} points of the collection {self._schema.name!r} were not changed "
@@ -413,12 +415,18 @@ class _Writing:
         return failed
 
     def _missed(
-        self, wanted: Mapping[PointId, Mapping[str, Any]], lacking: bool
+        self, wanted: Mapping[PointId, Mapping[str, Any]], before: int | None
     ) -> tuple[set[PointId], set[PointId]]:
-        """The points that lack what they were given, and those that are gone."""
+        """The points that lack what they were given, and those that are gone.
+
+        Args:
+            wanted: What points were given, by id.
+            before: How many points had `root_distance` before these were given it; None: these may
+                have had it too, so that they must be read.
+        """
         left: set[PointId] = set()
         ids = list(wanted)
-        if not lacking:
+        if before is None:
             fields = list({field for payload in wanted.values() for field in payload})
             found = {one.id: one.payload for one in self._points.retrieve(ids, payload=fields)}
             for number, payload in found.items():
@@ -426,16 +434,22 @@ class _Writing:
                 if not alike(given, {field: payload.get(field) for field in given}):
                     left.add(number)
             return left, set(ids).difference(found)
-        gone: set[PointId] = set()
-        for part in slices(len(ids), self._schema.limits().chosen(READ)):
-            chosen = models.Filter(must=[models.HasIdCondition(has_id=[*ids[part]])])
-            for some in self._points.scroll_ids(
-                all_of(chosen, lacks_any([ROOT_DISTANCE])), page=READ
-            ):
-                left.update(some)
-            if self._points.count(chosen) < len(ids[part]):
-                gone |= set(ids[part]) - self._points.present(ids[part])
+        first, last = min(ids, key=id_order), id_order(max(ids, key=id_order))
+        for some in self._points.scroll_ids(lacks_any([ROOT_DISTANCE]), page=READ, start=first):
+            left.update(wanted.keys() & set(some))
+            if id_order(some[-1]) >= last:
+                break
+        if self._attached() >= before + len(ids):
+            return left, set()
+        # Others delete, or the server does not count.
+        gone = set(ids) - self._points.present(ids)
         return left - gone, gone
+
+    def _attached(self) -> int:
+        """How many points have `root_distance`; -1 where a server does not count."""
+        if not self._schema.limits().exact:
+            return -1
+        return self._points.count(has_field(ROOT_DISTANCE))
 
 
 def same_distance(stored: object, distance: float, tolerance: float = _SAME) -> bool:
