@@ -1,7 +1,8 @@
 """Ranking by exterior angle: how many of the true ten best are found?
 
     python benchmarks/ranking.py DATA [--cache FOLDER] [--size 100000] [--queries 200]
-    python benchmarks/ranking.py --url http://localhost:6333 [--cache FOLDER] [--size 100000]
+    python benchmarks/ranking.py --url http://localhost:6333 [--reading-key KEY]
+                                 [--cache FOLDER] [--size 100000]
 
 DATA is the folder with hierarcaps_dev.csv, hierarcaps_pairs.csv.gz and images/. Three collections
 of the given size: photos and texts of HierarCaps by the offline model, repeated with noise, and
@@ -12,12 +13,14 @@ First, in NumPy, recall@10 by the number of candidates and by what these are nea
 process of their own and kept in the cache: minutes the first time.
 
 With --url, the second part alone, on a server and for the made vectors alone. They are uploaded to
-the collection `hiersearch-benchmark-SIZE`, which is kept: delete it when done.
+the collection `hiersearch-benchmark-SIZE`, which is never attached, and kept: delete it when done.
+QDRANT_API_KEY is the key; --reading-key is another, for the queries.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
@@ -30,6 +33,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from qdrant_client import models
 from stores import PART, built, opened
 from vectors import Real, clustered, clustered_queries, clustered_root, repeated, unit
 
@@ -151,21 +155,29 @@ def collection_recall(task: Task, open_it: Opened, true: Floats, **settings: obj
     return f"{np.mean(recalls):.4f} ± {error:.4f} | {milliseconds:.1f}"
 
 
-def on_server(url: str, rows: Floats) -> Opened:
-    """The made vectors on a server, uploaded unless they are there, once its graph is ready."""
+def on_server(url: str, rows: Floats, reading_key: str | None) -> Opened:
+    """The made vectors on a server, uploaded unless they are there, once its graph is ready.
+
+    The collection is as any program makes it: nothing is stored for hiersearch.
+    """
     name = f"hiersearch-benchmark-{len(rows)}"
+    client = connect(url)
+    if not client.collection_exists(name):
+        cosine = models.VectorParams(size=rows.shape[1], distance=models.Distance.COSINE)
+        client.create_collection(name, vectors_config=cosine)
+    if client.count(name).count < len(rows):
+        for start in range(0, len(rows), PART):
+            part = rows[start : start + PART].tolist()
+            client.upsert(name, models.Batch(ids=range(start, start + len(part)), vectors=part))
+    while client.get_collection(name).status != "green":
+        time.sleep(1.0)
+    reading = os.environ if reading_key is None else {"QDRANT_API_KEY": reading_key}
 
     def open_it(**settings: Any) -> HierarchicalCollection:
-        return HierarchicalCollection(connect(url), name, root=clustered_root(), **settings)
+        return HierarchicalCollection(
+            connect(url, environ=reading), name, root=clustered_root(), vector_name="", **settings
+        )
 
-    collection = open_it()
-    collection.create()
-    if collection.count() < len(rows):
-        for start in range(0, len(rows), PART):
-            part = rows[start : start + PART]
-            collection.upsert(range(start, start + len(part)), part, [{}] * len(part))
-    while collection.client.get_collection(name).status != "green":
-        time.sleep(1.0)
     return open_it
 
 
@@ -187,6 +199,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--url", help="of a server, to measure there")
+    parser.add_argument("--reading-key", help="the key to query that server with")
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--size", type=int, default=100_000)
     parser.add_argument("--queries", type=int, default=200)
@@ -201,7 +214,8 @@ def main() -> None:
     lines: list[str] = []
     if options.url is not None:
         drawn = made_tasks(cache, options.size, options.queries)
-        open_it = on_server(options.url, np.load(drawn[0].file, mmap_mode="r"))
+        rows = np.load(drawn[0].file, mmap_mode="r")
+        open_it = on_server(options.url, rows, options.reading_key)
         for task in drawn:
             true = cosines(task, np.load(task.file, mmap_mode="r"))
             lines += lines_of(task, open_it, true, options.all_settings)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from qdrant_client import models
 
 from hiersearch.errors import StoreError
 
-__all__ = ["Limits"]
+__all__ = ["Limits", "Pace", "points_of"]
 
 OVERSAMPLING = 2.0
 """How many quantised candidates a search rescores for each point that it returns."""
+
+CAUTION = 0.95
+"""The share of a rate limit that is used: others write too, and clocks differ."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,60 @@ class Limits:
                 f"the server gives at most {self.points} points per query, not {wanted}",
                 hint="Ask for fewer, or raise max_query_limit in its strict mode",
             )
+
+
+class Pace:
+    """Spaces changes out as a server's rate limit wants it, rather than run into it.
+
+    A server that refuses the rest of a batch does not say where it began to, so all of it must be
+    sent again, and counts again.
+
+    Args:
+        limits: What the collection allows.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._most = CAUTION * (limits.writes or 0)
+        self._left = self._most
+        self._counted = time.monotonic()
+
+    def wait(self, points: int) -> None:
+        """Wait until so many points may be changed, if they ever may be at once."""
+        wanted = min(float(points), self._most)
+        self._refill()
+        if self._left < wanted:
+            time.sleep((wanted - self._left) * 60.0 / self._most)
+            self._refill()
+        self._left -= wanted
+
+    def requests(
+        self, operations: Iterable[models.SetPayloadOperation], most: int
+    ) -> Iterator[tuple[list[models.SetPayloadOperation], int]]:
+        """Lists of at most so many changes, each when it is allowed; and of how many points."""
+        request: list[models.SetPayloadOperation] = []
+        points = 0
+        for one in operations:
+            together = points + points_of(one)
+            if request and (len(request) == most or together > self._limits.written(together)):
+                self.wait(points)
+                yield request, points
+                request, points = [], 0
+            request.append(one)
+            points += points_of(one)
+        if request:
+            self.wait(points)
+            yield request, points
+
+    def _refill(self) -> None:
+        now = time.monotonic()
+        self._left = min(self._most, self._left + (now - self._counted) * self._most / 60.0)
+        self._counted = now
+
+
+def points_of(operation: models.SetPayloadOperation) -> int:
+    """How many points a change is for, each of which counts against a limit."""
+    return len(operation.set_payload.points or ())
 
 
 def _capped(wanted: int, most: int | None) -> int:

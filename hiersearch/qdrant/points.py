@@ -30,6 +30,7 @@ __all__ = [
     "id_order",
     "pages",
     "plain_id",
+    "same_distance",
     "settled",
     "unit_rows",
 ]
@@ -45,6 +46,9 @@ Payloads: TypeAlias = Sequence[Mapping[str, Any]]
 
 ROOT_DISTANCE = "root_distance"
 """The payload field with a point's distance from the root. A point that has it is attached."""
+
+_SAME = 1.5e-5
+"""How far apart two distances of a vector may be: both rounded, after a store normalised it."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,11 @@ def alike(one: Any, other: Any) -> bool:
     if isinstance(one, float) and isinstance(other, int | float):
         return math.isclose(one, other, rel_tol=1e-12, abs_tol=1e-12)
     return bool(one == other)
+
+
+def same_distance(stored: object, distance: float, tolerance: float = _SAME) -> bool:
+    """Whether a stored distance is this one, but for rounding."""
+    return isinstance(stored, (int, float)) and abs(stored - distance) <= tolerance
 
 
 def pages(records: Iterator[Record], size: int) -> Iterator[list[Record]]:

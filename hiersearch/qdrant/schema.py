@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,7 +19,7 @@ from hiersearch.qdrant.attachment import (
     check_indexes,
 )
 from hiersearch.qdrant.connection import Client, client_errors, create_once, embedded_calls
-from hiersearch.qdrant.limits import Limits
+from hiersearch.qdrant.limits import Limits, Pace
 from hiersearch.qdrant.patience import patient
 from hiersearch.qdrant.points import ROOT_DISTANCE, unit_rows
 from hiersearch.types import Floats
@@ -45,6 +45,7 @@ class Known:
         consistent: Whether root and vector were found to agree with the metadata.
         attached: Whether a point with a root distance was seen.
         unit: Whether a sample of vectors was found to have length 1.
+        pace: Keeps changes within the rate that is allowed.
     """
 
     limits: Limits | None = None
@@ -54,6 +55,7 @@ class Known:
     consistent: bool = False
     attached: bool = False
     unit: bool = False
+    pace: Pace = field(default_factory=lambda: Pace(Limits()))
 
 
 class CollectionSchema:
@@ -175,6 +177,7 @@ class CollectionSchema:
             known.distance = self.vector_params(info).distance
             known.info = info
             known.limits = Limits.of(info.config, self.vector_name)
+            known.pace = Pace(known.limits)
         return known.limits
 
     def hierarchical_limits(self) -> Limits:

@@ -20,7 +20,7 @@ from qdrant_client import models
 
 from hiersearch.errors import CollectionError, ModelMismatchError, StoreError
 from hiersearch.progress import Progress
-from hiersearch.qdrant.attach.fill import LABELS, PAGE, Fill, Label, same_distance
+from hiersearch.qdrant.attach.fill import LABELS, PAGE, Fill, Label
 from hiersearch.qdrant.attachment import (
     Attachment,
     attachment_in,
@@ -32,7 +32,15 @@ from hiersearch.qdrant.attachment import (
 )
 from hiersearch.qdrant.connection import client_errors
 from hiersearch.qdrant.filters import Filter, has_field, lacks_any
-from hiersearch.qdrant.points import ROOT_DISTANCE, PointId, Record, checked_page, pages, unit_rows
+from hiersearch.qdrant.points import (
+    ROOT_DISTANCE,
+    PointId,
+    Record,
+    checked_page,
+    pages,
+    same_distance,
+    unit_rows,
+)
 from hiersearch.qdrant.schema import INDEXES
 from hiersearch.qdrant.stored import MIN_LENGTH, StoredPoints, root_distances
 from hiersearch.types import Floats

@@ -25,6 +25,7 @@ from hiersearch.errors import CollectionError, StoreError, VectorError
 from hiersearch.progress import Progress
 from hiersearch.qdrant.connection import client_errors
 from hiersearch.qdrant.filters import Filter, has_field, lacks_any
+from hiersearch.qdrant.limits import points_of
 from hiersearch.qdrant.points import (
     ROOT_DISTANCE,
     Payloads,
@@ -34,6 +35,7 @@ from hiersearch.qdrant.points import (
     id_order,
     pages,
     plain_id,
+    same_distance,
     unit_rows,
 )
 from hiersearch.qdrant.stored import (
@@ -43,11 +45,10 @@ from hiersearch.qdrant.stored import (
     StoredPoints,
     refuse_other_lengths,
     root_distances,
-    slices,
 )
 from hiersearch.types import Floats
 
-__all__ = ["LABELS", "PAGE", "Fill", "Label", "same_distance", "set_payload"]
+__all__ = ["LABELS", "PAGE", "Fill", "Label", "set_payload"]
 
 Label: TypeAlias = Callable[[Floats], Sequence[Mapping[str, Any]]]
 """Returns the `chain`, `masses` and `concepts` of each of (b, dim) unit rows."""
@@ -81,9 +82,6 @@ ATTEMPTS = 8
 
 PAUSE = 0.25
 """Seconds to wait between such attempts, longer each time: a server may be moving the points."""
-
-_SAME = 1.5e-5
-"""How far apart two distances of a vector may be: both rounded, after a store normalised it."""
 
 
 @dataclass(frozen=True)
@@ -378,36 +376,35 @@ class _Writing:
         self, operations: Sequence[models.SetPayloadOperation], on_written: Callable[[int], None]
     ) -> None:
         """Carry out changes without waiting for each; failures stay unknown."""
-        sent = 0
-        requests = list(slices(len(operations), self._schema.limits().written(SENT)))
-        for number, part in enumerate(requests, start=1):
+        client, name = self._schema.client, self._schema.name
+        sent, total = 0, sum(map(points_of, operations))
+        for number, (request, points) in enumerate(
+            self._schema.known.pace.requests(operations, SENT), start=1
+        ):
             # Some servers report a point that is gone although they need not wait for it.
-            with suppress(CollectionError), client_errors(self._schema.client):
-                self._schema.client.batch_update_points(
-                    self._schema.name, operations[part], wait=False
-                )
-            if number % AHEAD == 0 or number == len(requests):
+            with suppress(CollectionError), client_errors(client):
+                client.batch_update_points(name, request, wait=False)
+            sent += points
+            if number % AHEAD == 0 or sent == total:
                 # Changes are made in order, so this waits for all of them. Each shard carries out
                 # a change by a filter, and points that are gone are no error.
-                last = operations[part][-1].set_payload
+                last = request[-1].set_payload
+                self._schema.known.pace.wait(points_of(request[-1]))
                 chosen = models.Filter(must=[models.HasIdCondition(has_id=last.points or [])])
-                with client_errors(self._schema.client):
-                    self._schema.client.set_payload(
-                        self._schema.name, last.payload, chosen, **self._points.in_shard()
-                    )
-            sent += sum(len(one.set_payload.points or ()) for one in operations[part])
+                with client_errors(client):
+                    client.set_payload(name, last.payload, chosen, **self._points.in_shard())
             on_written(sent)
 
     def _in_order(self, operations: Sequence[models.SetPayloadOperation]) -> StoreError | None:
         """Carry out changes one by one, to the last; the error if points were not found."""
         failed: StoreError | None = None
-        for part in slices(len(operations), self._schema.limits().written(WAITED)):
+        for request, _ in self._schema.known.pace.requests(operations, WAITED):
             try:
                 with client_errors(self._schema.client):
-                    self._schema.client.batch_update_points(self._schema.name, operations[part])
+                    self._schema.client.batch_update_points(self._schema.name, request)
             except StoreError as error:
                 # Servers end a batch at the first point that is gone, or being moved.
-                points = {n for one in operations[part] for n in one.set_payload.points or ()}
+                points = {n for one in request for n in one.set_payload.points or ()}
                 found = self._points.present([plain_id(number) for number in points])
                 if not isinstance(error, CollectionError) and len(found) == len(points):
                     raise
@@ -450,8 +447,3 @@ class _Writing:
         if not self._schema.limits().exact:
             return -1
         return self._points.count(has_field(ROOT_DISTANCE))
-
-
-def same_distance(stored: object, distance: float, tolerance: float = _SAME) -> bool:
-    """Whether a stored distance is this one, but for rounding."""
-    return isinstance(stored, (int, float)) and abs(stored - distance) <= tolerance
