@@ -63,11 +63,10 @@ def draw_candidates(path: Path) -> None:
     """What share of the ten best descendants is found, read from the table of results."""
     rows = table_below(RESULTS.read_text(encoding="utf-8"), "| ranking | candidates nearest to |")
     numbers = [int(cell) for cell in rows[0][2:]]
-    shown = {"u and u − 0.3 t": "u and u − 0.3 t", "u": "u", "t": "t"}
     figure, frame = plt.subplots(figsize=(6.4, 3.4))
     for row in rows[2:5]:
-        name = row[1].split(",")[0]
-        frame.plot(numbers, [float(cell) for cell in row[2:]], marker="o", label=shown[name])
+        name = row[1].removesuffix(" (used)")
+        frame.plot(numbers, [float(cell) for cell in row[2:]], marker="o", label=name)
     frame.set_xscale("log", base=10)
     frame.set_xlabel("candidates, of 100,000 photos")
     frame.set_ylabel("share of the ten best found")
