@@ -1,6 +1,7 @@
 """What a collection costs: uploading, attaching to one that exists, opening, memory.
 
     python benchmarks/attach.py [--points 100000] [--rounds 3] [--cache FOLDER]
+    python benchmarks/attach.py --url http://localhost:6333 [--points 100000] [--rounds 3]
 
 Made vectors in clusters, 512 numbers each, in the embedded engine. In each round, in turn:
 
@@ -11,6 +12,9 @@ Made vectors in clusters, 512 numbers each, in the embedded engine. In each roun
 
 Then a process of its own opens the attached collection and searches in it; its memory is what it
 has in use beyond that of a process that has loaded the same modules, and at its peak.
+
+With --url, on a server instead, 2,000 points at a time: upload, attach, attach again, detach, in a
+collection that is deleted afterwards. QDRANT_API_KEY is the key.
 """
 
 from __future__ import annotations
@@ -32,12 +36,15 @@ from qdrant_client import models
 from stores import directory_size, opened, peak_memory
 from vectors import clustered, clustered_queries, clustered_root
 
-from hiersearch.qdrant import EdgeClient, HierarchicalCollection
+from hiersearch.qdrant import Client, EdgeClient, HierarchicalCollection, connect
 
 Floats = NDArray[np.float32]
 
 NAME = "points"
+SERVED_NAME = "hiersearch-benchmark-attach"
 BATCH = 256
+SERVED = 2000
+"""Points at a time, to a server."""
 
 
 def timed(work: Callable[[], object]) -> dict[str, float]:
@@ -46,15 +53,15 @@ def timed(work: Callable[[], object]) -> dict[str, float]:
     return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
 
 
-def upload(client: EdgeClient, rows: Floats) -> None:
+def upload(client: Client, rows: Floats, name: str = NAME, batch: int = BATCH) -> None:
     params = models.VectorParams(size=rows.shape[1], distance=models.Distance.COSINE)
-    client.create_collection(NAME, vectors_config={"hiersearch": params})
-    for start in range(0, len(rows), BATCH):
+    client.create_collection(name, vectors_config={"hiersearch": params})
+    for start in range(0, len(rows), batch):
         client.upsert(
-            NAME,
+            name,
             [
                 models.PointStruct(id=number, vector={"hiersearch": row}, payload={"at": number})
-                for number, row in enumerate(rows[start : start + BATCH].tolist(), start)
+                for number, row in enumerate(rows[start : start + batch].tolist(), start)
             ],
         )
 
@@ -79,6 +86,19 @@ def one_round(rows: Floats, root: Floats, store: Path) -> dict[str, dict[str, fl
     with tempfile.TemporaryDirectory(dir=store.parent) as other, EdgeClient(other) as client:
         collection = HierarchicalCollection(client, NAME, root=root)
         times["ingest"] = timed(lambda: ingest(collection, rows))
+    return times
+
+
+def server_round(rows: Floats, root: Floats, url: str) -> dict[str, dict[str, float]]:
+    client = connect(url)
+    client.delete_collection(SERVED_NAME)
+    collection = HierarchicalCollection(client, SERVED_NAME, root=root)
+    times = {"upload": timed(lambda: upload(client, rows, SERVED_NAME, SERVED))}
+    times["attach"] = timed(collection.attach)
+    assert collection.count_without_distance() == 0
+    times["attach again"] = timed(collection.attach)
+    times["detach"] = timed(collection.detach)
+    client.delete_collection(SERVED_NAME)
     return times
 
 
@@ -109,6 +129,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--probe", type=Path, help="only open and search the store in this folder")
+    parser.add_argument("--url", help="of a server, to measure there")
     options = parser.parse_args()
     if options.probe:
         print(json.dumps(probe(options.probe)))
@@ -118,6 +139,9 @@ def main() -> None:
         root = clustered_root()
         rounds, probes = [], []
         for number in range(options.rounds):
+            if options.url:
+                rounds.append(server_round(rows, root, options.url))
+                continue
             store = Path(work) / f"store-{number}"
             store.mkdir()
             rounds.append(one_round(rows, root, store))
@@ -139,6 +163,8 @@ def main() -> None:
         ratios = [times["attach"][clock] / times["upload"][clock] for times in rounds]
         print(f"\nattach / upload, {clock}: {statistics.median(ratios):.3f}", end="")
     print()
+    if not probes:
+        return
     middle = {key: statistics.median(found[key] for found in probes) for key in probes[0]}
     print(f"open and count  {middle.pop('open'):.2f} s")
     for key, size in middle.items():
