@@ -243,22 +243,12 @@ class StoredPoints:
         page: int = 1000,
     ) -> Iterator[Record]:
         """All points that match, by id, fetched page by page."""
-        page = self.schema.limits().page(checked_page(page))
-        offset: Any = None
-        while True:
-            with client_errors(self._client):
-                points, offset = self._client.scroll(
-                    self._name,
-                    scroll_filter=matching,
-                    limit=page,
-                    offset=offset,
-                    with_payload=selection(payload),
-                    with_vectors=self._vectors(with_vectors),
-                    **self.in_shard(),
-                )
+        selected = {
+            "with_payload": selection(payload),
+            "with_vectors": self._vectors(with_vectors),
+        }
+        for points in self._pages(matching, checked_page(page), None, **selected):
             yield from (Record.of(point, self.schema.vector_name) for point in points)
-            if offset is None:
-                return
 
     def scroll_ids(
         self,
@@ -274,27 +264,37 @@ class StoredPoints:
             page: Number of ids to read at a time.
             start: The id to begin at.
         """
-        page = checked_page(page)
-        embedded = self.schema.embedded
+        embedded, page = self.schema.embedded, checked_page(page)
         if embedded is None:
-            page = self.schema.limits().page(page)
-        offset: Any = start
+            for points in self._pages(matching, page, start, with_payload=False):
+                if points:
+                    yield [plain_id(point.id) for point in points]
+            return
+        offset = start
         while True:
-            if embedded is not None:
-                ids, offset = embedded.scroll_ids(self._name, matching, page, offset)
-            else:
-                with client_errors(self._client):
-                    points, offset = self._client.scroll(
-                        self._name,
-                        scroll_filter=matching,
-                        limit=page,
-                        offset=offset,
-                        with_payload=False,
-                        **self.in_shard(),
-                    )
-                ids = [plain_id(point.id) for point in points]
+            ids, offset = embedded.scroll_ids(self._name, matching, page, offset)
             if ids:
                 yield ids
+            if offset is None:
+                return
+
+    def _pages(
+        self, matching: Filter | None, page: int, start: PointId | None, **selected: Any
+    ) -> Iterator[Sequence[models.Record]]:
+        """Page by page, points as the client reads them."""
+        page = self.schema.limits().page(page)
+        offset: Any = start
+        while True:
+            with client_errors(self._client):
+                points, offset = self._client.scroll(
+                    self._name,
+                    scroll_filter=matching,
+                    limit=page,
+                    offset=offset,
+                    **selected,
+                    **self.in_shard(),
+                )
+            yield points
             if offset is None:
                 return
 

@@ -346,14 +346,14 @@ class _Writing:
         if self._schema.embedded is not None and self._points.shard_key is None:
             return self._points.set_payloads(wanted)
         operations = self._points.changes(wanted)
-        before = self._attached() if lacking else 0
+        before = self._attached() if lacking else None
         if len(operations) > WAITED:
             self._send(operations, on_written)
         elif self._in_order(operations) is None:
             return set()
         failed: StoreError | None = None
         for attempt in range(ATTEMPTS):
-            left, gone = self._missed(wanted, before if lacking else None)
+            left, gone = self._missed(wanted, before)
             if not left:
                 return gone
             if attempt:
@@ -363,7 +363,7 @@ class _Writing:
             )
             if failed is None and not lacking:
                 return gone  # A store need not return a value as it was given.
-        left, gone = self._missed(wanted, before if lacking else None)
+        left, gone = self._missed(wanted, before)
         if left:
             raise StoreError(
                 f"{len(left)} points of the collection {self._schema.name!r} were not changed "
