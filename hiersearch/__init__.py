@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hiersearch.errors import require
 
 if TYPE_CHECKING:
-    from hiersearch.alignment import TrainingSettings, train
+    from hiersearch.alignment import PairSettings, TrainingSettings, train, train_pairs
     from hiersearch.alignment.losses import (
         ContrastiveLoss,
         EntailmentConeLoss,
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
         IndexInfo,
         IngestSummary,
         ModelCheck,
+        MoveSummary,
         PhotoIndex,
         TextModel,
         copy_index,
+        move_index,
     )
     from hiersearch.index.answer import Answer, Level, PhotoHit
     from hiersearch.qdrant import (
@@ -71,6 +73,8 @@ __all__ = [
     "Level",
     "MissingPackageError",
     "ModelCheck",
+    "MoveSummary",
+    "PairSettings",
     "PhotoHit",
     "PhotoIndex",
     "RadialCrossModalLoss",
@@ -85,13 +89,15 @@ __all__ = [
     "copy_index",
     "equals",
     "evaluate",
+    "move_index",
     "none_of",
     "read_vocabulary",
     "train",
+    "train_pairs",
 ]
 
 _MODULES = {
-    "hiersearch.alignment": ("TrainingSettings", "train"),
+    "hiersearch.alignment": ("PairSettings", "TrainingSettings", "train", "train_pairs"),
     "hiersearch.alignment.losses": (
         "ContrastiveLoss",
         "EntailmentConeLoss",
@@ -107,9 +113,11 @@ _MODULES = {
         "IndexInfo",
         "IngestSummary",
         "ModelCheck",
+        "MoveSummary",
         "PhotoIndex",
         "TextModel",
         "copy_index",
+        "move_index",
     ),
     "hiersearch.index.answer": ("Answer", "Level", "PhotoHit"),
     "hiersearch.qdrant": (
@@ -129,7 +137,7 @@ _MODULES = {
 }
 
 _NEEDS = {
-    **dict.fromkeys(("train", *_MODULES["hiersearch.alignment.losses"]), "train"),
+    **dict.fromkeys(("train", "train_pairs", *_MODULES["hiersearch.alignment.losses"]), "train"),
     "HierarchicalEncoder": "models",
     "evaluate": "eval",
 }

@@ -37,6 +37,8 @@ NAMES = [
     "Level",
     "MissingPackageError",
     "ModelCheck",
+    "MoveSummary",
+    "PairSettings",
     "PhotoHit",
     "PhotoIndex",
     "RadialCrossModalLoss",
@@ -51,9 +53,11 @@ NAMES = [
     "copy_index",
     "equals",
     "evaluate",
+    "move_index",
     "none_of",
     "read_vocabulary",
     "train",
+    "train_pairs",
 ]
 
 

@@ -10,7 +10,7 @@ from hiersearch.alignment.freezing import Trained
 from hiersearch.alignment.settings import TrainingSettings
 from hiersearch.alignment.validation import Validation
 
-__all__ = ["model_card"]
+__all__ = ["model_card", "pair_card"]
 
 
 def model_card(
@@ -44,28 +44,106 @@ def model_card(
     shown = {**settings.to_json(), "learning_rate": learning_rate, "steps": steps}
     shown |= {"model": model, "data": data}
     lines = [
-        "---",
-        "library_name: sentence-transformers",
-        "tags: [sentence-transformers, hiersearch, hierarchical-image-search]",
-        *([f"base_model: {settings.model}"] if settings.model.count("/") == 1 else []),
-        "---",
+        *_top(settings.model),
         f"# {model}, aligned with {data}",
         "",
         "A dual encoder whose geometry follows hierarchies: general texts lie near the embedding",
         "of the empty text, specific ones further out. Made by hiersearch "
         f"{versions['hiersearch']}.",
         "",
-        "```python",
-        "from sentence_transformers import SentenceTransformer",
-        "",
-        'model = SentenceTransformer("path/of/this/folder")',
-        "```",
-        "`hiersearch index PHOTOS --model path/of/this/folder` indexes photos with it.",
-        "",
+        *_OPENING,
         f"Trained: {trained.layers} of {trained.of} layers of the text tower. "
         f"Licence and terms are those of {model} and of {data}.",
         "",
         *_scores(before, after),
+        *_training(shown, seconds, versions),
+        *_citation(citation),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def pair_card(
+    settings: Mapping[str, Any],
+    *,
+    photos: int,
+    steps: int,
+    before: Mapping[str, float] | None,
+    after: Mapping[str, float] | None,
+    seconds: float,
+    citation: str,
+    versions: Mapping[str, str],
+) -> str:
+    """The card of a model that was trained on captioned photos.
+
+    Args:
+        settings: The settings of the run, as values of JSON.
+        photos: How many photos were trained on.
+        steps: The number of batches.
+        before: What captions found among photos that were kept from training, before it; None if
+            no photos were kept.
+        after: The same afterwards.
+        seconds: How long training took.
+        citation: BibTeX of the loss.
+        versions: Of the packages that the model was trained with.
+    """
+    # No folders of whoever trained it.
+    names = {name: Path(settings[name]).name for name in ("model", "data")}
+    lists = {name: [Path(one).name for one in settings[name]] for name in _LISTS}
+    shown = {**settings, **names, **lists, "photos": photos, "steps": steps}
+    shown["class_texts"] = Path(settings["class_texts"]).name or None
+    lines = [
+        *_top(settings["model"]),
+        f"# {names['model']}, trained on {names['data']}",
+        "",
+        f"A dual encoder whose towers were trained on {photos} captioned photos. Made by",
+        f"hiersearch {versions['hiersearch']}.",
+        "",
+        *_OPENING,
+        f"Licence and terms are those of {names['model']} and of {names['data']}.",
+        "",
+    ]
+    if before is not None and after is not None:
+        lines += [
+            "## Validation",
+            "Captions of photos that were not trained on, among these photos: the share that finds",
+            "its own first, and among the first ten.",
+            "",
+            "| measure | before | after |",
+            "| --- | --- | --- |",
+            *(f"| {name} | {before[name]:.3g} | {value:.3g} |" for name, value in after.items()),
+            "",
+        ]
+    lines += [*_training(shown, seconds, versions), *_citation(citation)]
+    return "\n".join(lines) + "\n"
+
+
+_LISTS = ("hierarchies", "exclude")
+"""Settings that are lists of files."""
+
+_OPENING = (
+    "```python",
+    "from sentence_transformers import SentenceTransformer",
+    "",
+    'model = SentenceTransformer("path/of/this/folder")',
+    "```",
+    "`hiersearch index PHOTOS --model path/of/this/folder` indexes photos with it.",
+    "",
+)
+
+
+def _top(model: str) -> list[str]:
+    """The metadata that model hubs read."""
+    return [
+        "---",
+        "library_name: sentence-transformers",
+        "tags: [sentence-transformers, hiersearch, hierarchical-image-search]",
+        *([f"base_model: {model}"] if model.count("/") == 1 else []),
+        "---",
+    ]
+
+
+def _training(shown: Mapping[str, Any], seconds: float, versions: Mapping[str, str]) -> list[str]:
+    return [
         "## Training",
         "| setting | value |",
         "| --- | --- |",
@@ -73,12 +151,11 @@ def model_card(
         f"| time | {seconds:.0f} s |",
         *(f"| {package} | {version} |" for package, version in versions.items()),
         "",
-        "## Citation",
-        "```bibtex",
-        citation.strip(),
-        "```",
     ]
-    return "\n".join(lines) + "\n"
+
+
+def _citation(citation: str) -> list[str]:
+    return ["## Citation", "```bibtex", citation.strip(), "```"]
 
 
 def _scores(before: Validation | None, after: Validation | None) -> list[str]:

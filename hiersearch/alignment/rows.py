@@ -98,6 +98,7 @@ def prepare_data(
         exclude=[
             pair for path in settings.exclude for pair in read_pairs(named_path(path, environ))
         ],
+        photos=named_path(settings.photos, environ) if isinstance(settings.photos, str) else None,
         on_progress=on_progress,
     )
     train, kept = _parted(data, settings, wanted, rounds)

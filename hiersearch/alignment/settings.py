@@ -9,14 +9,21 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 import types
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from hiersearch.errors import UsageError
 
-__all__ = ["LossChoice", "Schedule", "TrainingSettings", "read_recipe"]
+__all__ = [
+    "LossChoice",
+    "Schedule",
+    "TrainingSettings",
+    "read_recipe",
+    "read_values",
+    "require_types",
+]
 
 LossChoice: TypeAlias = Literal["radial-embedding", "entailment-cone", "rcme", "contrastive"]
 Schedule: TypeAlias = Literal["constant", "linear", "one-cycle"]
@@ -47,7 +54,7 @@ class TrainingSettings:
         widest: See `load_data`.
         deepest: Train on only so many tiers of each hierarchy, at least 2; None for all.
         negatives: Whether negatives are used.
-        photos: Whether the photos of the data are used.
+        photos: Whether the photos of the data are used, or the folder that they are in.
         exclude: Files of pairs of words that must not be learned; see `read_pairs`.
         validation: The share of the data kept for validation, from 0 to below 1.
         validate_every: Steps between validations; None for a tenth of the run.
@@ -72,17 +79,14 @@ class TrainingSettings:
     widest: float = 1.0
     deepest: int | None = None
     negatives: bool = True
-    photos: bool = False
+    photos: bool | str = False
     exclude: tuple[str, ...] = ()
     validation: float = 0.05
     validate_every: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, hint in get_type_hints(type(self)).items():
-            value = getattr(self, name)
-            if not _fits(value, hint):
-                raise UsageError(f"{name} cannot be {value!r}", hint=_allowed(hint))
+        require_types(self)
         above = {
             "batch_size": self.batch_size,
             "steps": self.steps,
@@ -136,10 +140,41 @@ def read_recipe(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: It cannot be read, sets something unknown, or extends itself.
     """
-    return _read(Path(path).resolve(), ())
+    values = read_values(path, {field.name for field in dataclasses.fields(TrainingSettings)})
+    if not isinstance(values.get("options", {}), dict):
+        raise UsageError(
+            f"the recipe {path} sets options to {values['options']!r}, which is not a table",
+            hint="Write them as options = { regulariser = 10 }",
+        )
+    return values
 
 
-def _read(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
+def read_values(path: Path, known: Collection[str]) -> dict[str, Any]:
+    """What a recipe and those that it extends set; lists become tuples.
+
+    Args:
+        path: A TOML file.
+        known: The settings that there are.
+
+    Raises:
+        UsageError: It cannot be read, sets something unknown, or extends itself.
+    """
+    return _read(Path(path).resolve(), known, ())
+
+
+def require_types(settings: Any) -> None:
+    """Check that the fields of a dataclass hold values of their types.
+
+    Raises:
+        UsageError: One does not.
+    """
+    for name, hint in get_type_hints(type(settings)).items():
+        value = getattr(settings, name)
+        if not _fits(value, hint):
+            raise UsageError(f"{name} cannot be {value!r}", hint=_allowed(hint))
+
+
+def _read(path: Path, known: Collection[str], below: tuple[Path, ...]) -> dict[str, Any]:
     if path in below:
         raise UsageError(f"the recipe {path} extends itself", hint="Remove one `extends`")
     try:
@@ -147,21 +182,14 @@ def _read(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"the recipe {path} cannot be read: {error}") from error
     base = values.pop("extends", None)
-    known = {field.name for field in dataclasses.fields(TrainingSettings)}
-    for key in values:
+    for key, value in values.items():
         if key not in known:
             raise UsageError(
                 f"the recipe {path} sets {key!r}, which is not a setting",
                 hint=f"It may set {', '.join(sorted(known))}",
             )
-    if not isinstance(values.get("options", {}), dict):
-        raise UsageError(
-            f"the recipe {path} sets options to {values['options']!r}, which is not a table",
-            hint="Write them as options = { regulariser = 10 }",
-        )
-    for key in ("betas", "exclude"):
-        if isinstance(values.get(key), list):
-            values[key] = tuple(values[key])
+        if isinstance(value, list):
+            values[key] = tuple(value)
     if base is None:
         return values
     if not isinstance(base, str):
@@ -169,9 +197,11 @@ def _read(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
             f"the recipe {path} extends {base!r}, which is not a file name",
             hint="Name one file",
         )
-    beneath = _read((path.parent / base).resolve(), (*below, path))
-    options = {**beneath.get("options", {}), **values.get("options", {})}
-    return beneath | values | ({"options": options} if options else {})
+    beneath = _read((path.parent / base).resolve(), known, (*below, path))
+    own, theirs = values.get("options", {}), beneath.get("options", {})
+    if isinstance(own, dict) and isinstance(theirs, dict) and (own or theirs):
+        values["options"] = {**theirs, **own}
+    return beneath | values
 
 
 def _fits(value: object, hint: Any) -> bool:

@@ -172,11 +172,12 @@ def _step(checkpoint: Path) -> int:
     return int(checkpoint.name.rpartition("-")[2])
 
 
-ROOT_FILE = "root.safetensors"
+OWN_FILE = "root.safetensors"
+"""The weights of the loss itself, in a checkpoint."""
 
 
 class AlignmentTrainer(SentenceTransformerTrainer):
-    """Trains without dropout, notes every step's losses, and saves a root that is learned.
+    """Trains without dropout, notes every step's losses, and saves what the loss itself learns.
 
     Args:
         note_losses: Called after each step with its number, from 1, and its losses by name.
@@ -252,20 +253,20 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         return scheduler
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        # The stock trainer knows the model's weights alone; a learned root is the loss's.
+        # The stock trainer knows the model's weights alone; a learned root or head is the loss's.
         super()._save(output_dir, state_dict)
-        roots = _roots(self.loss)
-        if roots:
+        own = _own_weights(self.loss)
+        if own:
             folder = output_dir or self.args.output_dir
             assert folder is not None
-            save_file(roots, Path(folder) / ROOT_FILE)
+            save_file(own, Path(folder) / OWN_FILE)
 
     def _load_from_checkpoint(self, checkpoint_path: str) -> None:  # type: ignore[override]
         super()._load_from_checkpoint(checkpoint_path)
-        roots = _roots(self.loss)
-        if roots:
-            for name, value in load_file(Path(checkpoint_path) / ROOT_FILE).items():
-                roots[name].copy_(value)
+        own = _own_weights(self.loss)
+        if own:
+            for name, value in load_file(Path(checkpoint_path) / OWN_FILE).items():
+                own[name].copy_(value)
 
 
 class Validator(BaseEvaluator):
@@ -290,7 +291,7 @@ class Validator(BaseEvaluator):
         return dict(vars(found))
 
 
-def _roots(loss: Any) -> dict[str, Tensor]:
-    """The values of a loss's own parameters: a root that is learned apart from the weights."""
-    root = getattr(loss, "root", None)
-    return {} if root is None else {n: p.data for n, p in root.named_parameters()}
+def _own_weights(loss: Any) -> dict[str, Tensor]:
+    """The values of a loss's own parameters: a root, or a head, apart from the model's weights."""
+    own = getattr(loss, "root", None) or getattr(loss, "head", None)
+    return {} if own is None else {n: p.data for n, p in own.named_parameters()}

@@ -44,10 +44,22 @@ if TYPE_CHECKING:
     from hiersearch.types import Floats
 
 
-__all__ = ["Teacher", "TrainingRun", "train"]
+__all__ = [
+    "PACKAGES",
+    "RECORD",
+    "Teacher",
+    "TrainingRun",
+    "require_finite",
+    "require_packages",
+    "train",
+]
 
 PACKAGES = ("hiersearch", "torch", "transformers", "sentence-transformers")
+"""Whose versions the card and the record of a run name."""
+
 RECORD = "training.json"
+"""The file in a trained model's folder that says what the run did."""
+
 MOST_OFTEN = 25
 """Steps between validations: one takes as long as some ten steps."""
 
@@ -122,7 +134,7 @@ def train(
         ModelError: It cannot be used, or training made its weights infinite.
         HiersearchError: Packages are missing, or the output or the cache cannot be written to.
     """
-    _require_packages()
+    require_packages()
     prepared = prepare_data(settings, on_progress=on_progress, environ=environ)
     torch.manual_seed(settings.seed)
     encoder = HierarchicalEncoder(settings.model)
@@ -218,10 +230,25 @@ class Teacher:
         return self._vectors[[self._row_of[text] for text in texts]]
 
 
-def _require_packages() -> None:
+def require_packages() -> None:
+    """Check that the packages of the extra `train` are there.
+
+    Raises:
+        MissingPackageError: One is not installed.
+    """
     for package in ("accelerate", "datasets"):
         if find_spec(package) is None:
             raise MissingPackageError(package, extra="train", purpose="training")
+
+
+def require_finite(model: SentenceTransformer) -> None:
+    """Check that training has not made a model useless.
+
+    Raises:
+        ModelError: Some of its weights are not finite.
+    """
+    if not all(bool(value.isfinite().all()) for value in model.state_dict().values()):
+        raise ModelError("training made the weights infinite", hint="Choose a lower learning rate")
 
 
 def _validation_texts(prepared: PreparedData) -> list[str]:
@@ -319,10 +346,7 @@ def _trainer(
 def _save(
     run: TrainingRun, folder: RunFolder, model: SentenceTransformer, loss: HierarchyLoss
 ) -> None:
-    if not all(bool(value.isfinite().all()) for value in model.state_dict().values()):
-        raise ModelError(
-            "training made the weights infinite", hint="Choose a lower --learning-rate"
-        )
+    require_finite(model)
     versions = {name: version(name) for name in PACKAGES}
     usable = abs(float(np.linalg.norm(run.root)) - 1.0) <= UNIT
     fixed = not isinstance(loss.root, LearnedRoot)

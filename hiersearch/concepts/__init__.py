@@ -8,11 +8,14 @@ from hiersearch.concepts.formats import (
     chosen_vocabulary,
     read_vocabulary,
 )
+from hiersearch.concepts.mentions import PEOPLE, Mentions
 from hiersearch.concepts.vocabulary import Concept, Vocabulary
 
 __all__ = [
     "BUILTIN",
+    "PEOPLE",
     "Concept",
+    "Mentions",
     "Vocabulary",
     "builtin_vocabulary",
     "chosen_vocabulary",

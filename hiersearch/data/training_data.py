@@ -89,6 +89,7 @@ def load_data(
     widest: float = 1.0,
     max_bad_share: float = MAX_BAD_SHARE,
     exclude: Iterable[tuple[str, str]] = (),
+    photos: Path | None = None,
     transport: httpx.BaseTransport | None = None,
     on_progress: Progress = tell_nobody,
     environ: Mapping[str, str] = os.environ,
@@ -106,6 +107,7 @@ def load_data(
         widest: The largest share of paths that a concept may be on; see `sample_hierarchies`.
         max_bad_share: The share of malformed rows above which a file is refused, from 0 to 1.
         exclude: Pairs of texts to leave out, with what implies them; see `without_pairs`.
+        photos: The folder of the photos of specimens; None for their file's own.
         transport: How httpx reaches the network; None for the usual way.
         on_progress: Called with bytes while something is downloaded.
         environ: The environment; `HIERSEARCH_DATA` names a folder of data.
@@ -117,7 +119,7 @@ def load_data(
     if source in NAMES:
         data = _named(str(source), tiers, max_bad_share, transport, on_progress, environ)
     else:
-        data = _at_path(_locate(source, environ), seed, tiers, max_bad_share)
+        data = _at_path(_locate(source, environ), seed, tiers, max_bad_share, photos)
     if data.graph is None:
         kept = without_pairs(data.hierarchies, exclude)
         return dataclasses.replace(data, hierarchies=kept)
@@ -161,14 +163,16 @@ def _named(
     return TrainingData(name, (), graph=ConceptGraph(builtin_vocabulary()), notes=notes)
 
 
-def _at_path(path: Path, seed: int, tiers: int | None, max_bad_share: float) -> TrainingData:
+def _at_path(
+    path: Path, seed: int, tiers: int | None, max_bad_share: float, photos: Path | None
+) -> TrainingData:
     if path.suffix.lower() in TABLES:
         table = read_table(path)
         if has_hierarchies(table):
             file = parse_hierarchies(table, tiers=tiers, max_bad_share=max_bad_share)
             return TrainingData(path.name, file.hierarchies, problems=file.problems)
         if has_ranks(table):
-            rows = parse_specimens(table, max_bad_share=max_bad_share)
+            rows = parse_specimens(table, photos=photos, max_bad_share=max_bad_share)
             hierarchies = species_hierarchies(rows.specimens, seed=seed)
             return TrainingData(path.name, hierarchies, rows.specimens, problems=rows.problems)
         if path.suffix.lower() == ".gz":

@@ -13,6 +13,7 @@ from hiersearch.encoder.registry import (
     MODEL_NAMES,
     MODELS,
     Model,
+    current_name,
     default_model,
 )
 from hiersearch.errors import require
@@ -27,6 +28,7 @@ __all__ = [
     "MODEL_NAMES",
     "HierarchicalEncoder",
     "Model",
+    "current_name",
     "default_model",
 ]
 

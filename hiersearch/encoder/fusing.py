@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
-__all__ = ["FusedPhotos", "fuse_photos"]
+__all__ = ["FusedPhotos", "fuse_photos", "fuse_tower", "is_open", "prepare", "trace_tower"]
 
 SATURATED = 30.0
 """Above this, a sigmoid is exactly 1 in float32."""
@@ -132,7 +132,7 @@ def fuse_tower(tower: nn.Module) -> nn.Module:
             _fold(block.expansion, "expand_conv", "expand_bn")
         _fold(block.depthwise_conv, "depthwise_conv", "depthwise_norm")
         _fold(block.projection, "project_conv", "project_bn")
-        if _is_open(block.squeeze_excite):
+        if is_open(block.squeeze_excite):
             block.squeeze_excite = nn.Identity()
     for module in fused.modules():
         if isinstance(module, nn.Hardtanh):  # ReLU6 is one
@@ -231,6 +231,6 @@ def _fold(parent: nn.Module, convolution: str, normalisation: str) -> None:
     setattr(parent, normalisation, nn.Identity())
 
 
-def _is_open(gate: Any) -> bool:
+def is_open(gate: Any) -> bool:
     """Whether a squeeze-and-excitation gate is 1 for any input."""
     return not gate.expand.weight.any() and bool((gate.expand.bias > SATURATED).all())

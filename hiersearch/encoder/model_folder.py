@@ -44,6 +44,7 @@ __all__ = [
     "quiet",
     "read_sidecar",
     "sidecar_of",
+    "sizes",
     "write_sidecar",
 ]
 
@@ -145,12 +146,18 @@ def sidecar_of(
     folder: Path, state: Mapping[str, torch.Tensor], *, model_id: str, temperature: float | None
 ) -> Sidecar:
     """The sidecar of a folder that was just built, with the sizes of its files."""
-    files = {
+    return Sidecar(
+        temperature=temperature, id=model_id, weights=fingerprint(state), files=sizes(folder)
+    )
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """The sizes in bytes of the files in a folder, by relative path."""
+    return {
         path.relative_to(folder).as_posix(): path.stat().st_size
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-    return Sidecar(temperature=temperature, id=model_id, weights=fingerprint(state), files=files)
 
 
 def built_folder(

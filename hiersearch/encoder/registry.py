@@ -24,6 +24,7 @@ __all__ = [
     "MODEL_NAMES",
     "Builder",
     "Model",
+    "current_name",
     "default_model",
     "find_model",
     "model_folder",
@@ -52,6 +53,8 @@ class Model:
         dimension: Length of its vectors.
         licence: The licence of its weights, as an SPDX identifier where there is one.
         sees: What it is good at, in one sentence.
+        id: `HierarchicalEncoder.id`, where it is known without loading the model. Indexes and
+            attachments remember it: a name may come to mean newer weights.
     """
 
     name: str
@@ -59,18 +62,19 @@ class Model:
     dimension: int
     licence: str
     sees: str
+    id: str | None = None
 
 
-def _mini(cache: Path) -> Path:
-    from hiersearch.encoder.mini.recipe import mini_folder
+def _mini_1(cache: Path) -> Path:
+    from hiersearch.encoder.mini.first_generation import mini_1_folder
 
-    return mini_folder(cache)
+    return mini_1_folder(cache)
 
 
-def _mini_aligned(cache: Path) -> Path:
-    from hiersearch.encoder.mini.aligned import mini_aligned_folder
+def _mini_aligned_1(cache: Path) -> Path:
+    from hiersearch.encoder.mini.first_generation import mini_aligned_1_folder
 
-    return mini_aligned_folder(cache)
+    return mini_aligned_1_folder(cache)
 
 
 MODELS: Mapping[str, Model] = {
@@ -78,17 +82,19 @@ MODELS: Mapping[str, Model] = {
     for model in (
         Model(
             "mini",
-            _mini,
+            _mini_1,
             384,
             "Apache-2.0",
             "Things, animals, food and places; hardly people, and no colours or counts.",
+            id="mini-1-53aa51172d14-579344248a93",
         ),
         Model(
             "mini-aligned",
-            _mini_aligned,
+            _mini_aligned_1,
             384,
             "Apache-2.0",
             "The photos of mini, with texts moved so that general ones lie near the root.",
+            id="mini-aligned-4ef2a05750c3-mini-1-53aa51172d14-579344248a93",
         ),
         Model(
             "clip-b",
@@ -158,6 +164,19 @@ def default_model(environ: Mapping[str, str] = os.environ) -> tuple[str, str | N
         f"Using the small offline model, which cannot see people, colours or counts; "
         f"--model {PREFERRED} sees far more, and is downloaded once"
     )
+
+
+def current_name(name: str, model_id: str) -> str:
+    """What a model is called now.
+
+    Args:
+        name: What it was called when its id was recorded; a short name may since have come to mean
+            newer weights.
+        model_id: Its id.
+    """
+    if name not in MODELS:
+        return name
+    return next((model.name for model in MODELS.values() if model.id == model_id), name)
 
 
 def find_model(name: str | Path, environ: Mapping[str, str] = os.environ) -> Path | None:

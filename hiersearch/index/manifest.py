@@ -16,6 +16,7 @@ import numpy as np
 
 from hiersearch.concepts import Vocabulary
 from hiersearch.descent import Calibration
+from hiersearch.encoder import current_name
 from hiersearch.errors import IndexNotFoundError, StoreError, VocabularyError
 from hiersearch.index.records import Records
 from hiersearch.types import Floats
@@ -270,7 +271,7 @@ class _StoredManifest:
     def manifest(self) -> Manifest:
         calibration = None if self.calibration is None else self.calibration.calibration()
         return Manifest(
-            model=self.model,
+            model=current_name(self.model, self.model_id),
             model_id=self.model_id,
             root=np.asarray(self.root, dtype=np.float32),
             vocabulary_id=self.vocabulary_id,

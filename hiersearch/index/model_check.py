@@ -261,7 +261,7 @@ def check_encoder(encoder: HierarchicalEncoder, store: IndexStore) -> Hierarchic
     raise ModelMismatchError(
         f"the index at {store.place} was made with {made_with.model} ({made_with.model_id}), "
         f"not with {encoder.name} ({encoder.id})",
-        hint="Leave --model out, or index the photos into another store",
+        hint="Leave --model out, or move the index to that model with 'hiersearch index --model'",
     )
 
 

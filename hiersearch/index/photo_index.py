@@ -15,6 +15,7 @@ from hiersearch.config import IndexPlace, absolute, index_place
 from hiersearch.encoder import IN_MEMORY
 from hiersearch.errors import (
     FilterError,
+    ModelMismatchError,
     ModelNotFoundError,
     PhotosNotFoundError,
     StoreError,
@@ -28,6 +29,7 @@ from hiersearch.index.manifest import Manifest
 from hiersearch.index.model_check import check_encoder, load_encoder, user_model
 from hiersearch.index.storage import IndexInfo, IndexStore, read_info
 from hiersearch.index.update import Addition, IngestSummary
+from hiersearch.index.update.catalogue import read_stored_files
 from hiersearch.photos import path_to_text, read_photo
 from hiersearch.progress import Progress, tell_nobody
 
@@ -181,6 +183,24 @@ class PhotoIndex:
     def photo_count(self) -> int:
         """Number of different photos."""
         return self._store.count()
+
+    def files(self) -> tuple[str, ...]:
+        """The files that the index knows, as `hiersearch.photos.path_to_text` gives their paths."""
+        if not self._store.photos.exists():
+            return ()
+        return tuple(read_stored_files(self._store.photos).catalogue.paths())
+
+    def is_of(self, model: str) -> bool:
+        """Whether the index was made with the model of a name, a folder or a Hugging Face name.
+
+        Raises:
+            ModelNotFoundError: The model is not on this machine.
+        """
+        try:
+            self.require_model(model)
+        except ModelMismatchError:
+            return False
+        return True
 
     def require_model(self, model: str | HierarchicalEncoder | None) -> None:
         """Makes sure that the index was made with a model.

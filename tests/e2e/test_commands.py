@@ -194,3 +194,22 @@ def test_demo_shows_the_main_job(run, tmp_path):
     assert len(list((tmp_path / "tour" / "photos").iterdir())) == 12
     again = run("demo", tmp_path / "tour")
     assert "12 unchanged" in again.stdout
+
+
+def test_an_index_moves_to_another_model(run, home, demo_photos):
+    run("index", demo_photos / "cat.png", "--model", "mini", "--store", "store")
+
+    done = run("index", "--model", "mini-aligned", "--store", "store")
+
+    assert done.stdout == "1 moved to mini-aligned\n"
+    assert "Moving the index from mini to mini-aligned" in done.stderr
+    info = json.loads(run("info", "--json", "--store", "store").stdout)
+    assert (info["photos"], info["model"]) == (1, "mini-aligned")
+    again = run("index", demo_photos / "cat.png", "--model", "mini-aligned", "--store", "store")
+    assert again.stdout == "1 unchanged\n"
+    assert run("index", "--model", "mini-aligned", "--store", "store").stdout == "nothing to do\n"
+    assert "no index" in run("index", "--model", "mini", "--store", "nowhere", check=1).stderr
+    more = run(
+        "index", demo_photos / "coffee.png", "--model", "mini", "--store", "store"
+    ).stdout.splitlines()
+    assert more == ["1 moved to mini", "1 added"]

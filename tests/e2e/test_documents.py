@@ -65,6 +65,9 @@ def photos(home, demo_photos) -> Path:
     (home / "products.txt").write_text(
         "fruit > apple > granny smith\nfruit > pear\ndrink > coffee\ndrink > tea > green tea\n"
     )
+    named = [path.relative_to(home / "photos") for path in (home / "photos").rglob("*.*")]
+    rows = [f"{path},a photo of {path.stem}" for path in named]
+    (home / "captions.csv").write_text("\n".join(["file,caption", *rows]) + "\n")
     make_hyperlex(make_hierarcaps(home / "data", demo_photos))
     return home / "photos"
 

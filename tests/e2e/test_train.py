@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from PIL import Image
 
 from tests.alignment.test_trainer import needs_packages
 
@@ -84,3 +85,55 @@ def test_wrong_use_is_said_before_anything_is_loaded(run, home, hierarchies, wor
     assert re.search(message, done.stderr), done.stderr
     assert not done.stdout
     assert not (home / "out").exists()
+
+
+@pytest.fixture
+def captioned(home):
+    """60 small photos of one colour each, and their captions."""
+    folder = home / "photos"
+    folder.mkdir()
+    rows = ["file,caption"]
+    for number in range(60):
+        name = ("red", "green", "blue")[number % 3]
+        Image.new("RGB", (64, 48), name).save(folder / f"{number}.png")
+        rows.append(f"{number}.png,a {name} wall")
+    (home / "captions.csv").write_text("\n".join(rows) + "\n")
+    (home / "pairs.toml").write_text("head = 32\nhead_rate = 1e-2\n")
+    return "captions.csv"
+
+
+@needs_packages
+def test_a_head_is_trained_on_captioned_photos(run, home, captioned):
+    words = (
+        "train", "--data", captioned, "--photos", "photos", "--recipe", "pairs.toml",
+        "--batch-size", "16", "--epochs", "3",
+    )  # fmt: skip
+
+    done = run(*words, "--output", "out")
+
+    lines = done.stdout.splitlines()
+    assert re.match(r"\d+ steps on 5\d photos in \d+ s", lines[0])
+    assert [line.split()[0] for line in lines[3:5]] == ["R@1", "R@10"]
+    assert lines[-1] == str(home / "out")
+    assert "looking at photos" in done.stderr
+    indexed = run("index", "photos/0.png", "--model", "out", "--store", "store")
+    assert indexed.stdout == "1 added\n"
+    shown = json.loads(run(*words, "--output", "again", "--json").stdout)
+    assert shown["steps"] == int(lines[0].split()[0])
+    assert shown["missing"] == shown["left_out"] == 0
+
+
+@needs_packages
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ((), 2, "the folder of the photos is not named"),
+        (("--photos", "nowhere"), 1, "none of the 60 photos"),
+        (("--photos", "photos", "--steps", "2"), 2, "--steps is not for captioned photos"),
+        (("--photos", "photos", "--loss", "rcme"), 2, "--loss is not for captioned photos"),
+    ],
+)
+def test_what_captioned_photos_need(run, captioned, words, code, message):
+    done = run("train", "--data", captioned, *words, "--output", "out", check=code)
+
+    assert message in done.stderr

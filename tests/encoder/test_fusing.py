@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 from transformers import EfficientNetConfig, EfficientNetImageProcessorPil, EfficientNetModel
 
 from hiersearch.encoder.fusing import fuse_photos, fuse_tower, prepare, trace_tower
-from hiersearch.encoder.mini.recipe import TEXT_WEIGHTS, image_processor
+from hiersearch.encoder.mini.first_generation import TEXT_WEIGHTS, image_processor
 
 PROCESSOR = image_processor()
 

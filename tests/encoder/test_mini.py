@@ -16,13 +16,13 @@ import torch.nn.functional as F  # noqa: N812
 from PIL import Image
 from sentence_transformers import SentenceTransformer
 
-import hiersearch.encoder.mini.recipe as mini_module
-from hiersearch.encoder.mini.recipe import (
+import hiersearch.encoder.mini.first_generation as mini_module
+from hiersearch.encoder.mini.first_generation import (
     IMAGE_WEIGHTS,
-    MINI_ID,
+    MINI_1_ID,
     TEXT_WEIGHTS,
     class_texts,
-    mini_folder,
+    mini_1_folder,
 )
 from hiersearch.encoder.model_folder import SIDECAR_NAME, Sidecar, read_sidecar, write_sidecar
 from hiersearch.encoder.threads import torch_threads
@@ -42,7 +42,7 @@ STAGES = [
 
 @pytest.fixture(scope="session")
 def folder(environ) -> Path:
-    return mini_folder(Path(environ["HIERSEARCH_CACHE"]))
+    return mini_1_folder(Path(environ["HIERSEARCH_CACHE"]))
 
 
 @pytest.fixture(scope="session")
@@ -155,16 +155,16 @@ class TestFolder:
     def test_its_sidecar_says_what_it_is(self, folder):
         sidecar = read_sidecar(folder)
 
-        assert sidecar.id == MINI_ID
-        assert TEXT_WEIGHTS.sha256[:12] in MINI_ID
-        assert IMAGE_WEIGHTS.sha256[:12] in MINI_ID
-        assert sidecar.temperature == mini_module.MINI_TEMPERATURE
+        assert sidecar.id == MINI_1_ID
+        assert TEXT_WEIGHTS.sha256[:12] in MINI_1_ID
+        assert IMAGE_WEIGHTS.sha256[:12] in MINI_1_ID
+        assert sidecar.temperature == mini_module.MINI_1_TEMPERATURE
         assert sidecar.root is None
 
     def test_it_is_built_once(self, folder, environ, monkeypatch):
-        monkeypatch.setattr(mini_module, "build_mini", None)
+        monkeypatch.setattr(mini_module, "build_mini_1", None)
 
-        assert mini_folder(Path(environ["HIERSEARCH_CACHE"])) == folder
+        assert mini_1_folder(Path(environ["HIERSEARCH_CACHE"])) == folder
 
 
 class TestDamage:
@@ -181,31 +181,31 @@ class TestDamage:
         monkeypatch.delitem(sys.modules, weights.module, raising=False)
 
         with pytest.raises(ModelError, match=f"the package {weights.package} is damaged"):
-            mini_folder(tmp_path / "cache")
+            mini_1_folder(tmp_path / "cache")
 
         assert not list((tmp_path / "cache" / "models").iterdir())
 
     def test_a_missing_package_says_how_to_install_it(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("hiersearch.encoder.mini.recipe.find_spec", lambda _: None)
+        monkeypatch.setattr("hiersearch.encoder.mini.first_generation.find_spec", lambda _: None)
 
         with pytest.raises(MissingPackageError, match=r'pip install "hiersearch\[mini\]"'):
-            mini_folder(tmp_path)
+            mini_1_folder(tmp_path)
 
     def test_a_cache_that_cannot_be_written_to_is_named(self, tmp_path):
         (tmp_path / "cache").touch()
 
         with pytest.raises(ModelError, match="HIERSEARCH_CACHE") as caught:
-            mini_folder(tmp_path / "cache")
+            mini_1_folder(tmp_path / "cache")
 
         assert str(tmp_path / "cache") in caught.value.message
 
 
 def fake_build(folder: Path) -> None:
-    """As build_mini, in no time."""
+    """As build_mini_1, in no time."""
     folder.mkdir()
     (folder / "weights").write_text("whole")
     sidecar = Sidecar(
-        id=MINI_ID, temperature=mini_module.MINI_TEMPERATURE, files={"weights": len("whole")}
+        id=MINI_1_ID, temperature=mini_module.MINI_1_TEMPERATURE, files={"weights": len("whole")}
     )
     write_sidecar(folder, sidecar)
 
@@ -213,31 +213,31 @@ def fake_build(folder: Path) -> None:
 class TestCache:
     @pytest.fixture(autouse=True)
     def _quick(self, monkeypatch):
-        monkeypatch.setattr(mini_module, "build_mini", fake_build)
+        monkeypatch.setattr(mini_module, "build_mini_1", fake_build)
 
     @pytest.mark.parametrize("missing", ["weights", SIDECAR_NAME])
     def test_a_folder_with_a_file_missing_is_built_again(self, tmp_path, missing):
-        folder = mini_folder(tmp_path)
+        folder = mini_1_folder(tmp_path)
         (folder / missing).unlink()
 
-        assert mini_folder(tmp_path) == folder
+        assert mini_1_folder(tmp_path) == folder
         assert (folder / missing).exists()
         assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
     @pytest.mark.parametrize(("name", "text"), [("weights", "whol"), (SIDECAR_NAME, "{")])
     def test_a_folder_with_a_file_cut_short_is_built_again(self, tmp_path, name, text):
-        folder = mini_folder(tmp_path)
+        folder = mini_1_folder(tmp_path)
         (folder / name).write_text(text)
 
-        assert mini_folder(tmp_path) == folder
+        assert mini_1_folder(tmp_path) == folder
         assert (folder / "weights").read_text() == "whole"
-        assert read_sidecar(folder).id == MINI_ID
+        assert read_sidecar(folder).id == MINI_1_ID
 
     def test_a_folder_of_another_temperature_is_built_again(self, tmp_path, monkeypatch):
-        folder = mini_folder(tmp_path)
-        monkeypatch.setattr(mini_module, "MINI_TEMPERATURE", 0.5)
+        folder = mini_1_folder(tmp_path)
+        monkeypatch.setattr(mini_module, "MINI_1_TEMPERATURE", 0.5)
 
-        mini_folder(tmp_path)
+        mini_1_folder(tmp_path)
 
         assert read_sidecar(folder).temperature == 0.5
 
@@ -248,7 +248,7 @@ class TestCache:
             (leftover / "mini-1").mkdir(parents=True)
         os.utime(old, (0, 0))
 
-        folder = mini_folder(tmp_path)
+        folder = mini_1_folder(tmp_path)
 
         # The newer one may belong to a process that is still building.
         assert {path.name for path in models.iterdir()} == {folder.name, new.name}
@@ -256,13 +256,13 @@ class TestCache:
     def test_of_two_builds_the_first_to_finish_wins(self, tmp_path, monkeypatch):
         def overtaken(folder: Path) -> None:
             fake_build(folder)
-            monkeypatch.setattr(mini_module, "build_mini", fake_build)
-            winner = mini_folder(tmp_path)
+            monkeypatch.setattr(mini_module, "build_mini_1", fake_build)
+            winner = mini_1_folder(tmp_path)
             (winner / "by").write_text("the other")
 
-        monkeypatch.setattr(mini_module, "build_mini", overtaken)
+        monkeypatch.setattr(mini_module, "build_mini_1", overtaken)
 
-        folder = mini_folder(tmp_path)
+        folder = mini_1_folder(tmp_path)
 
         assert (folder / "by").read_text() == "the other"
         assert [path.name for path in folder.parent.iterdir()] == [folder.name]
@@ -271,10 +271,10 @@ class TestCache:
 BUILD = """
 import os, sys
 from pathlib import Path
-import hiersearch.encoder.mini.recipe as mini
+import hiersearch.encoder.mini.first_generation as mini
 if "killed" in sys.argv:
     mini.write_sidecar = lambda *arguments: os.kill(os.getpid(), 9)
-print(mini.mini_folder(Path(sys.argv[1])))
+print(mini.mini_1_folder(Path(sys.argv[1])))
 """
 
 

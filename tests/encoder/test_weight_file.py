@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from hiersearch.encoder.mini.recipe import WeightFile
+from hiersearch.encoder.mini.first_generation import WeightFile
 from hiersearch.errors import MissingPackageError, ModelError
 
 

@@ -62,11 +62,18 @@ def index(
 
     Unchanged files are not read again, moved files are recognised, and files deleted from the
     given folders are dropped. An interrupted run resumes when you run the command again.
+
+    With --model, an index that was made with another model is moved: its photos are read again.
     """
     from hiersearch.errors import UsageError
 
-    if not paths and concepts is None:
+    if not paths and concepts is None and model is None:
         raise UsageError("no photos were named", hint="Name a folder: 'hiersearch index FOLDER'")
+    moved = model is not None and _move(store, name, model, prune=prune, must_exist=not paths)
+    if not paths and concepts is None:
+        if not moved:
+            typer.echo("nothing to do")
+        return
     with (
         _open_or_create(store, name, model, concepts, paths or ()) as opened,
         progress_on_stderr() as progress,
@@ -79,10 +86,7 @@ def index(
             on_progress=progress,
         )
     skipped = summary.skipped
-    for skip in skipped[:_SKIPS_SHOWN]:
-        sys.stderr.write(f"skipped {printable(skip.path)}: {skip.reason}\n")
-    if len(skipped) > _SKIPS_SHOWN:
-        sys.stderr.write(f"skipped {len(skipped) - _SKIPS_SHOWN} more\n")
+    _show_skipped([(skip.path, skip.reason) for skip in skipped])
     parts = [
         (summary.added, "added"),
         (summary.updated, "updated"),
@@ -130,6 +134,46 @@ def copy(
 def _counted(parts: Iterable[tuple[int, str]]) -> str:
     """What a run did, without the parts that are zero."""
     return ", ".join(f"{count} {what}" for count, what in parts if count)
+
+
+def _move(
+    store: str | None, name: str | None, model: str, *, prune: bool, must_exist: bool
+) -> bool:
+    """Moves the index to a model, if it was made with another; whether it was."""
+    from hiersearch.config import index_place
+    from hiersearch.errors import IndexNotFoundError
+    from hiersearch.index import PhotoIndex, is_moving, move_index
+
+    place = index_place(store, os.environ, name)
+    if not is_moving(place, model):
+        try:
+            with PhotoIndex.open(place) as there:
+                if not there.photo_count or there.is_of(model):
+                    return False
+                made_with = there.info().model
+        except IndexNotFoundError:
+            if must_exist:
+                raise
+            return False
+        told = f"Moving the index from {made_with} to {model}: its photos are read again"
+        sys.stderr.write(f"{told}\n")
+    with progress_on_stderr() as progress:
+        done = move_index(place, model, prune=prune, on_progress=progress)
+    _show_skipped(done.skipped)
+    parts = [
+        (done.photos, f"moved to {model}"),
+        (len(done.dropped), "no longer there"),
+        (len(done.skipped), "skipped"),
+    ]
+    typer.echo(_counted(parts) or "no photos")
+    return True
+
+
+def _show_skipped(skipped: Sequence[tuple[Path, str]]) -> None:
+    for path, reason in skipped[:_SKIPS_SHOWN]:
+        sys.stderr.write(f"skipped {printable(path)}: {reason}\n")
+    if len(skipped) > _SKIPS_SHOWN:
+        sys.stderr.write(f"skipped {len(skipped) - _SKIPS_SHOWN} more\n")
 
 
 def _open_or_create(

@@ -14,11 +14,13 @@ from hiersearch.cli.options import (
     complete_from,
     require_choice,
 )
-from hiersearch.cli.terminal import progress_on_stderr
+from hiersearch.cli.terminal import printable, progress_on_stderr
 from hiersearch.encoder import MODEL_NAMES
 
 if TYPE_CHECKING:
-    from hiersearch.alignment import TrainingRun
+    from collections.abc import Mapping
+
+    from hiersearch.alignment import PairRun, TrainingRun
 
 __all__ = ["LOSSES", "ROOTS", "train"]
 
@@ -50,8 +52,9 @@ def train(
         typer.Option(
             "--data",
             metavar="DATA",
-            help="hierarcaps, wordnet, built-in, or a file: hierarchies (CSV with a column "
-            "'positive'), specimens (CSV with ranks), or a vocabulary with parents.",
+            help="hierarcaps, wordnet, builtin, or a file: hierarchies (CSV with a column "
+            "'positive'), specimens (CSV with ranks), captioned photos (CSV with columns file and "
+            "caption), or a vocabulary with parents.",
             show_default=False,
             autocompletion=complete_from(_data_names),
         ),
@@ -163,8 +166,13 @@ def train(
         ),
     ] = None,
     photos: Annotated[
-        bool | None,
-        typer.Option("--photos", help="Also train on the photos in the data.", show_default=False),
+        Path | None,
+        typer.Option(
+            "--photos",
+            metavar="FOLDER",
+            help="Also train on the photos that the data names, which are in this folder.",
+            show_default=False,
+        ),
     ] = None,
     seed: Annotated[
         int | None,
@@ -172,14 +180,35 @@ def train(
     ] = None,
     json_: JsonFlag = False,
 ) -> None:
-    """Teach a model which concepts contain which, such as 'animal' and 'goat'.
+    """Teach a model which concepts contain which, or what your own photos show.
 
-    Fine-tunes the text tower of an encoder on hierarchies. The result opens with
+    On hierarchies, such as 'animal' and 'goat', the text tower is trained; on captioned photos the
+    head of the image tower, and with a recipe the towers themselves. The result opens with
     SentenceTransformer(FOLDER) and 'hiersearch index --model FOLDER'.
     """
     from hiersearch.alignment.settings import TrainingSettings, read_recipe
     from hiersearch.errors import UsageError
 
+    if _is_of_pairs(data, recipe):
+        texts_only = {
+            "--loss": loss,
+            "--option": option,
+            "--root": root,
+            "--learning-rate": learning_rate,
+            "--steps": steps,
+        }
+        values = {
+            "data": data,
+            "photos": photos,
+            "model": model,
+            "text_layers": layers,
+            "batch_size": batch_size,
+            "epochs": epochs,
+            "exclude": exclude,
+            "seed": seed,
+        }
+        _train_pairs(values, texts_only, recipe, output, json_=json_)
+        return
     chosen: dict[str, Any] = {} if recipe is None else read_recipe(recipe.expanduser())
     flags: dict[str, Any] = {
         "data": data,
@@ -192,7 +221,7 @@ def train(
         "steps": steps,
         "epochs": epochs,
         "exclude": tuple(map(str, exclude)) if exclude else None,
-        "photos": photos,
+        "photos": None if photos is None else str(photos),
         "seed": seed,
     }
     chosen |= {name: value for name, value in flags.items() if value is not None}
@@ -219,6 +248,92 @@ def train(
         typer.echo(json.dumps(_json(run), indent=1))
         return
     typer.echo("\n".join(_run_lines(run)))
+
+
+def _is_of_pairs(data: str | None, recipe: Path | None) -> bool:
+    """Whether what is trained on are captioned photos."""
+    import tomllib
+
+    from hiersearch.data.captioned_photos import has_captions
+    from hiersearch.data.training_data import NAMES, named_path
+    from hiersearch.files import read_table
+
+    if data is None and recipe is not None:
+        try:
+            data = tomllib.loads(recipe.expanduser().read_text(encoding="utf-8")).get("data")
+        except (OSError, ValueError):
+            return False  # which reading the recipe explains
+    if not isinstance(data, str) or data in NAMES:
+        return False
+    path = named_path(data)
+    table = path.is_file() and path.suffix.lower() in (".csv", ".gz")
+    return table and has_captions(read_table(path))
+
+
+def _train_pairs(
+    flags: Mapping[str, Any],
+    texts_only: Mapping[str, Any],
+    recipe: Path | None,
+    output: Path,
+    *,
+    json_: bool,
+) -> None:
+    from hiersearch.alignment import PairSettings, read_pair_recipe
+    from hiersearch.errors import UsageError
+
+    for name, value in texts_only.items():
+        if value is not None:
+            raise UsageError(
+                f"{name} is not for captioned photos", hint="Use a recipe for such settings"
+            )
+    chosen: dict[str, Any] = {} if recipe is None else read_pair_recipe(recipe.expanduser())
+    for name, value in flags.items():
+        if value is not None:
+            chosen[name] = str(value) if isinstance(value, Path) else value
+    if isinstance(chosen.get("exclude"), list):
+        chosen["exclude"] = tuple(map(str, chosen["exclude"]))
+    if "photos" not in chosen:
+        raise UsageError("the folder of the photos is not named", hint="Add --photos FOLDER")
+    settings = PairSettings(**chosen)
+    # Imports torch: whatever can fail before that fails first.
+    from hiersearch.alignment import train_pairs
+
+    with progress_on_stderr() as on_progress:
+        run = train_pairs(settings, output, on_progress=on_progress)
+    _show_pairs(run, json_=json_)
+
+
+def _show_pairs(run: PairRun, *, json_: bool) -> None:
+    if run.left_out:
+        typer.echo(f"{run.left_out} malformed rows of {run.settings.data} were left out", err=True)
+    if run.missing:
+        typer.echo(
+            f"{len(run.missing)} photos are not there, {printable(Path(run.missing[0]))} the first",
+            err=True,
+        )
+    found = {"before": run.before, "after": run.after}
+    if json_:
+        told = {
+            "version": 1,
+            "output": str(run.output),
+            "photos": run.photos,
+            "missing": len(run.missing),
+            "left_out": run.left_out,
+            "steps": run.steps,
+            "seconds": round(run.seconds, 1),
+            **{name: None if one is None else vars(one) for name, one in found.items()},
+        }
+        typer.echo(json.dumps(told, indent=1))
+        return
+    lines = [f"{run.steps} steps on {run.photos} photos in {run.seconds:.0f} s"]
+    if run.before is not None and run.after is not None:
+        lines += [
+            f"of {run.after.photos} other photos, their captions find",
+            f"{'':<12}{'before':>8}{'after':>8}",
+            f"{'R@1':<12}{run.before.recall_1:>8.3f}{run.after.recall_1:>8.3f}",
+            f"{'R@10':<12}{run.before.recall_10:>8.3f}{run.after.recall_10:>8.3f}",
+        ]
+    typer.echo("\n".join([*lines, str(run.output)]))
 
 
 def _run_lines(run: TrainingRun) -> list[str]:

@@ -1,4 +1,6 @@
-"""The offline default model, built out of installed packages.
+"""The first generation of the offline models, `mini` and `mini-aligned`.
+
+Both are built out of installed packages.
 
 Text is all-MiniLM-L6-v2. A photo is read as text through the classes of an ImageNet classifier
 (ConSE, Norouzi et al., 2014, arXiv 1312.5650): with p the classifier's softened probabilities and
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors.torch import load
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Router, Transformer
 from torch import nn
@@ -44,14 +47,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
-    "MINI_ID",
-    "MINI_TEMPERATURE",
+    "DIFFERENCES",
+    "MINI_1_ID",
+    "MINI_1_TEMPERATURE",
+    "MINI_ALIGNED_1_TEMPERATURE",
     "WeightFile",
-    "build_mini",
+    "add_differences",
+    "build_mini_1",
     "class_texts",
     "image_processor",
     "image_tower",
-    "mini_folder",
+    "mini_1_folder",
+    "mini_aligned_1_folder",
 ]
 
 OPEN = 40.0
@@ -158,7 +165,9 @@ class WeightFile:
         """
         spec = find_spec(self.module)
         if spec is None or not spec.submodule_search_locations:
-            raise MissingPackageError(self.package, extra="mini", purpose="the offline model")
+            raise MissingPackageError(
+                self.package, extra="mini", purpose="the offline model's first generation"
+            )
         return Path(spec.submodule_search_locations[0]) / self.file
 
     def read(self) -> bytes:
@@ -187,7 +196,7 @@ class WeightFile:
 
 RECIPE_VERSION = 1
 
-MINI_TEMPERATURE = 0.044
+MINI_1_TEMPERATURE = 0.044
 """T of the posterior descent: 0.375 times the typical standard deviation of a photo's scores over
 the built-in vocabulary; see hiersearch.descent. A folder with another value is built again."""
 
@@ -211,11 +220,11 @@ IMAGE_WEIGHTS = WeightFile(
     sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
 )
 
-MINI_ID = f"mini-{RECIPE_VERSION}-{TEXT_WEIGHTS.sha256[:12]}-{IMAGE_WEIGHTS.sha256[:12]}"
+MINI_1_ID = f"mini-{RECIPE_VERSION}-{TEXT_WEIGHTS.sha256[:12]}-{IMAGE_WEIGHTS.sha256[:12]}"
 
 
-def mini_folder(cache: Path) -> Path:
-    """The folder of `mini`, built if it is missing; see `built_folder`.
+def mini_1_folder(cache: Path) -> Path:
+    """The folder of `mini-1`, built if it is missing; see `built_folder`.
 
     Args:
         cache: The cache folder.
@@ -229,14 +238,14 @@ def mini_folder(cache: Path) -> Path:
     """
     return built_folder(
         cache / "models" / f"mini-{RECIPE_VERSION}",
-        model_id=MINI_ID,
-        temperature=MINI_TEMPERATURE,
-        build=build_mini,
+        model_id=MINI_1_ID,
+        temperature=MINI_1_TEMPERATURE,
+        build=build_mini_1,
     )
 
 
-def build_mini(folder: Path) -> None:
-    """Builds the offline model.
+def build_mini_1(folder: Path) -> None:
+    """Builds `mini-1`.
 
     Args:
         folder: The folder to make; must not exist yet.
@@ -265,7 +274,9 @@ def build_mini(folder: Path) -> None:
         model = SentenceTransformer(modules=[router, Normalize()], device="cpu")
         folder.mkdir(parents=True)
         model.save(str(folder), create_model_card=False)
-    sidecar = sidecar_of(folder, model.state_dict(), model_id=MINI_ID, temperature=MINI_TEMPERATURE)
+    sidecar = sidecar_of(
+        folder, model.state_dict(), model_id=MINI_1_ID, temperature=MINI_1_TEMPERATURE
+    )
     write_sidecar(folder, sidecar)
 
 
@@ -324,3 +335,68 @@ def _image_transformer(classifier: Mapping[str, torch.Tensor], scratch: Path) ->
         processor_kwargs={"backend": "pil"},
     )
     return transformer
+
+
+DIFFERENCES = "mini_aligned_1.safetensors"
+"""The file beside this module: what alignment with the built-in vocabulary's hierarchy added to the
+text tower of `mini-1`."""
+
+MINI_ALIGNED_1_TEMPERATURE = 0.047
+"""T of the posterior descent; see `MINI_1_TEMPERATURE`."""
+
+
+def mini_aligned_1_folder(cache: Path) -> Path:
+    """The folder of `mini-aligned-1`, built if it is missing; see `built_folder`.
+
+    Args:
+        cache: The cache folder.
+
+    Returns:
+        A folder that `SentenceTransformer` opens.
+
+    Raises:
+        MissingPackageError: A package that it is built from is not installed.
+        ModelError: Such a package is damaged, or the cache folder cannot be written to.
+    """
+    content = resources.files("hiersearch.encoder.mini").joinpath(DIFFERENCES).read_bytes()
+    name = hashlib.sha256(content).hexdigest()[:12]
+    model_id = f"mini-aligned-{name}-{MINI_1_ID}"
+
+    def build(folder: Path) -> None:
+        model = load_model(mini_1_folder(cache), "cpu")
+        add_differences(model, load(content))
+        folder.mkdir(parents=True)
+        with quiet():
+            model.save(str(folder), create_model_card=False)
+        state = model.state_dict()
+        write_sidecar(
+            folder,
+            sidecar_of(folder, state, model_id=model_id, temperature=MINI_ALIGNED_1_TEMPERATURE),
+        )
+
+    return built_folder(
+        cache / "models" / f"mini-aligned-{name}",
+        model_id=model_id,
+        temperature=MINI_ALIGNED_1_TEMPERATURE,
+        build=build,
+    )
+
+
+def add_differences(model: SentenceTransformer, moved: Mapping[str, torch.Tensor]) -> None:
+    """Adds differences to a model's weights.
+
+    Args:
+        model: Changed in place.
+        moved: What to add, by the name of the weight.
+
+    Raises:
+        ModelError: The model has no weights of these names and shapes.
+    """
+    state = model.state_dict()
+    for name, value in moved.items():
+        if name not in state or state[name].shape != value.shape:
+            raise ModelError(
+                f"the offline model has no weights {name} of this shape",
+                hint="Install hiersearch again",
+            )
+        state[name].add_(value.float())

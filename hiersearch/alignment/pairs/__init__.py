@@ -1,0 +1,3 @@
+"""Training of dual encoders on captioned photos."""
+
+__all__: list[str] = []
