@@ -39,6 +39,16 @@ AT_ONCE = 32
 LARGEST = 12.0
 """Above this, exponents of hidden units do not count in training: nothing overflows."""
 
+TINY = 1e-6
+"""Added to lengths, whose logarithms are taken."""
+
+FIRST_WEIGHT = 0.02
+FIRST_READ = 0.6
+"""Sizes of a new head's weights: its vectors begin about as long as those of the classes."""
+
+SIZE = 3.0
+"""What the exponents of `mini-1`'s classes are lowered by."""
+
 
 @dataclass(frozen=True)
 class Glance:
@@ -135,9 +145,6 @@ class Head(nn.Module):
         first.bias[: self.learned] = self.bias - weight @ self.mean - SHIFT
         second.weight[:, : self.learned] = self.read
         second.weight[:, self.learned :] = self.class_read
-
-
-TINY = 1e-6
 
 
 class CutTower:
@@ -257,14 +264,6 @@ def class_vectors(texts: Tensor) -> Tensor:
     apart = texts - texts.mean(dim=0)
     scaled: Tensor = apart / apart.norm(dim=1).mean()
     return scaled
-
-
-FIRST_WEIGHT = 0.02
-FIRST_READ = 0.6
-"""Sizes of a new head's weights: its vectors begin about as long as those of the classes."""
-
-SIZE = 3.0
-"""What the exponents of `mini-1`'s classes are lowered by."""
 
 
 @torch.no_grad()
