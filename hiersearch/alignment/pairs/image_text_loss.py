@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from hiersearch.alignment.batches import Features, embed_distinct, encoded, unit_rows
+from hiersearch.alignment.losses.contrastive import ContrastiveLoss
 from hiersearch.alignment.losses.hierarchy_loss import drift
-from hiersearch.alignment.losses.radial_embedding import AngleCost
+from hiersearch.alignment.losses.radial_embedding import AngleCost, RadialEmbeddingLoss
 from hiersearch.alignment.losses.triples import triple_terms
 from hiersearch.alignment.pairs.eye import CutTower, Head
 from hiersearch.alignment.pairs.image_text_terms import (
@@ -28,22 +29,8 @@ __all__ = ["CITATION", "ImageTextLoss"]
 REREAD = 40
 """Steps after which the classes that the head keeps are read anew."""
 
-CITATION = """
-@inproceedings{radford2021learning,
-    title = "Learning Transferable Visual Models From Natural Language Supervision",
-    author = "Radford, Alec and Kim, Jong Wook and Hallacy, Chris and others",
-    booktitle = "International Conference on Machine Learning (ICML)",
-    year = "2021",
-    url = "https://arxiv.org/abs/2103.00020",
-}
-@inproceedings{alper2024emergent,
-    title = "Emergent Visual-Semantic Hierarchies in Image-Text Representations",
-    author = "Alper, Morris and Averbuch-Elor, Hadar",
-    booktitle = "European Conference on Computer Vision (ECCV)",
-    year = "2024",
-    url = "https://arxiv.org/abs/2407.08521",
-}
-"""
+CITATION = ContrastiveLoss.citation + RadialEmbeddingLoss.citation
+"""BibTeX of the losses that this one is made of."""
 
 
 class ImageTextLoss(nn.Module):
