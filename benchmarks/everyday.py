@@ -29,27 +29,36 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps
-from sklearn.metrics import roc_auc_score
 
 from hiersearch.concepts import PEOPLE, Mentions, Vocabulary, builtin_vocabulary
 from hiersearch.descent import PosteriorDescent, calibrate
 from hiersearch.encoder import HierarchicalEncoder
+from hiersearch.evaluation.metrics import auroc, best_ranks, recall_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from hiersearch.types import Floats
 
-SAID = frozenset(
-    """person people man men woman women boy boys girl girls child children kid kids lady guy player
-    players crowd baby couple rider toddler""".split()  # noqa: SIM905 - a list of words reads best
+SAID = (
+    *("person", "people", "man", "men", "woman", "women", "boy"),
+    *("boys", "girl", "girls", "child", "children", "kid", "kids"),
+    *("lady", "guy", "player", "players", "crowd", "baby", "couple"),
+    *("rider", "toddler"),
 )
 """Words for people."""
 
-GENERAL = """person animal vehicle food furniture sport plant building water clothing bird road
-beach snow room toy tree container mammal kitchen""".split()  # noqa: SIM905
-NARROW = """dog cat horse bus train boat pizza laptop umbrella skateboard surfboard elephant giraffe
-zebra sheep cow bear banana toilet bicycle truck bench clock sandwich cake kite""".split()  # noqa: SIM905
+GENERAL = (
+    *("person", "animal", "vehicle", "food", "furniture", "sport", "plant"),
+    *("building", "water", "clothing", "bird", "road", "beach", "snow"),
+    *("room", "toy", "tree", "container", "mammal", "kitchen"),
+)
+NARROW = (
+    *("dog", "cat", "horse", "bus", "train", "boat", "pizza"),
+    *("laptop", "umbrella", "skateboard", "surfboard", "elephant", "giraffe", "zebra"),
+    *("sheep", "cow", "bear", "banana", "toilet", "bicycle", "truck"),
+    *("bench", "clock", "sandwich", "cake", "kite"),
+)
 
 FEWEST = 5
 """Photos that show a word, and that do not, for its area to be computed."""
@@ -127,15 +136,18 @@ def embed(encoder: HierarchicalEncoder, files: Sequence[Path]) -> Floats:
 
 
 def retrieval(photos: Photos, vectors: Floats, texts: Floats) -> Iterator[tuple[str, float]]:
-    scores = texts @ vectors.T
-    ranks = (scores > scores[np.arange(len(texts)), list(photos.own)][:, None]).sum(axis=1)
+    right = np.asarray(photos.own)[:, None] == np.arange(len(vectors))
+    ranks = best_ranks(texts @ vectors.T, right)
     for most in (1, 5, 10):
-        yield f"R@{most}", float(np.mean(ranks < most))
+        yield f"R@{most}", recall_at(ranks, most)
 
 
 def people(photos: Photos, begins_with_person: Sequence[bool]) -> Iterator[tuple[str, float]]:
     named = np.array(
-        [sum(bool(words(text) & SAID) for text in captions) for captions in photos.captions]
+        [
+            sum(bool(words(text).intersection(SAID)) for text in captions)
+            for captions in photos.captions
+        ]
     )
     begins = np.array(begins_with_person)
     yield f"people seen, {np.sum(named >= 3)} photos", float(begins[named >= 3].mean())
@@ -159,7 +171,7 @@ def areas(
         for name, word in zip(names, encode(names), strict=True):
             true = np.array([place[name] in each for each in shown])
             if FEWEST <= true.sum() <= len(true) - FEWEST:
-                found[name] = float(roc_auc_score(true, vectors @ word))
+                found[name] = auroc(vectors[true] @ word, vectors[~true] @ word)
         if "person" in found:
             yield "AUC of person", found["person"]
         yield f"AUC of {len(found)} {label} words", float(np.mean(list(found.values())))

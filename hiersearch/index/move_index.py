@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hiersearch.concepts import Vocabulary
 from hiersearch.config import IndexPlace, cache_dir, index_place
-from hiersearch.errors import MissingPhotosError
+from hiersearch.errors import IndexNotFoundError, MissingPhotosError
 from hiersearch.index.copy_index import copy_index
 from hiersearch.index.photo_index import PhotoIndex
 from hiersearch.photos import text_to_path
@@ -86,6 +87,8 @@ def move_index(
                 f"{dropped[0]} the first",
                 hint="Connect the disk that they are on, or drop them with --prune",
             )
+        if _is_of_other(work / "index", there, vocabulary, environ):
+            shutil.rmtree(work)  # what an earlier move left, before the index changed
         with PhotoIndex.create(
             work / "index", model=model, concepts=vocabulary, exist_ok=True, environ=environ
         ) as new:
@@ -98,6 +101,17 @@ def move_index(
     )
     shutil.rmtree(work)
     return MoveSummary(copied.copied + copied.unchanged, dropped, skipped)
+
+
+def _is_of_other(
+    place: Path, files: Collection[str], vocabulary: Vocabulary, environ: Mapping[str, str]
+) -> bool:
+    """Whether an unfinished index holds other files than these, or another vocabulary."""
+    try:
+        with PhotoIndex.open(place, environ=environ) as there:
+            return there.vocabulary != vocabulary or not set(there.files()) <= set(files)
+    except IndexNotFoundError:
+        return False
 
 
 def _workplace(place: IndexPlace, model: str, environ: Mapping[str, str]) -> Path:

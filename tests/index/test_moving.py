@@ -105,6 +105,24 @@ def test_a_move_that_is_cut_off_goes_on(place, made, own, monkeypatch):
     assert not is_moving(place, OTHER, environ=own)
 
 
+def test_what_an_earlier_move_left_of_photos_since_dropped(place, folder, made, own):
+    class CutOffError(Exception):
+        pass
+
+    def cut_off(task, done, total):
+        if task == "indexing photos" and done == total:
+            raise CutOffError
+
+    with pytest.raises(CutOffError):
+        move_index(place, OTHER, environ=own, on_progress=cut_off)
+    (folder / "coffee.png").unlink()
+    with PhotoIndex.open(place, environ=own) as index:
+        index.add(folder)
+        assert index.photo_count == 2
+
+    assert move_index(place, OTHER, environ=own).photos == 2
+
+
 def test_where_there_is_no_index(tmp_path, own):
     with pytest.raises(IndexNotFoundError):
         move_index(tmp_path / "nowhere", OTHER, environ=own)

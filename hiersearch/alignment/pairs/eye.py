@@ -82,12 +82,27 @@ class Head(nn.Module):
         kept: How many of the hidden units, counted from the last, are classes.
         mean: (width,), of the features of photos.
         deviation: (width,), above 0.
+
+    Raises:
+        UsageError: These layers are no such head.
     """
 
     def __init__(
         self, first: Dense, second: Dense, *, kept: int, mean: Tensor, deviation: Tensor
     ) -> None:
         super().__init__()
+        added: Tensor | None = second.linear.bias  # whose type hides that there may be none
+        if not isinstance(first.activation_function, nn.Sigmoid) or added is not None:
+            raise UsageError(
+                "the model's head has other units than those that are trained here",
+                hint="Give it a new one: set head to a number of hidden units",
+            )
+        units = first.linear.out_features
+        if kept > units:
+            raise UsageError(
+                f"the model's head has {units} units, fewer than {kept} classes",
+                hint="Leave class_texts out, or name the file of this model's classes",
+            )
         self._layers = (first, second)
         weight, bias = first.linear.weight.detach(), first.linear.bias.detach() + SHIFT
         read = second.linear.weight.detach()

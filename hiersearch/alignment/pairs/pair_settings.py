@@ -115,6 +115,11 @@ class PairSettings:
         ):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}, which is below 0")
+        if self.lock_image and (self.head is not None or self.image_blocks or self.class_texts):
+            raise UsageError(
+                "the image side cannot be locked and trained",
+                hint="Leave out lock_image, or head, image_blocks and class_texts",
+            )
         if self.batch_size < 2:
             raise UsageError("a batch of one photo has nothing to tell it from")
         if self.lock_image and not self.text_layers:

@@ -24,7 +24,7 @@ from hiersearch.alignment.pairs.eye import CutTower, Head, grow_head, has_eye
 from hiersearch.alignment.pairs.image_text_loss import CITATION, ImageTextLoss
 from hiersearch.alignment.pairs.pair_batches import Look, PairCollator, PairData, Shown
 from hiersearch.alignment.pairs.pair_settings import PairSettings
-from hiersearch.alignment.pairs.views import make_views
+from hiersearch.alignment.pairs.views import make_views, named_photo
 from hiersearch.alignment.trainer import AlignmentTrainer, RunFolder, unwritable
 from hiersearch.alignment.training import (
     PACKAGES,
@@ -42,7 +42,7 @@ from hiersearch.encoder import HierarchicalEncoder
 from hiersearch.encoder.model_folder import Sidecar, fingerprint, quiet, write_sidecar
 from hiersearch.errors import UsageError
 from hiersearch.evaluation.embedder import Embedder
-from hiersearch.photos import read_photo
+from hiersearch.evaluation.metrics import best_ranks, recall_at
 from hiersearch.progress import Progress, tell_nobody
 
 __all__ = ["Found", "PairRun", "train_pairs"]
@@ -143,8 +143,8 @@ def train_pairs(
     teacher = None
     if not settings.text_layers or settings.regulariser:
         teacher = Teacher(embedder, data.texts(), on_progress=on_progress)
-    measured = _Measure(photos.kept, on_progress)
-    before = measured(encoder)
+    kept = photos.kept[:MEASURED]
+    before = _found(embedder, kept, on_progress)
     classes = _class_texts(settings, environ)
     eye, look = _image_side(
         settings, encoder, photos.train, len(classes), folder, embedder, on_progress
@@ -169,7 +169,7 @@ def train_pairs(
         output=folder.output,
         settings=settings,
         before=before,
-        after=measured(HierarchicalEncoder(model)),
+        after=_found(Embedder(HierarchicalEncoder(model), cache=None), kept, on_progress),
         steps=steps,
         photos=len(photos.train),
         missing=photos.missing,
@@ -177,7 +177,9 @@ def train_pairs(
         losses=tuple(folder.losses()),
         seconds=time.monotonic() - begun,
     )
-    _save(run, folder, model)
+    # Of a text tower that was trained, a root that was fixed before means nothing any more.
+    root = None if settings.text_layers else tuple(float(x) for x in encoder.root)
+    _save(run, folder, model, root)
     return run
 
 
@@ -187,28 +189,17 @@ def fingerprint_of(photos: CaptionedPhotos) -> str:
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-class _Measure:
+def _found(
+    embedder: Embedder, kept: Sequence[CaptionedPhoto], on_progress: Progress
+) -> Found | None:
     """How well captions find their photos, among photos that were kept from training."""
-
-    def __init__(self, kept: Sequence[CaptionedPhoto], on_progress: Progress) -> None:
-        self._kept = kept[:MEASURED]
-        self._on_progress = on_progress
-
-    def __call__(self, encoder: HierarchicalEncoder) -> Found | None:
-        if not self._kept:
-            return None
-        vectors = []
-        for start in range(0, len(self._kept), 64):
-            part = self._kept[start : start + 64]
-            images = [read_photo(one.path, min_side=encoder.photo_size).image for one in part]
-            vectors.append(encoder.encode_photos(images))
-            self._on_progress("measuring", start + len(part), len(self._kept))
-        photos = np.concatenate(vectors)
-        own = [at for at, one in enumerate(self._kept) for _ in one.captions]
-        texts = encoder.encode_texts([text for one in self._kept for text in one.captions])
-        scores = texts @ photos.T
-        ranks = (scores > scores[np.arange(len(own)), own][:, None]).sum(axis=1)
-        return Found(len(photos), float(np.mean(ranks < 1)), float(np.mean(ranks < 10)))
+    if not kept:
+        return None
+    photos = embedder.photos([one.path for one in kept], on_progress)
+    texts = embedder.texts([text for one in kept for text in one.captions])
+    own = np.repeat(np.arange(len(kept)), [len(one.captions) for one in kept])
+    ranks = best_ranks(texts @ photos.T, own[:, None] == np.arange(len(kept)))
+    return Found(len(kept), recall_at(ranks, 1), recall_at(ranks, 10))
 
 
 def _data(
@@ -312,7 +303,7 @@ def _whole_side(model: SentenceTransformer, files: Sequence[Path]) -> Look:
         module.requires_grad_(False)
 
     def read(numbers: Sequence[int], _: np.random.Generator) -> Features:
-        images = [read_photo(files[number]).image for number in numbers]
+        images = [named_photo(files[number]) for number in numbers]
         features: Features = model.preprocess(images, prompt=None, task=None)
         return features
 
@@ -399,7 +390,9 @@ def _rates(settings: PairSettings, loss: ImageTextLoss) -> dict[str, float]:
     }
 
 
-def _save(run: PairRun, folder: RunFolder, model: SentenceTransformer) -> None:
+def _save(
+    run: PairRun, folder: RunFolder, model: SentenceTransformer, root: tuple[float, ...] | None
+) -> None:
     versions = {name: version(name) for name in PACKAGES}
     card = pair_card(
         run.settings.to_json(),
@@ -415,7 +408,7 @@ def _save(run: PairRun, folder: RunFolder, model: SentenceTransformer) -> None:
     def write(finished: Path) -> None:
         with quiet():
             model.save(str(finished), create_model_card=False)
-        write_sidecar(finished, Sidecar(weights=fingerprint(model.state_dict())))
+        write_sidecar(finished, Sidecar(root=root, weights=fingerprint(model.state_dict())))
         (finished / "README.md").write_text(card, encoding="utf-8")
         (finished / RECORD).write_text(_record(run, versions), encoding="utf-8")
 

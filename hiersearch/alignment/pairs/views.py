@@ -30,7 +30,7 @@ from hiersearch.errors import UnreadablePhotoError
 from hiersearch.photos import read_photo
 from hiersearch.progress import Progress
 
-__all__ = ["Views", "crop", "make_views"]
+__all__ = ["Views", "crop", "make_views", "named_photo"]
 
 PART = 32
 """Photos computed at once; what is done is noted after each part."""
@@ -186,13 +186,7 @@ class _View:
         return self._look(torch.stack([self._pixels(file) for file in self._files[start:end]]))
 
     def _pixels(self, file: Path) -> Tensor:
-        try:
-            image = read_photo(file, min_side=self._look.edge).image
-        except (UnreadablePhotoError, OSError) as error:
-            reason = getattr(error, "message", None) or getattr(error, "strerror", None) or error
-            raise UnreadablePhotoError(
-                f"cannot read {file}: {reason}", hint="Remove its captions from the data"
-            ) from error
+        image = named_photo(file, min_side=self._look.edge)
         if self._view == 0:
             return self._look.as_seen(image)
         return self._look.cropped(image, random.Random(f"{self._view} {file.name}"))
@@ -213,6 +207,21 @@ class _View:
 
     def _note(self, parts: int) -> None:
         Path(f"{self._stem}.done").write_text(str(parts), encoding="ascii")
+
+
+def named_photo(file: Path, *, min_side: int | None = None) -> Image.Image:
+    """A photo of the data; see `read_photo`.
+
+    Raises:
+        UnreadablePhotoError: It cannot be decoded; says which.
+    """
+    try:
+        return read_photo(file, min_side=min_side).image
+    except (UnreadablePhotoError, OSError) as error:
+        reason = getattr(error, "message", None) or getattr(error, "strerror", None) or error
+        raise UnreadablePhotoError(
+            f"cannot read {file}: {reason}", hint="Remove its captions from the data"
+        ) from error
 
 
 def crop(image: Image.Image, size: int, generator: random.Random) -> Image.Image:

@@ -203,6 +203,15 @@ class TestHead:
         with pytest.raises(UsageError, match="through classes"):
             grow_head(dual, 16, keep=True)
 
+    def test_heads_of_other_units_are_refused(self, dual, features):
+        route = next(iter(dual.children())).sub_modules["image"]
+
+        with pytest.raises(UsageError, match="5 units, fewer than 9 classes"):
+            self.head(dual, features, 9)
+        route[1].activation_function = torch.nn.GELU()
+        with pytest.raises(UsageError, match="other units"):
+            self.head(dual, features, 0)
+
 
 def old_reading(head, features):
     """The classes alone, by their definition."""

@@ -15,7 +15,7 @@ from sentence_transformers import SentenceTransformer
 from hiersearch.alignment import PairSettings, read_pair_recipe, train_pairs
 from hiersearch.data.captioned_photos import is_kept
 from hiersearch.encoder import HierarchicalEncoder
-from hiersearch.errors import MissingDataError, UsageError
+from hiersearch.errors import MissingDataError, UnreadablePhotoError, UsageError
 
 MISSING = [package for package in ("accelerate", "datasets") if find_spec(package) is None]
 pytestmark = pytest.mark.skipif(
@@ -214,6 +214,7 @@ def test_what_is_missing_is_said(settings, environ, tmp_path):
     ("changes", "message"),
     [
         ({"lock_image": True}, "both towers are locked"),
+        ({"lock_image": True, "text_layers": 1, "head": 8}, "cannot be locked and trained"),
         ({"batch_size": 1}, "nothing to tell it from"),
         ({"temperature": 0.0}, "not a number above 0"),
         ({"words": -1.0}, "below 0"),
@@ -226,6 +227,15 @@ def test_settings_that_cannot_be(changes, message):
 
     with pytest.raises(UsageError, match=message):
         PairSettings(**chosen)
+
+
+def test_a_photo_that_cannot_be_read_is_named(settings, environ, tmp_path):
+    photos = Path(settings["photos"])
+    broken = next(path for path in sorted(photos.iterdir()) if not is_kept(path.name))
+    broken.write_bytes(b"no photo")
+
+    with pytest.raises(UnreadablePhotoError, match=broken.name):
+        train_pairs(PairSettings(**settings), tmp_path / "out", environ=environ)
 
 
 def test_a_batch_larger_than_the_data(settings, environ, tmp_path):
