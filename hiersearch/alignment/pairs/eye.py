@@ -130,6 +130,10 @@ class Head(nn.Module):
         """(n, classes), the exponents of the classes that are kept."""
         return functional.linear(features, self.class_weight, self.class_bias).float()
 
+    def mixture(self, logits: Tensor) -> Tensor:
+        """(n, dim) the part of vectors that comes from these classes, of any length."""
+        return functional.linear(torch.exp(logits), self.class_read).float()
+
     def forward(self, features: Tensor) -> Glance:
         """What the head makes of features (n, width)."""
         standard = (features - self.mean) / self.deviation
@@ -142,7 +146,7 @@ class Head(nn.Module):
         if not len(self.class_bias):
             return Glance(learned, None, None)
         logits = self.logits(features)
-        classes = functional.linear(torch.exp(logits), self.class_read).float()
+        classes = self.mixture(logits)
         outweighs = torch.log(learned.norm(dim=1) + TINY) - torch.log(classes.norm(dim=1) + TINY)
         return Glance(learned + classes, outweighs, logits)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import normalize, softmax
 
 from hiersearch.alignment.batches import Features, embed_distinct, encoded, unit_rows
 from hiersearch.alignment.losses.contrastive import ContrastiveLoss
@@ -19,6 +19,7 @@ from hiersearch.alignment.pairs.eye import CutTower, Head
 from hiersearch.alignment.pairs.image_text_terms import (
     info_nce,
     kept_reading,
+    kept_words,
     siglip,
     word_loss,
 )
@@ -29,6 +30,13 @@ __all__ = ["CITATION", "ImageTextLoss"]
 REREAD = 40
 """Steps after which the classes that the head keeps are read anew."""
 
+READING = 0.04
+"""The temperature at which photos are read as words that are to be kept."""
+
+HALVED = 2.0
+"""`mini-1` reads the classes at half their classifier's logits; whether that was sure is asked of
+the whole ones."""
+
 CITATION = ContrastiveLoss.citation + RadialEmbeddingLoss.citation
 """BibTeX of the losses that this one is made of."""
 
@@ -37,7 +45,8 @@ class ImageTextLoss(nn.Module):
     """Photos beside their captions and words, and texts in their hierarchies, at once.
 
     ``loss = pairs + words · L_words + hierarchy · (mean of L_RE) + classes · L_classes
-    + regulariser · L_reg + balance · (logarithm of how much the learned part outweighs)²``
+    + reading · L_reading + regulariser · L_reg
+    + balance · (logarithm of how much the learned part outweighs)²``
 
     Each part, its weight and what it is for: `PairSettings` and `image_text_terms`.
 
@@ -74,6 +83,7 @@ class ImageTextLoss(nn.Module):
         self.tower: CutTower | None = None if eye is None else eye[0]
         self.head: Head | None = None if eye is None else eye[1]
         self._class_texts = list(class_texts)
+        self._classes: Tensor | None = None
         self._steps = 0
 
     def forward(self, features: list[Features], labels: Tensor | None = None) -> dict[str, Tensor]:
@@ -100,6 +110,8 @@ class ImageTextLoss(nn.Module):
             if settings.classes and "logits" in seen:
                 kept = kept_reading(seen["logits"], seen["before"])
                 found["classes"] = settings.classes * kept
+            if settings.reading and "logits" in seen:
+                found["reading"] = settings.reading * self._reading(seen, photos["people"])
             if settings.balance and "outweighs" in seen:
                 found["balance"] = settings.balance * seen["outweighs"].square().mean()
             if settings.text_layers:
@@ -108,9 +120,13 @@ class ImageTextLoss(nn.Module):
 
     def read_classes(self) -> None:
         """Let the head read the classes that it keeps as what the text tower makes of them now."""
-        if self.head is not None and self._class_texts and self.settings.text_layers:
-            texts = encoded(self.model, self._class_texts)
-            self.head.read_classes_as(texts.to(self.head.class_read))
+        if self.head is None or not self._class_texts:
+            return
+        if self._classes is None or self.settings.text_layers:
+            found = encoded(self.model, self._class_texts)
+            self._classes = found.clone().to(self.head.class_read)
+        if self.settings.text_layers:
+            self.head.read_classes_as(self._classes)
 
     def get_config_dict(self) -> dict[str, Any]:
         """The settings that a model card shows."""
@@ -119,6 +135,18 @@ class ImageTextLoss(nn.Module):
     def _pairs(self, photos: Tensor, captions: Tensor) -> Tensor:
         cost = info_nce if self.settings.loss == "infonce" else siglip
         return cost(photos, captions, temperature=self.settings.temperature)
+
+    def _reading(self, seen: Mapping[str, Tensor], people: Tensor) -> Tensor:
+        """Only what was read surely counts, and only photos that show nobody by their captions.
+
+        A classifier that knows no people reads what they wear.
+        """
+        assert self.head is not None
+        assert self._classes is not None
+        before = seen["before"]
+        sure = softmax(HALVED * before, dim=1).amax(dim=1) ** 2 * ~people
+        mixture = normalize(self.head.mixture(before), dim=-1)
+        return kept_words(seen["vectors"], mixture, self._classes, sure, temperature=READING)
 
     def _text_parts(self, texts: Features, vectors: Tensor) -> dict[str, Tensor]:
         settings = self.settings

@@ -12,7 +12,7 @@ from torch.nn.functional import kl_div, log_softmax, logsigmoid, softmax, softpl
 
 from hiersearch.alignment.losses.contrastive import symmetric_contrastive
 
-__all__ = ["info_nce", "kept_reading", "several_positives", "siglip", "word_loss"]
+__all__ = ["info_nce", "kept_reading", "kept_words", "several_positives", "siglip", "word_loss"]
 
 
 def info_nce(photos: Tensor, captions: Tensor, *, temperature: float) -> Tensor:
@@ -78,6 +78,27 @@ def word_loss(photos: Tensor, words: Tensor, shown: Tensor, *, temperature: floa
     """
     scores = photos @ words.T / temperature
     return (several_positives(scores, shown) + several_positives(scores.T, shown.T)) / 2
+
+
+def kept_words(
+    photos: Tensor, before: Tensor, words: Tensor, weights: Tensor, *, temperature: float
+) -> Tensor:
+    """How differently photos read, by their likeness to words, from vectors that are to be kept.
+
+    Mean over all photos of weight · KL(before ‖ now): what a photo's vector learns shall not
+    shuffle the words that it named well before, such as those for kinds of birds, of which captions
+    say nothing.
+
+    Args:
+        photos: (n, dim).
+        before: (n, dim), the vectors that are to be kept.
+        words: (k, dim).
+        weights: (n,), at least 0, of the photos.
+        temperature: Of the reading, above 0.
+    """
+    now = log_softmax(photos @ words.T / temperature, dim=1)
+    kept = softmax(before @ words.T / temperature, dim=1)
+    return (kl_div(now, kept, reduction="none").sum(dim=1) * weights).mean()
 
 
 def kept_reading(logits: Tensor, before: Tensor) -> Tensor:

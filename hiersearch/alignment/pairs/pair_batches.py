@@ -45,6 +45,11 @@ class Shown:
     of: Sequence[frozenset[int]]
     counts: Mapping[int, int]
 
+    def showing(self, name: str) -> list[bool]:
+        """Whether each photo shows a concept, or a kind of it."""
+        at = self.names.index(name)
+        return [at in found for found in self.of]
+
     @classmethod
     def by_captions(
         cls, photos: Sequence[CaptionedPhoto], names: Sequence[str], mentions: Mentions
@@ -62,11 +67,13 @@ class PairData:
         photos: The captioned photos.
         shown: What they show; None where words are not trained on.
         hierarchies: To align the texts with, from each source.
+        people: Whether each photo shows people, by its captions; None where it is not asked for.
     """
 
     photos: Sequence[CaptionedPhoto]
     shown: Shown | None
     hierarchies: Sequence[Sequence[Hierarchy]] = ()
+    people: Sequence[bool] | None = None
 
     def texts(self) -> list[str]:
         """All texts, with repeats."""
@@ -117,9 +124,9 @@ class PairCollator:
             rows: Each with `photo`, its number, and `turn`, which differs whenever it comes again.
 
         Returns:
-            `photo_*`: features of the photos. `texts_*`: those of the distinct texts, and numbers
-            of the rows among them: `captions` (n,), `words` (k,), `hierarchies` (h, 2T), with
-            `present` (h, 2T) and `shown` (n, k), bool.
+            `photo_*`: features of the photos, and `people` (n,), bool. `texts_*`: those of the
+            distinct texts, and numbers of the rows among them: `captions` (n,), `words` (k,),
+            `hierarchies` (h, 2T), with `present` (h, 2T) and `shown` (n, k), bool.
         """
         photos = [int(row["photo"]) for row in rows]
         turns = [int(row["turn"]) for row in rows]
@@ -153,7 +160,9 @@ class PairCollator:
             batch["texts_frozen"] = self._frozen(texts)
         # The trainer finds what belongs together by a name that it knows.
         batch.setdefault("texts_input_ids", torch.zeros(len(texts), 0, dtype=torch.long))
-        seen = self._look(photos, generator)
+        seen = dict(self._look(photos, generator))
+        if self._data.people is not None:
+            seen["people"] = torch.tensor([self._data.people[photo] for photo in photos])
         return batch | {f"photo_{name}": value for name, value in seen.items()}
 
     def _words(

@@ -48,6 +48,8 @@ class PairSettings:
         hierarchy: Weight of the Radial Embedding loss of these hierarchies.
         hierarchy_count: Hierarchies in a batch, from each data.
         classes: Weight of what keeps the shares of these classes as they were.
+        reading: Weight of what keeps a photo's vector reading as these classes alone did; see
+            `kept_words`.
         regulariser: Weight of the texts' drift from before training.
         balance: Weight of what keeps the learned part of a photo's vector about as long as the part
             that comes from these classes.
@@ -82,6 +84,7 @@ class PairSettings:
     hierarchy: float = 0.3
     hierarchy_count: int = 16
     classes: float = 0.0
+    reading: float = 0.0
     regulariser: float = 0.0
     balance: float = 0.0
     batch_size: int = 512
@@ -97,6 +100,10 @@ class PairSettings:
 
     def __post_init__(self) -> None:
         require_types(self)
+        self._require_ranges()
+        self._require_something_to_train()
+
+    def _require_ranges(self) -> None:
         for name in ("temperature", "word_temperature", "epochs", "head_rate", "image_rate"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise UsageError(f"{name} is {getattr(self, name)}, which is not a number above 0")
@@ -107,6 +114,7 @@ class PairSettings:
             "words",
             "hierarchy",
             "classes",
+            "reading",
             "regulariser",
             "balance",
             "image_blocks",
@@ -115,13 +123,20 @@ class PairSettings:
         ):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}, which is below 0")
+        if self.batch_size < 2:
+            raise UsageError("a batch of one photo has nothing to tell it from")
+
+    def _require_something_to_train(self) -> None:
         if self.lock_image and (self.head is not None or self.image_blocks or self.class_texts):
             raise UsageError(
                 "the image side cannot be locked and trained",
                 hint="Leave out lock_image, or head, image_blocks and class_texts",
             )
-        if self.batch_size < 2:
-            raise UsageError("a batch of one photo has nothing to tell it from")
+        if self.reading and not self.class_texts:
+            raise UsageError(
+                "reading keeps what a photo's classes read, and there are none",
+                hint="Name the file of the classes' texts as class_texts",
+            )
         if self.lock_image and not self.text_layers:
             raise UsageError(
                 "both towers are locked", hint="Train some layers of the text tower with --layers"

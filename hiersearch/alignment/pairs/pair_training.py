@@ -211,8 +211,8 @@ def _data(
             f"{settings.batch_size}",
             hint="Choose a smaller batch_size",
         )
-    shown = None
-    if settings.words:
+    shown = people = None
+    if settings.words or settings.reading:
         vocabulary = builtin_vocabulary()
         mentions = Mentions(
             vocabulary,
@@ -220,13 +220,14 @@ def _data(
             also=dict.fromkeys(PEOPLE, "person"),
         )
         shown = Shown.by_captions(photos, vocabulary.names, mentions)
+        people = shown.showing("person") if settings.reading else None
     pairs = [pair for path in settings.exclude for pair in read_pairs(named_path(path, environ))]
     sources = settings.hierarchies if settings.text_layers and settings.hierarchy else ()
     hierarchies = [
         load_data(source, seed=settings.seed, tiers=4, exclude=pairs, environ=environ).hierarchies
         for source in sources
     ]
-    return PairData(photos, shown, hierarchies)
+    return PairData(photos, shown if settings.words else None, hierarchies, people)
 
 
 def _class_texts(settings: PairSettings, environ: Mapping[str, str]) -> list[str]:

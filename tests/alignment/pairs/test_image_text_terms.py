@@ -13,6 +13,7 @@ from torch.nn.functional import normalize
 from hiersearch.alignment.pairs.image_text_terms import (
     info_nce,
     kept_reading,
+    kept_words,
     several_positives,
     siglip,
     word_loss,
@@ -101,3 +102,26 @@ def test_a_reading_that_is_kept_costs_nothing():
 
     assert float(kept_reading(logits + 2.0, logits)) == pytest.approx(0, abs=1e-6)
     assert float(kept_reading(logits.flip(1), logits)) > 0.1
+
+
+def test_words_that_are_read_as_before_cost_nothing():
+    before, words = vectors(4), vectors(5, seed=1)
+    weights = torch.tensor([1.0, 0.0, 2.0, 0.5])
+
+    assert float(kept_words(before, before, words, weights, temperature=0.1)) == pytest.approx(
+        0, abs=1e-6
+    )
+
+
+def test_words_that_are_read_otherwise_cost_by_weight():
+    photos, before, words = vectors(4), vectors(4, seed=2), vectors(5, seed=1)
+    weights = torch.tensor([1.0, 0.0, 2.0, 0.5])
+    expected = 0.0
+    for photo, old, weight in zip(photos, before, weights.tolist(), strict=True):
+        now, was = ((vector @ words.T / 0.1).double().exp() for vector in (photo, old))
+        now, was = now / now.sum(), was / was.sum()
+        expected += weight * float((was * (was / now).log()).sum()) / 4
+
+    found = kept_words(photos, before, words, weights, temperature=0.1)
+
+    assert float(found) == pytest.approx(expected, rel=1e-4)

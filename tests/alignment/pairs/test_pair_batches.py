@@ -33,7 +33,7 @@ def settings(**changes) -> PairSettings:
 @pytest.fixture
 def collate(tiny):
     shown = Shown.by_captions(PHOTOS, VOCABULARY.names, Mentions(VOCABULARY))
-    data = PairData(PHOTOS, shown, [[HIERARCHY]])
+    data = PairData(PHOTOS, shown, [[HIERARCHY]], shown.showing("dog"))
 
     def frozen(texts):
         assert texts[-1] == ""
@@ -71,6 +71,10 @@ def test_a_batch(collate, tiny):
     }
     assert shown == {(0, "animal"), (0, "dog"), (1, "animal"), (1, "cat")}
     assert batch["photo_sentence_embedding"].flatten().tolist() == [1.0, 0.0, 2.0]
+
+
+def test_which_photos_show_people(collate):
+    assert collate()["photo_people"].tolist() == [True, False, False]
 
 
 def test_hierarchies_have_four_tiers_on_each_side(collate, tiny):

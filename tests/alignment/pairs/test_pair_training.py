@@ -96,6 +96,7 @@ def test_towers_are_trained_together(settings, classes, environ, data, tmp_path)
         "text_layers": 1,
         "words": 0.5,
         "classes": 1.0,
+        "reading": 2.0,
         "balance": 0.5,
         "regulariser": 1.0,
         "hierarchies": (str(data),),
@@ -107,7 +108,8 @@ def test_towers_are_trained_together(settings, classes, environ, data, tmp_path)
     run = train_pairs(PairSettings(**settings), tmp_path / "out", environ=environ)
 
     assert set(run.losses[0]) == {
-        *("step", "loss", "pairs", "words", "classes", "balance", "regulariser", "hierarchy")
+        *("step", "loss", "pairs", "words", "classes", "reading", "balance"),
+        *("regulariser", "hierarchy"),
     }
     after = SentenceTransformer(str(run.output), device="cpu").state_dict()
     moved = {name for name in after if not torch.equal(after[name], before.get(name, after[name]))}
@@ -118,6 +120,15 @@ def test_towers_are_trained_together(settings, classes, environ, data, tmp_path)
     # What is not trained is folded, and computes the same.
     assert any(f"blocks.{last}.projection.project_conv" in name for name in moved)
     assert all("conv" in name or "norm" in name or "bn" in name for name in first_block)
+
+
+def test_a_head_keeps_what_its_classes_read(settings, classes, environ, tmp_path):
+    settings |= {"class_texts": classes, "reading": 1e3, "words": 0.0, "epochs": 3}
+
+    run = train_pairs(PairSettings(**settings), tmp_path / "out", environ=environ)
+
+    assert {"pairs", "reading"} <= set(run.losses[0])
+    assert run.losses[-1]["reading"] < run.losses[0]["reading"] / 2
 
 
 def test_a_run_that_is_cut_off_ends_as_if_it_had_not_been(settings, environ, tmp_path):
@@ -218,6 +229,7 @@ def test_what_is_missing_is_said(settings, environ, tmp_path):
         ({"batch_size": 1}, "nothing to tell it from"),
         ({"temperature": 0.0}, "not a number above 0"),
         ({"words": -1.0}, "below 0"),
+        ({"reading": 1.0}, "there are none"),
         ({"views": 0}, "below 1"),
         ({"loss": "triplet"}, "cannot be 'triplet'"),
     ],
