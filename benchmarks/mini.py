@@ -22,7 +22,7 @@ from PIL import Image
 from sentence_transformers import SentenceTransformer
 
 from hiersearch.config import cache_dir
-from hiersearch.encoder.mini.first_generation import mini_1_folder
+from hiersearch.encoder.mini.second_generation import mini_folder
 
 LEVELS = 50
 
@@ -79,7 +79,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    model = SentenceTransformer(str(arguments.folder or mini_1_folder(cache_dir(os.environ))))
+    model = SentenceTransformer(str(arguments.folder or mini_folder(cache_dir(os.environ))))
     hierarchies, paths = read_items(arguments.data)
     options = {"normalize_embeddings": True, "show_progress_bar": False}
     images = [Image.open(path).convert("RGB") for path in paths]

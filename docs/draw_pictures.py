@@ -1,6 +1,6 @@
 """Draw the pictures of the documentation: python docs/draw_pictures.py.
 
-Root distances come from the offline model, aligned. The shares of found descendants are those of
+Root distances come from the offline model. The shares of found descendants are those of
 benchmarks/RESULTS.md, "Ranking by exterior angle".
 """
 
@@ -36,7 +36,7 @@ def main() -> None:
 
 def draw_root_distance(path: Path) -> None:
     """A line for each chain of texts, general to specific, along the distance from the root."""
-    encoder = HierarchicalEncoder("mini-aligned")
+    encoder = HierarchicalEncoder("mini")
     figure, frame = plt.subplots(figsize=(7.2, 3.4))
     for height, chain in enumerate(reversed(CHAINS)):
         distances = root_distance(encoder.encode_texts(list(chain)), encoder.root)
@@ -51,7 +51,7 @@ def draw_root_distance(path: Path) -> None:
                 textcoords="offset points",
                 ha="center",
             )
-    frame.set_xlabel('distance from the root, the embedding of "" (mini-aligned)')
+    frame.set_xlabel('distance from the root, the embedding of "" (mini)')
     frame.set_ylim(-0.6, len(CHAINS) - 0.4)
     frame.margins(x=0.18)
     frame.set_yticks([])

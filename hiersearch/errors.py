@@ -107,12 +107,16 @@ class MissingPackageError(HiersearchError, ImportError):
         package: The package's name, as pip knows it.
         extra: The extra that installs it, such as "models".
         purpose: What needs it, for the message.
+        instead: What can be done instead of installing it, for the hint.
     """
 
-    def __init__(self, package: str, *, extra: str, purpose: str = "this") -> None:
+    def __init__(
+        self, package: str, *, extra: str, purpose: str = "this", instead: str = ""
+    ) -> None:
+        install = f'Install it: pip install "hiersearch[{extra}]"'
         super().__init__(
             f"{purpose} needs the package {package}, which is not installed",
-            hint=f'Install it: pip install "hiersearch[{extra}]"',
+            hint=f"{install}; or {instead}" if instead else install,
         )
         self.package = package
         self.extra = extra

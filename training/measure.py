@@ -72,7 +72,7 @@ def measured(embedder: Embedder, base: Embedder, data: Path) -> dict[str, float]
 
 def zero_shot(data: Path) -> dict[str, dict[str, float]]:
     """The offline model before training, measured from several roots."""
-    base = Embedder(HierarchicalEncoder("mini"), cache=cache_dir(os.environ))
+    base = Embedder(HierarchicalEncoder("mini-1"), cache=cache_dir(os.environ))
     read = read_items(find_test_file(data))
     texts = base.texts(sorted({text for item in read for text in item.texts}))
     roots = {

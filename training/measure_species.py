@@ -143,7 +143,7 @@ def main() -> None:
     specimens = read_specimens(joined(options.birds, options.rare, options.output)).specimens
     noted = options.output / "species.jsonl"
     rows = [json.loads(line) for line in noted.read_text().splitlines()] if noted.exists() else []
-    base = Embedder(HierarchicalEncoder("mini"), cache=cache_dir(os.environ))
+    base = Embedder(HierarchicalEncoder("mini-1"), cache=cache_dir(os.environ))
     for seed in options.seeds:
         for recipe in (None, *options.recipes):
             name = "zero-shot" if recipe is None else recipe.stem

@@ -31,6 +31,7 @@ __all__ = [
     "complete_from",
     "read_concepts",
     "require_choice",
+    "suggest_better_model",
 ]
 
 MODEL_HELP = f"{MODEL_CHOICES}."
@@ -122,6 +123,14 @@ def choose_model(model: str | None, *, environ: Mapping[str, str] = os.environ) 
     if note:
         sys.stderr.write(f"{note}\n")
     return chosen
+
+
+def suggest_better_model(model: str) -> None:
+    """Says on stderr that an index would gain from moving to another model, if it would."""
+    from hiersearch.encoder import better_model
+
+    if note := better_model(model):
+        sys.stderr.write(f"{note}\n")
 
 
 def read_concepts(concepts: Path) -> Vocabulary:

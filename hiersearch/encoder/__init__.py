@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hiersearch.encoder.registry import (
+    FORMER,
     IN_MEMORY,
     MODEL_CHOICES,
     MODEL_NAMES,
     MODELS,
     Model,
+    better_model,
     current_name,
     default_model,
 )
@@ -22,12 +24,14 @@ if TYPE_CHECKING:
     from hiersearch.encoder.encoder import HierarchicalEncoder
 
 __all__ = [
+    "FORMER",
     "IN_MEMORY",
     "MODELS",
     "MODEL_CHOICES",
     "MODEL_NAMES",
     "HierarchicalEncoder",
     "Model",
+    "better_model",
     "current_name",
     "default_model",
 ]

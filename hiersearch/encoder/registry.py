@@ -17,6 +17,7 @@ from hiersearch.config import cache_dir
 from hiersearch.errors import MissingPackageError, ModelError, ModelNotFoundError, require
 
 __all__ = [
+    "FORMER",
     "IN_MEMORY",
     "MINI",
     "MODELS",
@@ -24,6 +25,7 @@ __all__ = [
     "MODEL_NAMES",
     "Builder",
     "Model",
+    "better_model",
     "current_name",
     "default_model",
     "find_model",
@@ -55,6 +57,7 @@ class Model:
         sees: What it is good at, in one sentence.
         id: `HierarchicalEncoder.id`, where it is known without loading the model. Indexes and
             attachments remember it: a name may come to mean newer weights.
+        followed_by: The model that does the same better, where there is one.
     """
 
     name: str
@@ -63,15 +66,24 @@ class Model:
     licence: str
     sees: str
     id: str | None = None
+    followed_by: str | None = None
+
+
+def _mini(cache: Path) -> Path:
+    from hiersearch.encoder.mini.second_generation import mini_folder
+
+    return mini_folder(cache)
 
 
 def _mini_1(cache: Path) -> Path:
+    require("torch", extra="mini-1", purpose="the model mini-1")
     from hiersearch.encoder.mini.first_generation import mini_1_folder
 
     return mini_1_folder(cache)
 
 
 def _mini_aligned_1(cache: Path) -> Path:
+    require("torch", extra="mini-1", purpose="the model mini-aligned-1")
     from hiersearch.encoder.mini.first_generation import mini_aligned_1_folder
 
     return mini_aligned_1_folder(cache)
@@ -82,19 +94,11 @@ MODELS: Mapping[str, Model] = {
     for model in (
         Model(
             "mini",
-            _mini_1,
+            _mini,
             384,
             "Apache-2.0",
-            "Things, animals, food and places; hardly people, and no colours or counts.",
-            id="mini-1-53aa51172d14-579344248a93",
-        ),
-        Model(
-            "mini-aligned",
-            _mini_aligned_1,
-            384,
-            "Apache-2.0",
-            "The photos of mini, with texts moved so that general ones lie near the root.",
-            id="mini-aligned-4ef2a05750c3-mini-1-53aa51172d14-579344248a93",
+            "People, animals, things, scenes; small details, counts and colours only roughly.",
+            id="mini-2-a36de36dc884",
         ),
         Model(
             "clip-b",
@@ -124,12 +128,33 @@ MODELS: Mapping[str, Model] = {
             "see its page on Hugging Face",
             "The same as hierarcaps-clip-b in more detail, at several times the cost.",
         ),
+        Model(
+            "mini-1",
+            _mini_1,
+            384,
+            "Apache-2.0",
+            "What mini was: things, animals, food and places, hardly people. For old indexes.",
+            id="mini-1-53aa51172d14-579344248a93",
+            followed_by="mini",
+        ),
+        Model(
+            "mini-aligned-1",
+            _mini_aligned_1,
+            384,
+            "Apache-2.0",
+            "The photos of mini-1, with texts moved so that general ones lie near the root.",
+            id="mini-aligned-4ef2a05750c3-mini-1-53aa51172d14-579344248a93",
+            followed_by="mini",
+        ),
     )
 }
 """The models that have a short name, by that name."""
 
-MODEL_NAMES = tuple(MODELS)
-"""The short names."""
+FORMER: Mapping[str, str] = {"mini": "mini-1", "mini-aligned": "mini-aligned-1"}
+"""What names meant before: collections that were attached then know only the name and the root."""
+
+MODEL_NAMES = tuple(name for name, model in MODELS.items() if model.followed_by is None)
+"""The short names to choose from; those of models that others have followed are still known."""
 
 MODEL_CHOICES = f"{', '.join(MODEL_NAMES)}, a Hugging Face name or a folder"
 """What `--model` and its like accept, for help texts."""
@@ -161,8 +186,24 @@ def default_model(environ: Mapping[str, str] = os.environ) -> tuple[str, str | N
     if find_model(PREFERRED, environ) is not None:
         return PREFERRED, None
     return MINI, (
-        f"Using the small offline model, which cannot see people, colours or counts; "
-        f"--model {PREFERRED} sees far more, and is downloaded once"
+        f"Using the small offline model, which sees small details, counts and colours only "
+        f"roughly; --model {PREFERRED} sees more, and is downloaded once"
+    )
+
+
+def better_model(name: str) -> str | None:
+    """One line for the user of an index whose model has been followed by a better one.
+
+    Args:
+        name: The index's model.
+    """
+    model = MODELS.get(name)
+    if model is None or model.followed_by is None:
+        return None
+    return (
+        f"This index was made with {name}, which hardly sees people and scenes; "
+        f"'hiersearch index --model {model.followed_by}' moves it to {model.followed_by}, "
+        "which does (its photos are read again)"
     )
 
 
@@ -174,7 +215,7 @@ def current_name(name: str, model_id: str) -> str:
             newer weights.
         model_id: Its id.
     """
-    if name not in MODELS:
+    if name not in MODELS and name not in FORMER:
         return name
     return next((model.name for model in MODELS.values() if model.id == model_id), name)
 
@@ -243,6 +284,11 @@ def model_folder(name: str | Path, environ: Mapping[str, str] = os.environ) -> P
         return found
     if isinstance(name, Path) or _is_path(name):
         raise ModelNotFoundError(f"there is no model folder {name}", hint=f"Choose {MODEL_CHOICES}")
+    if name in FORMER:
+        raise ModelNotFoundError(
+            f"the model {name} has become part of {MINI}",
+            hint=f"Use {MINI}; or {FORMER[name]}, if its vectors have to be the same as before",
+        )
     return _download(name, environ)
 
 

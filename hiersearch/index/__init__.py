@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hiersearch.index.copy_index import CopySummary, copy_index
 from hiersearch.index.labelling import vocabulary_label
-from hiersearch.index.model_check import ModelCheck, TextModel, load_model
+from hiersearch.index.model_check import ModelCheck, TextModel, load_attached_model, load_model
 from hiersearch.index.move_index import MoveSummary, is_moving, move_index
 from hiersearch.index.photo_index import PhotoIndex
 from hiersearch.index.storage import IndexInfo
@@ -20,6 +20,7 @@ __all__ = [
     "TextModel",
     "copy_index",
     "is_moving",
+    "load_attached_model",
     "load_model",
     "move_index",
     "require_photos",

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from hiersearch.config import read_settings
-from hiersearch.encoder import default_model
+from hiersearch.encoder import FORMER, MODELS, default_model
 from hiersearch.errors import (
     ModelError,
     ModelMismatchError,
@@ -41,6 +41,7 @@ __all__ = [
     "ModelCheck",
     "TextModel",
     "check_encoder",
+    "load_attached_model",
     "load_encoder",
     "load_model",
     "user_model",
@@ -242,6 +243,27 @@ def load_model(name: str) -> AnyModel:
     if name.startswith(FASTEMBED):
         return TextModel.of_fastembed(name.removeprefix(FASTEMBED))
     return load_encoder(name)
+
+
+def load_attached_model(name: str, is_its_root: Callable[[Floats], bool]) -> AnyModel:
+    """The model that a collection was attached with.
+
+    Attachments know it by name and root only, and a short name may since have come to mean newer
+    weights: then the root tells which were meant.
+
+    Args:
+        name: What it was called then.
+        is_its_root: Whether the collection's distances are measured from a root (dim,).
+
+    Raises:
+        ModelNotFoundError: The model was not found.
+        MissingPackageError: The packages that it needs are not installed.
+    """
+    former = FORMER.get(name)
+    if former is None:
+        return load_model(name)
+    model = load_model(name) if name in MODELS else None
+    return model if model is not None and is_its_root(model.root) else load_model(former)
 
 
 def user_model(environ: Mapping[str, str] = os.environ) -> str:

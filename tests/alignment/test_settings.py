@@ -7,6 +7,7 @@ import pytest
 
 from hiersearch.alignment import TrainingSettings, read_recipe
 from hiersearch.alignment.losses import LOSSES
+from hiersearch.alignment.pairs.pair_settings import PairSettings, read_pair_recipe
 from hiersearch.alignment.settings import LossChoice
 from hiersearch.errors import UsageError
 
@@ -98,9 +99,16 @@ def test_json_has_every_setting():
     assert told["options"] == {"margin": 1.0}
 
 
+ON_PHOTOS = {"captioned.toml", "mini-head.toml", "mini-eye.toml"}
+"""Recipes of training on captioned photos."""
+
+
 def test_every_recipe_of_the_project_can_be_read(request):
     recipes = sorted((request.config.rootpath / "training" / "recipes").glob("*.toml"))
 
     assert len(recipes) > 40
     for path in recipes:
-        TrainingSettings(**read_recipe(path))
+        if path.name in ON_PHOTOS:
+            PairSettings(data="captions.csv", photos="photos", **read_pair_recipe(path))
+        else:
+            TrainingSettings(**read_recipe(path))

@@ -199,15 +199,17 @@ def test_demo_shows_the_main_job(run, tmp_path):
 def test_an_index_moves_to_another_model(run, home, demo_photos):
     run("index", demo_photos / "cat.png", "--model", "mini", "--store", "store")
 
-    done = run("index", "--model", "mini-aligned", "--store", "store")
+    done = run("index", "--model", "mini-1", "--store", "store")
 
-    assert done.stdout == "1 moved to mini-aligned\n"
-    assert "Moving the index from mini to mini-aligned" in done.stderr
+    assert done.stdout == "1 moved to mini-1\n"
+    assert "Moving the index from mini to mini-1" in done.stderr
     info = json.loads(run("info", "--json", "--store", "store").stdout)
-    assert (info["photos"], info["model"]) == (1, "mini-aligned")
-    again = run("index", demo_photos / "cat.png", "--model", "mini-aligned", "--store", "store")
+    assert (info["photos"], info["model"]) == (1, "mini-1")
+    again = run("index", demo_photos / "cat.png", "--model", "mini-1", "--store", "store")
     assert again.stdout == "1 unchanged\n"
-    assert run("index", "--model", "mini-aligned", "--store", "store").stdout == "nothing to do\n"
+    assert "'hiersearch index --model mini' moves it to mini" in again.stderr
+    assert "moves it to mini" in run("info", "--store", "store").stderr
+    assert run("index", "--model", "mini-1", "--store", "store").stdout == "nothing to do\n"
     assert "no index" in run("index", "--model", "mini", "--store", "nowhere", check=1).stderr
     more = run(
         "index", demo_photos / "coffee.png", "--model", "mini", "--store", "store"

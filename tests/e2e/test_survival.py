@@ -112,9 +112,9 @@ def test_photos_in_every_orientation_get_nearly_one_vector(index, shared_data):
         vectors[shape] += [record.vector] * len(record.payload["name"])
     for rows in vectors.values():
         assert len(rows) == 9
-        assert np.min(np.stack(rows) @ np.stack(rows).T) > 0.95
+        assert np.min(np.stack(rows) @ np.stack(rows).T) > 0.9
     across = np.stack(vectors["landscape"]) @ np.stack(vectors["portrait"]).T
-    assert across.max() < 0.95
+    assert across.max() < 0.7
 
 
 def test_odd_names_and_loops_are_indexed_once(index, tmp_path, demo_photos):

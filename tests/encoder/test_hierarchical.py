@@ -20,7 +20,8 @@ from transformers import (
 )
 
 from hiersearch.encoder import MODELS, HierarchicalEncoder
-from hiersearch.encoder.mini.first_generation import MINI_1_ID, MINI_1_TEMPERATURE, TEXT_WEIGHTS
+from hiersearch.encoder.mini.first_generation import TEXT_WEIGHTS
+from hiersearch.encoder.mini.second_generation import packed_folder
 from hiersearch.encoder.model_folder import SIDECAR_NAME, Sidecar, read_sidecar, write_sidecar
 from hiersearch.errors import (
     HiersearchError,
@@ -321,8 +322,8 @@ class TestSaving:
 
 class TestIdentity:
     def test_mini(self, mini):
-        assert mini.id == MINI_1_ID
-        assert mini.temperature == MINI_1_TEMPERATURE
+        assert mini.id == MODELS["mini"].id
+        assert mini.temperature == read_sidecar(packed_folder()).temperature
         assert mini.name == "mini"
         assert mini.dimension == MODELS["mini"].dimension
 
@@ -364,19 +365,19 @@ class TestIdentity:
         with torch.no_grad():
             model[0].sub_modules["text"][0].model.pooler.dense.bias[0] += 0.01
         model.save(str(folder))  # the sidecar is left as it was
-        assert read_sidecar(folder).id == MINI_1_ID
+        assert read_sidecar(folder).id == mini.id
 
         trained = HierarchicalEncoder(folder)
 
-        assert trained.id not in (MINI_1_ID, mini.id)
+        assert trained.id != mini.id
         assert trained.temperature is None
         trained.save(tmp_path / "again")
         again = HierarchicalEncoder(tmp_path / "again")
         assert (again.id, again.temperature) == (trained.id, None)
 
-    def test_a_sidecar_cannot_claim_to_be_mini(self, clip, tmp_path):
+    def test_a_sidecar_cannot_claim_to_be_mini(self, clip, mini, tmp_path):
         clip.save(tmp_path / "saved")
-        write_sidecar(tmp_path / "saved", Sidecar(id=MINI_1_ID, temperature=0.1))
+        write_sidecar(tmp_path / "saved", Sidecar(id=mini.id, temperature=0.1))
 
         assert HierarchicalEncoder(tmp_path / "saved").id == clip.id
 

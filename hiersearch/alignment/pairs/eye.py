@@ -163,7 +163,12 @@ class Head(nn.Module):
         first.weight[: self.learned] = weight
         first.bias[: self.learned] = self.bias - weight @ self.mean - SHIFT
         second.weight[:, : self.learned] = self.read
-        second.weight[:, self.learned :] = self.class_read
+        self.write_classes()
+
+    @torch.no_grad()
+    def write_classes(self) -> None:
+        """Put what the classes are read as into the stock layers."""
+        self._layers[1].linear.weight[:, self.learned :] = self.class_read
 
 
 class CutTower:

@@ -59,6 +59,9 @@ class PairSettings:
         image_rate: Of the image tower.
         text_rate: Of the text tower.
         weight_decay: Of AdamW.
+        mix: How far the weights of the towers and the head go from those before training to the
+            trained ones, above 0 and at most 1. Halfway, a model has learned most of what is new
+            and forgotten least: Wortsman et al. 2022 (WiSE-FT), https://arxiv.org/abs/2109.01903.
         exclude: Files of pairs of words that must not be learned; see `read_pairs`.
         bf16: Whether towers compute in bfloat16: twice as fast on processors that have it.
         checkpoint_every: Steps between checkpoints.
@@ -93,6 +96,7 @@ class PairSettings:
     image_rate: float = 3e-4
     text_rate: float = 5e-5
     weight_decay: float = 0.1
+    mix: float = 1.0
     exclude: tuple[str, ...] = ()
     bf16: bool = False
     checkpoint_every: int = 50
@@ -123,10 +127,17 @@ class PairSettings:
         ):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}, which is below 0")
+        if not 0 < self.mix <= 1:
+            raise UsageError(f"mix is {self.mix}, which is not above 0 and at most 1")
         if self.batch_size < 2:
             raise UsageError("a batch of one photo has nothing to tell it from")
 
     def _require_something_to_train(self) -> None:
+        if self.mix < 1 and self.head is not None:
+            raise UsageError(
+                "a new head has no weights before training to mix the trained ones with",
+                hint="Leave out mix, or mix in a second run, from the model that this one gives",
+            )
         if self.lock_image and (self.head is not None or self.image_blocks or self.class_texts):
             raise UsageError(
                 "the image side cannot be locked and trained",

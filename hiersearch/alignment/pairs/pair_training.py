@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
+from torch import Tensor
 
 from hiersearch.alignment.batches import Features
 from hiersearch.alignment.card import pair_card
@@ -151,6 +152,7 @@ def train_pairs(
     )
     if settings.text_layers:
         _train_texts(model, settings.text_layers)
+    start = {} if settings.mix == 1 else _copied(model)
     loss = ImageTextLoss(model, settings, eye, classes)
     collator = PairCollator(model, data, look, teacher, settings)
     begun = time.monotonic()
@@ -161,9 +163,12 @@ def train_pairs(
         except OSError as error:
             raise unwritable(folder.path, error) from error
         model.to("cpu")
-        loss.read_classes()
         if loss.head is not None:
             loss.head.to("cpu").write()
+        _mix(model, start, settings.mix)
+        loss.read_classes()
+        if loss.head is not None:
+            loss.head.write_classes()
     require_finite(model)
     run = PairRun(
         output=folder.output,
@@ -389,6 +394,18 @@ def _rates(settings: PairSettings, loss: ImageTextLoss) -> dict[str, float]:
         for name, value in loss.named_parameters()
         if value.requires_grad and id(value) not in head
     }
+
+
+def _copied(model: SentenceTransformer) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+
+
+@torch.no_grad()
+def _mix(model: SentenceTransformer, start: Mapping[str, Tensor], share: float) -> None:
+    """Take the weights back towards those of the start; `PairSettings.mix`."""
+    for name, value in model.state_dict().items():
+        if name in start and value.is_floating_point():
+            value.lerp_(start[name], 1 - share)
 
 
 def _save(

@@ -178,19 +178,18 @@ def _missing(what: str, options: str) -> Exception:
 
 def _model(query: CollectionQuery, known: Attachment | None) -> AnyModel | None:
     """The model; None if the query brings its own vector."""
-    name = query.model
-    if not name and known is not None and query.vector_file is None:
-        name = known.model
-    if name:
-        from hiersearch.index import load_model
+    from hiersearch.index import load_attached_model, load_model
 
-        return load_model(name)
-    if query.vector_file is None:
+    if query.model:
+        return load_model(query.model)
+    if query.vector_file is not None:
+        return None
+    if known is None or not known.model:
         raise _missing(
             "the model that made the vectors is not named",
             "--model MODEL, or give a vector of your own with --vector-file",
         )
-    return None
+    return load_attached_model(known.model, known.has_root)
 
 
 def _root(
@@ -269,9 +268,11 @@ def _ranked(
 
 def _is_attached_with(known: Attachment | None, model: AnyModel, root: Floats) -> bool:
     """Whether attaching has checked this model already."""
+    from hiersearch.encoder import FORMER
+
     if known is None or not known.verified:
         return False
-    return known.model == model.name and known.has_root(root)
+    return model.name in (known.model, FORMER.get(known.model)) and known.has_root(root)
 
 
 def _verdict(theirs: HierarchicalCollection, model: AnyModel, file: Path) -> bool | None:

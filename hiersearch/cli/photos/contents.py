@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hiersearch.cli.options import JsonFlag, NameOption, StoreOption, WhereOption
+from hiersearch.cli.options import (
+    JsonFlag,
+    NameOption,
+    StoreOption,
+    WhereOption,
+    suggest_better_model,
+)
 from hiersearch.cli.terminal import printable
 
 if TYPE_CHECKING:
@@ -31,6 +37,7 @@ def info(store: StoreOption = None, name: NameOption = None, json_: JsonFlag = F
         store_text = found.store if isinstance(found.store, str) else path_to_text(found.store)
         typer.echo(json.dumps({"version": 1, **asdict(found), "store": store_text}, indent=1))
         return
+    suggest_better_model(found.model)
     copies = f" in {found.files} files" if found.files != found.photos else ""
     unnamed = found.photos - found.chained
     rows = {

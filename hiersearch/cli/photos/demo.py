@@ -65,7 +65,7 @@ def demo(
     _show("query", "a hot drink", "--store", store)
     query("a hot drink", store=str(store))
     typer.echo(
-        "\nThe offline model knows things, animals and places; hardly people, colours or counts."
+        "\nThe offline model sees people, animals, things and places; colours and counts roughly."
         "\nNow try your own photos: hiersearch index FOLDER"
     )
 

@@ -18,6 +18,7 @@ from hiersearch.cli.options import (
     StoreOption,
     choose_model,
     read_concepts,
+    suggest_better_model,
 )
 from hiersearch.cli.terminal import printable, progress_on_stderr
 
@@ -197,6 +198,7 @@ def _open_or_create(
         # An index without photos, from an interrupted run, is remade: its model may differ.
         if opened.photo_count:
             opened.require_model(model)
+            suggest_better_model(opened.info().model)
             return opened
         opened.close()
     # Loading a model takes seconds: whatever can fail before that fails first.

@@ -1,3 +1,3 @@
-"""The offline models, built on first use from installed packages."""
+"""The offline model, which comes with hiersearch, and what it was before."""
 
 __all__: list[str] = []

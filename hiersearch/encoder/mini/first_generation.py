@@ -1,4 +1,4 @@
-"""The first generation of the offline models, `mini` and `mini-aligned`.
+"""The first generation of the offline models: `mini-1` and `mini-aligned-1`.
 
 Both are built out of installed packages.
 
@@ -166,7 +166,10 @@ class WeightFile:
         spec = find_spec(self.module)
         if spec is None or not spec.submodule_search_locations:
             raise MissingPackageError(
-                self.package, extra="mini", purpose="the offline model's first generation"
+                self.package,
+                extra="mini-1",
+                purpose="the offline model's first generation",
+                instead="move an index to the newer model: 'hiersearch index --model mini'",
             )
         return Path(spec.submodule_search_locations[0]) / self.file
 

@@ -13,6 +13,7 @@ from PIL import Image
 from sentence_transformers import SentenceTransformer
 
 from hiersearch.alignment import PairSettings, read_pair_recipe, train_pairs
+from hiersearch.alignment.pairs.eye import class_vectors
 from hiersearch.data.captioned_photos import is_kept
 from hiersearch.encoder import HierarchicalEncoder
 from hiersearch.errors import MissingDataError, UnreadablePhotoError, UsageError
@@ -131,6 +132,39 @@ def test_a_head_keeps_what_its_classes_read(settings, classes, environ, tmp_path
     assert run.losses[-1]["reading"] < run.losses[0]["reading"] / 2
 
 
+def test_weights_are_mixed_with_those_before(settings, classes, environ, tmp_path):
+    first = train_pairs(
+        PairSettings(**settings | {"class_texts": classes, "epochs": 1}),
+        tmp_path / "first",
+        environ=environ,
+    )
+    more = {"model": str(first.output), "head": None, "class_texts": classes, "epochs": 1}
+    more |= {"image_blocks": 1, "text_layers": 1, "hierarchy": 0.0}
+    found = {}
+    for mix in (1e-9, 0.5, 1.0):
+        run = train_pairs(
+            PairSettings(**settings | more | {"mix": mix}), tmp_path / f"{mix}", environ=environ
+        )
+        found[mix] = SentenceTransformer(str(run.output), device="cpu").state_dict()
+
+    moved = 0
+    for name, half in found[0.5].items():
+        if not half.is_floating_point() or name.endswith("image.2.linear.weight"):
+            continue  # which holds the classes as the mixed text tower reads them
+        expected = (found[1e-9][name] + found[1.0][name]) / 2
+        torch.testing.assert_close(half, expected, atol=1e-6, rtol=1e-5)
+        moved += int(not torch.equal(found[1e-9][name], found[1.0][name]))
+    assert moved > 5
+    head = found[0.5]["0.sub_modules.image.2.linear.weight"]
+    mixed = SentenceTransformer(str(tmp_path / "0.5"), device="cpu")
+    texts = mixed.encode(
+        [{"text": text} for text in Path(classes).read_text().splitlines()[1:]],
+        convert_to_tensor=True,
+        normalize_embeddings=True,
+    )
+    torch.testing.assert_close(head[:, -5:], class_vectors(texts).T, atol=1e-5, rtol=1e-4)
+
+
 def test_a_run_that_is_cut_off_ends_as_if_it_had_not_been(settings, environ, tmp_path):
     def cut_off(task, done, total):
         del total
@@ -230,6 +264,8 @@ def test_what_is_missing_is_said(settings, environ, tmp_path):
         ({"temperature": 0.0}, "not a number above 0"),
         ({"words": -1.0}, "below 0"),
         ({"reading": 1.0}, "there are none"),
+        ({"mix": 0.0}, "above 0 and at most 1"),
+        ({"mix": 0.5, "head": 8}, "no weights before training"),
         ({"views": 0}, "below 1"),
         ({"loss": "triplet"}, "cannot be 'triplet'"),
     ],

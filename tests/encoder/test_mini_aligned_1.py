@@ -1,4 +1,4 @@
-"""The aligned offline model: its differences, and the folder that is built of them."""
+"""The first aligned offline model: its differences, and the folder that is built of them."""
 
 from __future__ import annotations
 
@@ -31,23 +31,28 @@ CHAINS = [
 
 @pytest.fixture(scope="module")
 def aligned(environ) -> HierarchicalEncoder:
-    return HierarchicalEncoder("mini-aligned")
+    return HierarchicalEncoder("mini-aligned-1")
 
 
-def test_differences_are_added(mini):
-    name = next(name for name, _ in mini.model.named_parameters() if ".layer.5." in name)
-    again = copy.deepcopy(mini.model)
+@pytest.fixture(scope="module")
+def mini_1(environ) -> HierarchicalEncoder:
+    return HierarchicalEncoder("mini-1")
+
+
+def test_differences_are_added(mini_1):
+    name = next(name for name, _ in mini_1.model.named_parameters() if ".layer.5." in name)
+    again = copy.deepcopy(mini_1.model)
     moved = torch.full_like(again.get_parameter(name), 0.5).half()
 
     add_differences(again, {name: moved})
 
-    found = again.get_parameter(name) - mini.model.get_parameter(name)
+    found = again.get_parameter(name) - mini_1.model.get_parameter(name)
     assert (found - 0.5).abs().max() < 1e-6
 
 
-def test_differences_of_another_model_are_refused(mini):
+def test_differences_of_another_model_are_refused(mini_1):
     with pytest.raises(ModelError, match="no weights elsewhere"):
-        add_differences(copy.deepcopy(mini.model), {"elsewhere": torch.zeros(2)})
+        add_differences(copy.deepcopy(mini_1.model), {"elsewhere": torch.zeros(2)})
 
 
 def test_the_file_is_small():
@@ -56,14 +61,14 @@ def test_the_file_is_small():
     assert size < 8_000_000
 
 
-def test_it_is_built_once_and_says_what_it_is(aligned, mini):
+def test_it_is_built_once_and_says_what_it_is(aligned, mini_1):
     cache = Path(os.environ["HIERSEARCH_CACHE"])
     folder = mini_aligned_1_folder(cache)
     built = (folder / "modules.json").stat().st_mtime_ns
 
     assert mini_aligned_1_folder(cache) == folder
     assert (folder / "modules.json").stat().st_mtime_ns == built
-    assert aligned.id == read_sidecar(folder).id != mini.id
+    assert aligned.id == read_sidecar(folder).id != mini_1.id
     assert aligned.temperature == MINI_ALIGNED_1_TEMPERATURE
 
 
@@ -73,9 +78,9 @@ def test_general_texts_are_nearer_to_the_root(aligned):
         assert np.all(np.diff(distances) > 0), chain
 
 
-def test_its_photos_are_those_of_the_offline_model(aligned, mini, demo_photos):
+def test_its_photos_are_those_of_the_offline_model(aligned, mini_1, demo_photos):
     photo = demo_photos / "cat.png"
 
     np.testing.assert_allclose(
-        aligned.encode_photos([photo]), mini.encode_photos([photo]), atol=1e-6
+        aligned.encode_photos([photo]), mini_1.encode_photos([photo]), atol=1e-6
     )
