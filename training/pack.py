@@ -39,7 +39,6 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=packed_folder())
     options = parser.parse_args()
     pack(options.folder, options.output)
-    options.output.joinpath(SIDECAR_NAME).unlink(missing_ok=True)
     write_sidecar(options.output, Sidecar())
     with tempfile.TemporaryDirectory() as scratch:
         write_folder(options.output, Path(scratch) / "model")

@@ -201,9 +201,9 @@ def better_model(name: str) -> str | None:
     if model is None or model.followed_by is None:
         return None
     return (
-        f"This index was made with {name}, which hardly sees people and scenes; "
-        f"'hiersearch index --model {model.followed_by}' moves it to {model.followed_by}, "
-        "which does (its photos are read again)"
+        f"This index was made with {name}, which hardly sees people; {model.followed_by} does, and "
+        f"finds more by captions. 'hiersearch index --model {model.followed_by}', with the same "
+        "--name or --store, moves the index: its photos are read again"
     )
 
 

@@ -76,6 +76,7 @@ def write_folder(packed: Path, folder: Path) -> None:
         folder: The folder to make; must not exist yet.
 
     Raises:
+        MissingPackageError: The package that writes weights is not installed.
         ModelError: The weights are damaged.
         OSError: The folder cannot be written.
     """
@@ -89,8 +90,10 @@ def write_folder(packed: Path, folder: Path) -> None:
             f"the offline model's weights cannot be read: {packed / WEIGHTS}: {error}",
             hint="Install hiersearch again",
         ) from error
-    others = [path for path in packed.rglob("*") if path.is_file() and path.name != WEIGHTS]
+    others = [path for path in packed.rglob("*") if path.is_file()]
     for path in sorted(others):
+        if path.name in (WEIGHTS, SIDECAR_NAME):
+            continue
         target = folder / path.relative_to(packed)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
@@ -101,5 +104,4 @@ def write_folder(packed: Path, folder: Path) -> None:
         modules[module][own] = single
     for module, tensors in modules.items():
         safetensors.save_file(tensors, folder / module / MODULE_WEIGHTS, {"format": "pt"})
-    (folder / SIDECAR_NAME).unlink()
     write_sidecar(folder, replace(read_sidecar(packed), files=sizes(folder)))
