@@ -22,9 +22,10 @@ There are four formats, recognised by the file's suffix and its content. Text is
       fruit,
 
 * JSON (suffix .json, or content that starts with `[` or `{`). A list of names; a list of objects
-  `{"name": "tomato", "id": "t1", "parents": ["fruit"], "familiarity": 3.5}`, where only the name is
-  required and parents are ids or names in the list; `{"concepts": [...]}` around such a list; or a
-  mapping from each name to its parent, a list of parents, or null.
+  `{"name": "tomato", "id": "t1", "parents": ["fruit"], "familiarity": 3.5, "synonyms": ["love
+  apple"]}`, where only the name is required, parents are ids or names in the list, and synonyms are
+  other words for it that a query may use; `{"concepts": [...]}` around such a list; or a mapping
+  from each name to its parent, a list of parents, or null.
 
 In the text formats lines that start with "#" are comments. Empty lines and repeated concepts are
 errors. The id of a concept is its name in lower case, unless JSON gives one.
@@ -330,10 +331,7 @@ def _from_mapping(content: Mapping[str, Any]) -> list[Concept]:
         names.setdefault(key, name)
         parents[key] = []
         given = [] if above is None else [above] if isinstance(above, str) else above
-        if not isinstance(given, list):
-            raise VocabularyError(f"the parents of {name!r} are not a list of names", hint=_FORMS)
-        for parent in given:
-            parent_name = _name(parent, f"a parent of {name!r}")
+        for parent_name in _names(given, "parent", name):
             names.setdefault(_name_key(parent_name), parent_name)
             parents[key].append(_name_key(parent_name))
     return [Concept(key, name, tuple(parents.get(key, ()))) for key, name in names.items()]
@@ -350,6 +348,7 @@ def _from_list(entries: Sequence[Any]) -> list[Concept]:
             draft.name,
             tuple(p if p in ids else by_name.get(_name_key(p), p) for p in draft.parents),
             draft.familiarity,
+            draft.synonyms,
         )
         for draft in drafts
     ]
@@ -361,16 +360,14 @@ def _draft(entry: Any, at: int) -> Concept:
         return Concept(_name_key(name), name)
     if not isinstance(entry, dict) or "name" not in entry:
         raise VocabularyError(f"concept {at} of the list has no name", hint=_FORMS)
-    unknown = sorted(set(entry) - {"name", "id", "parents", "familiarity"})
+    unknown = sorted(set(entry) - {"name", "id", "parents", "familiarity", "synonyms"})
     if unknown:
         raise VocabularyError(
             f"concept {at} has the unknown field {unknown[0]!r}",
-            hint="Fields are name, id, parents and familiarity",
+            hint="Fields are name, id, parents, familiarity and synonyms",
         )
     name = _name(entry["name"], f"the name of concept {at}")
-    given = entry.get("parents") or []
-    if not isinstance(given, list):
-        raise VocabularyError(f"the parents of {name!r} are not a list of names", hint=_FORMS)
+    parents = _names(entry.get("parents") or [], "parent", name)
     familiarity = entry.get("familiarity")
     if familiarity is not None and not _is_number(familiarity):
         raise VocabularyError(
@@ -379,9 +376,17 @@ def _draft(entry: Any, at: int) -> Concept:
     return Concept(
         id=_name(entry["id"], f"the id of {name!r}") if "id" in entry else _name_key(name),
         name=name,
-        parents=tuple(_name(parent, f"a parent of {name!r}") for parent in given),
+        parents=parents,
         familiarity=None if familiarity is None else float(familiarity),
+        synonyms=_names(entry.get("synonyms") or [], "synonym", name),
     )
+
+
+def _names(given: Any, kind: str, name: str) -> tuple[str, ...]:
+    """The parents or the synonyms of a name."""
+    if not isinstance(given, list):
+        raise VocabularyError(f"the {kind}s of {name!r} are not a list of names", hint=_FORMS)
+    return tuple(_name(one, f"a {kind} of {name!r}") for one in given)
 
 
 def _is_number(value: Any) -> bool:
@@ -402,6 +407,7 @@ def _name(value: Any, what: str) -> str:
 
 
 def _builtin_concept(line: str) -> Concept:
-    concept_id, name, parents, familiarity = line.split("\t")
+    concept_id, name, parents, familiarity, *more = line.split("\t")
     above = tuple(parents.split(",")) if parents else ()
-    return Concept(concept_id, name, above, float(familiarity))
+    synonyms = tuple(word for words in more for word in words.split(",") if word)
+    return Concept(concept_id, name, above, float(familiarity), synonyms)

@@ -47,12 +47,14 @@ class Concept:
         name: The text that people and models read.
         parents: The ids of the more general concepts directly above it.
         familiarity: How common the word is, on any scale; larger is more familiar.
+        synonyms: Other words for it, which a query may use. Models read the name alone.
     """
 
     id: str
     name: str
     parents: tuple[str, ...] = ()
     familiarity: float | None = None
+    synonyms: tuple[str, ...] = ()
 
 
 class Vocabulary:
@@ -101,6 +103,8 @@ class Vocabulary:
     def _check_concept(self, concept: Concept) -> None:
         check_name(concept.name)
         check_name(concept.id)
+        for synonym in concept.synonyms:
+            check_name(synonym)
         if len(set(concept.parents)) < len(concept.parents):
             raise VocabularyError(
                 f"{concept.name!r} has the same parent twice", hint="Remove one of them"
@@ -283,6 +287,8 @@ def _dump(concepts: Iterable[Concept]) -> str:
             entry["parents"] = list(concept.parents)
         if concept.familiarity is not None:
             entry["familiarity"] = concept.familiarity
+        if concept.synonyms:
+            entry["synonyms"] = list(concept.synonyms)
         entries.append(json.dumps(entry, ensure_ascii=False))
     return "[" + ",\n".join(entries) + "]"
 
@@ -290,14 +296,17 @@ def _dump(concepts: Iterable[Concept]) -> str:
 def _load(entry: Any) -> Concept:
     if not isinstance(entry, dict):
         raise TypeError("a concept is an object")
-    parents = entry.get("parents", [])
     familiarity = entry.get("familiarity")
-    texts = [entry["id"], entry["name"], *parents]
-    if not isinstance(parents, list) or not all(isinstance(text, str) for text in texts):
-        raise TypeError("ids, names and parents are strings")
+    parents, synonyms = entry.get("parents", []), entry.get("synonyms", [])
+    if not isinstance(parents, list) or not isinstance(synonyms, list):
+        raise TypeError("parents and synonyms are lists")
+    texts = [entry["id"], entry["name"], *parents, *synonyms]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("ids, names, parents and synonyms are strings")
     return Concept(
         id=entry["id"],
         name=entry["name"],
         parents=tuple(parents),
         familiarity=None if familiarity is None else float(familiarity),
+        synonyms=tuple(synonyms),
     )

@@ -71,7 +71,13 @@ def test_csv_without_a_header_and_with_one_column():
 def test_json_forms(name):
     assert links(parse('["dog", "Cat"]', name)) == {"dog": (), "cat": ()}
     objects = [
-        {"name": "Tomato", "id": "t1", "parents": ["fruit", "Vegetable"], "familiarity": 3},
+        {
+            "name": "Tomato",
+            "id": "t1",
+            "parents": ["fruit", "Vegetable"],
+            "familiarity": 3,
+            "synonyms": ["love  apple", "tomate"],
+        },
         {"name": "fruit"},
         {"name": "vegetable", "id": "v", "parents": []},
     ]
@@ -79,6 +85,7 @@ def test_json_forms(name):
         vocabulary = parse(json.dumps(form), name)
         assert links(vocabulary) == {"t1": ("fruit", "v"), "fruit": (), "v": ()}
         assert vocabulary["t1"].familiarity == 3.0
+        assert vocabulary["t1"].synonyms == ("love apple", "tomate")
         assert vocabulary["t1"].name == "Tomato"
     mapping = {"Tomato": ["fruit", "vegetable"], "fruit": "food", "rock": None}
     assert links(parse(json.dumps(mapping), name)) == {
@@ -151,6 +158,8 @@ def test_errors_name_the_line(text, name, line, says):
         ('[{"name": "a", "parents": [3]}]', "parent of 'a' is not text"),
         ('[{"name": "a", "parents": ["b"]}]', "unknown parent 'b'"),
         ('[{"name": "a", "familiarity": "much"}]', "not a finite number"),
+        ('[{"name": "a", "synonyms": "b"}]', "synonyms of 'a' are not a list"),
+        ('[{"name": "a", "synonyms": [1]}]', "a synonym of 'a' is not text"),
         ('[{"name": "a", "familiarity": NaN}]', "not a finite number"),
         ('[{"name": "a", "familiarity": true}]', "not a finite number"),
         ('[{"name": "a", "familiarity": 1' + "0" * 400 + "}]", "not a finite number"),

@@ -10,7 +10,7 @@ from hiersearch.errors import VocabularyError
 
 TOMATO = Vocabulary(
     [
-        Concept("tomato", "Tomato", ("vegetable", "fruit"), 2.5),
+        Concept("tomato", "Tomato", ("vegetable", "fruit"), 2.5, ("love apple",)),
         Concept("food", "food"),
         Concept("fruit", "fruit", ("food",)),
         Concept("vegetable", "vegetable", ("food",)),
@@ -43,6 +43,7 @@ def test_what_a_vocabulary_knows():
 def test_json_round_trip_keeps_everything():
     again = Vocabulary.from_json(TOMATO.to_json())
     assert again == TOMATO
+    assert again["tomato"].synonyms == ("love apple",)
     assert again.name == "shop"
     assert again.id == TOMATO.id
     assert again.to_json() == TOMATO.to_json()
@@ -102,6 +103,7 @@ def test_depth_has_a_limit():
         "null",
         '{"name": "x", "concepts": [{"id": 1, "name": "a"}]}',
         '{"name": "x", "concepts": [{"id": "a", "name": "a", "parents": "b"}]}',
+        '{"name": "x", "concepts": [{"id": "a", "name": "a", "synonyms": "b"}]}',
         '{"name": "x", "concepts": [3]}',
         "[" * 100_000,
     ],
