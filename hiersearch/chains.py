@@ -1,7 +1,9 @@
-"""Chains of concepts: from a vector to its chain, from a chain to a payload and an answer's levels.
+"""Chains and trees of concepts: from a vector to them, from them to a payload.
 
 A vector gets its chain in one of two ways: by the posterior descent over a vocabulary with parents,
-by its radial path over one without. `Labeller` chooses.
+by its radial path over one without. `Labeller` chooses. A photo gets a tree as well, where enough
+is known of the model: all that it shows, each concept with its membership, and the chain is the
+tree's main branch.
 """
 
 from __future__ import annotations
@@ -10,20 +12,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
+import numpy as np
+
 from hiersearch.concepts import Concept, Vocabulary
-from hiersearch.descent import Calibration, PosteriorDescent
+from hiersearch.descent import BLOCK, Calibration, PosteriorDescent
 from hiersearch.errors import StoreError
+from hiersearch.membership import PERHAPS, SURE, Membership, PhotoStatistics
 from hiersearch.types import Floats
 
 __all__ = [
     "CHAIN",
     "CONCEPT",
     "CONCEPTS",
+    "LIKELY",
     "MASSES",
     "Chain",
     "Labeller",
     "Link",
     "RadialPaths",
+    "Tree",
     "concept_payload",
     "trim",
 ]
@@ -35,19 +42,32 @@ MASSES = "masses"
 """Payload field of a labelled point: the masses of its chain; empty for a radial path."""
 
 CONCEPTS = "concepts"
-"""Payload field of a labelled point: its chain and all ancestors, to count and filter by."""
+"""Payload field of a labelled point: what it surely shows, to count and filter by; without a tree,
+its chain and all ancestors."""
+
+LIKELY = "likely"
+"""Payload field of a photo with a tree: what else it perhaps shows."""
 
 CONCEPT = "concept"
 """Payload field of a stored concept: its id."""
 
 
+FIRST = "person"
+"""The root that a photo's main branch begins with wherever the photo shows it: people who describe
+a photo name its people first."""
+
+FIRST_FROM = 0.65
+"""The membership from which on it does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One concept of a chain.
+    """One concept of a chain or a tree.
 
     Attributes:
         concept: The concept's id.
-        mass: Its share of the posterior, in [0, 1]; None on a radial path.
+        mass: In a tree, its membership; else its share of the posterior. In [0, 1]; None on a
+            radial path.
     """
 
     concept: str
@@ -124,6 +144,49 @@ class Chain:
         return cls(tuple(map(Link, ids, masses or [None] * len(ids))))
 
 
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What a photo shows.
+
+    Attributes:
+        chain: The main branch; empty where nothing in the vocabulary surely fits.
+        sure: Every concept of membership `SURE` or more, most probable first.
+        likely: The others of `PERHAPS` or more, most probable first.
+    """
+
+    chain: Chain
+    sure: tuple[Link, ...]
+    likely: tuple[Link, ...]
+
+    def payload(self, vocabulary: Vocabulary) -> dict[str, Any]:
+        """The payload fields of a photo with this tree: those of the chain, and `LIKELY`."""
+        shown = {link.concept for link in self.sure}
+        return {
+            **self.chain.payload(vocabulary),
+            CONCEPTS: sorted(shown),
+            LIKELY: sorted(link.concept for link in self.likely),
+        }
+
+    def branches(self, vocabulary: Vocabulary) -> tuple[Chain, ...]:
+        """What the photo surely shows, each line from a root to the most specific.
+
+        The main branch comes first and then the most probable ones. A concept with several parents
+        hangs below the most probable of them.
+        """
+        links = {link.concept: link for link in self.sure}
+        above = {parent for one in links for parent in vocabulary[one].parents}
+        ends = [link.concept for link in self.sure if link.concept not in above]
+        main = self.chain.concepts
+        found = [self.chain] if main else []
+        for end in ends:
+            line = [end]
+            while parents := [one for one in vocabulary[line[0]].parents if one in links]:
+                line.insert(0, max(parents, key=lambda one: (one in main, links[one].mass or 0)))
+            if line[-1] not in main:
+                found.append(Chain(tuple(links[one] for one in line)))
+        return tuple(found)
+
+
 def trim(length: int, levels: int, familiarity: Sequence[float] | None = None) -> tuple[int, ...]:
     """Which places of a chain to show when it has more of them than levels are asked for.
 
@@ -164,14 +227,15 @@ class RadialPaths(Protocol):
 
 
 class Labeller:
-    """Gives vectors their chains.
+    """Gives vectors their chains, and photos their trees.
 
     Args:
         vocabulary: The concepts.
         embeddings: (n, dim), float32 unit rows, a row per concept.
         calibration: The model's calibration, for the posterior descent; None for the radial path,
             which suits vocabularies without parents.
-        concepts: The stored concepts, for the radial path.
+        concepts: The stored concepts, for the radial path; not needed with a calibration.
+        statistics: Of the model's vectors of photos; None where photos get a chain alone.
     """
 
     def __init__(
@@ -179,15 +243,19 @@ class Labeller:
         vocabulary: Vocabulary,
         embeddings: Floats,
         calibration: Calibration | None,
-        concepts: RadialPaths,
+        concepts: RadialPaths | None = None,
+        statistics: PhotoStatistics | None = None,
     ) -> None:
         self.vocabulary = vocabulary
         self.embeddings = embeddings
+        self.statistics = statistics if calibration is not None else None
         self._calibration = calibration
         self._concepts = concepts
+        self._ids = [concept.id for concept in vocabulary]
+        parents = vocabulary.parent_positions
         self._descent = (
             PosteriorDescent(
-                vocabulary.parent_positions,
+                parents,
                 embeddings,
                 calibration,
                 familiarity=[concept.familiarity for concept in vocabulary],
@@ -195,6 +263,13 @@ class Labeller:
             if calibration is not None
             else None
         )
+        self._membership = (
+            Membership(vocabulary.names, parents, embeddings, self.statistics)
+            if self.statistics is not None
+            else None
+        )
+        roots = {vocabulary[root].name: root for root in vocabulary.roots}
+        self._first = vocabulary.position(roots[FIRST]) if FIRST in roots else None
 
     def chains(self, vectors: Floats, *, texts: bool = False) -> list[Chain]:
         """The chain of each vector, untrimmed.
@@ -208,13 +283,67 @@ class Labeller:
         """
         if self._descent is None or self._calibration is None:
             return [self._radial_chain(vector) for vector in vectors]
-        ids = [concept.id for concept in self.vocabulary]
         temperature = self._calibration.text_temperature if texts else self._calibration.temperature
+        found = self._descent.descend(vectors, temperature=temperature)
+        return [self._chain(places, masses) for places, masses in found]
+
+    def trees(self, vectors: Floats) -> list[Tree] | None:
+        """The tree of each photo; None where nothing is known of the model's vectors of photos.
+
+        Args:
+            vectors: (b, dim), float32 unit rows.
+        """
+        if self._descent is None or self._membership is None:
+            return None
         return [
-            Chain(tuple(Link(ids[at], mass) for at, mass in zip(places, masses, strict=True)))
-            for places, masses in self._descent.descend(vectors, temperature=temperature)
+            self._tree(*each)
+            for members, masses in self._blocks(vectors)
+            for each in zip(members, masses, strict=True)
         ]
 
+    def memberships(self, vectors: Floats) -> Floats | None:
+        """(b, n) how probably each photo shows each concept; None as for `trees`."""
+        if self._descent is None or self._membership is None:
+            return None
+        blocks = [members for members, _ in self._blocks(vectors)]
+        empty = np.empty((0, len(self.vocabulary)), dtype=np.float32)
+        return np.concatenate(blocks) if blocks else empty
+
+    def payloads(self, vectors: Floats) -> list[dict[str, Any]]:
+        """The payload fields of photos: of their trees, or else of their chains."""
+        labels: Sequence[Tree | Chain] | None = self.trees(vectors)
+        if labels is None:
+            labels = self.chains(vectors)
+        return [label.payload(self.vocabulary) for label in labels]
+
+    def _blocks(self, vectors: Floats) -> Iterator[tuple[Floats, Floats]]:
+        """Memberships and masses, of some photos after the other."""
+        assert self._descent is not None
+        assert self._membership is not None
+        for start in range(0, len(vectors), BLOCK):
+            rows = vectors[start : start + BLOCK]
+            masses = self._descent.masses(rows)
+            yield self._membership.probabilities(rows, masses), masses
+
+    def _tree(self, members: Floats, masses: Floats) -> Tree:
+        assert self._descent is not None
+        # What the photo is of, and not only what it shows too, is what the descent is sure of.
+        weight = np.asarray((members + masses) / 2, dtype=np.float32)
+        first = self._first
+        if first is not None and members[first] < FIRST_FROM:
+            first = None
+        chain = self._chain(*self._descent.walk(weight, members, floor=SURE, first=first))
+        order = np.flatnonzero(members >= PERHAPS)
+        order = order[np.argsort(-members[order], kind="stable")]
+        links = [Link(self._ids[at], float(members[at])) for at in order]
+        sure = int(np.count_nonzero(members >= SURE))
+        return Tree(chain, tuple(links[:sure]), tuple(links[sure:]))
+
+    def _chain(self, places: Sequence[int], masses: Sequence[float]) -> Chain:
+        pairs = zip(places, masses, strict=True)
+        return Chain(tuple(Link(self._ids[at], mass) for at, mass in pairs))
+
     def _radial_chain(self, vector: Floats) -> Chain:
+        assert self._concepts is not None
         path = self._concepts.radial_path(vector)
         return Chain(tuple(Link(str(hit.payload[CONCEPT])) for hit in path))

@@ -33,7 +33,7 @@ from hiersearch.types import Floats, Positions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["FLOOR", "Calibration", "Masses", "Places", "PosteriorDescent", "calibrate"]
+__all__ = ["BLOCK", "FLOOR", "Calibration", "Masses", "Places", "PosteriorDescent", "calibrate"]
 
 
 FLOOR = 0.3
@@ -183,8 +183,32 @@ class PosteriorDescent:
         found: list[tuple[Places, Masses]] = []
         for start in range(0, len(rows), BLOCK):
             block = self._block_masses(rows[start : start + BLOCK], temperature)
-            found.extend(self._walk(mass, floor) for mass in block)
+            found.extend(self.walk(mass, mass, floor=floor) for mass in block)
         return found
+
+    def walk(
+        self, weight: Floats, stated: Floats, *, floor: float, first: int | None = None
+    ) -> tuple[Places, Masses]:
+        """From a root down, always to the heaviest, while enough is stated.
+
+        Args:
+            weight: (n,), by which a concept is chosen among the roots, or below another.
+            stated: (n,), what the answer states of the chosen ones.
+            floor: The least that is stated.
+            first: The root to begin with; by default the heaviest.
+
+        Returns:
+            The positions of the concepts, general to specific, and what is stated of them.
+        """
+        places: list[int] = []
+        choices = self._roots if first is None else np.array([first])
+        while len(choices):
+            best = int(choices[np.argmax(weight[choices])])
+            if stated[best] < floor:
+                break
+            places.append(best)
+            choices = self._children[best]
+        return tuple(places), tuple(float(stated[at]) for at in places)
 
     def _checked(self, vectors: Floats) -> Floats:
         rows = _unit_rows(vectors)
@@ -205,17 +229,6 @@ class PosteriorDescent:
         shares: Floats = np.exp(logits - peak)
         shares /= shares.sum(axis=1, keepdims=True) + np.exp(nothing - peak)
         return self._runs.sums(shares)
-
-    def _walk(self, mass: Floats, floor: float) -> tuple[Places, Masses]:
-        places: list[int] = []
-        choices = self._roots
-        while len(choices):
-            best = int(choices[np.argmax(mass[choices])])
-            if mass[best] < floor:
-                break
-            places.append(best)
-            choices = self._children[best]
-        return tuple(places), tuple(float(mass[at]) for at in places)
 
 
 def _unit_rows(vectors: Floats) -> Floats:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,7 @@ from hiersearch.encoder.model_folder import (
 from hiersearch.encoder.registry import IN_MEMORY, MINI, model_folder
 from hiersearch.encoder.threads import spread, spread_ahead
 from hiersearch.errors import ModelError, UsageError
+from hiersearch.membership import MEMBERSHIP_FILE, read_statistics
 from hiersearch.photos.pixels import upright
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hiersearch.membership import PhotoStatistics
     from hiersearch.types import Floats
 
     Photo = Image.Image | str | Path
@@ -89,6 +92,7 @@ class HierarchicalEncoder:
     ) -> None:
         self._preparing = Lock()  # tokenizers are not safe to share among threads
         self._sidecar = Sidecar()
+        self._folder: Path | None = None
         if isinstance(model, SentenceTransformer):
             self.name = IN_MEMORY
             self.model = model if device is None else model.to(device)
@@ -98,6 +102,7 @@ class HierarchicalEncoder:
             self.name = str(folder.absolute()) if is_folder else str(model)
             self.model = load_model(folder, device)
             self._sidecar = read_sidecar(folder)
+            self._folder = folder
         self.model.eval()
         self._fused = fuse_photos(self.model)
         empty = self.encode_texts([""])[0]
@@ -113,6 +118,17 @@ class HierarchicalEncoder:
     def temperature(self) -> float | None:
         """T of the posterior descent for photos, if it was measured for these weights."""
         return self._sidecar.temperature if self._is_as_stated else None
+
+    @cached_property
+    def statistics(self) -> PhotoStatistics | None:
+        """What is known of this model's vectors of photos, if it was measured for these weights.
+
+        Raises:
+            ModelError: The file that holds it is damaged.
+        """
+        if self._folder is None or not self._is_as_stated:
+            return None
+        return read_statistics(self._folder / MEMBERSHIP_FILE)
 
     @cached_property
     def photo_size(self) -> int:
@@ -240,6 +256,8 @@ class HierarchicalEncoder:
             with quiet():
                 self.model.save(str(folder), create_model_card=False)
             write_sidecar(folder, sidecar)
+            if self._folder is not None and self.statistics is not None:
+                shutil.copyfile(self._folder / MEMBERSHIP_FILE, folder / MEMBERSHIP_FILE)
         except OSError as error:
             raise ModelError(
                 f"the model cannot be saved to {folder}: {error.strerror or error}",

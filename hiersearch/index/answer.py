@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hiersearch.chains import CONCEPTS, Labeller, Link
+from hiersearch.chains import CONCEPTS, LIKELY, Chain, Labeller, Link
 from hiersearch.geometry import exterior_angle
 from hiersearch.index.fields import PATH
+from hiersearch.index.manifest import Trees
 from hiersearch.photos import path_to_text, text_to_path
 from hiersearch.qdrant import Filter, HierarchicalCollection, Hit, all_of, equals
 from hiersearch.types import Floats
 
-__all__ = ["Answer", "Level", "PhotoHit", "answer"]
+__all__ = ["Answer", "Level", "PhotoHit", "answer", "expected_count"]
 
 
 _ANSWER_VERSION = 1
@@ -42,12 +43,15 @@ class Level:
         level: 1 is the coarsest.
         concept: The concept's name.
         concept_id: Its id in the vocabulary.
-        mass: Share of the posterior on the concept and all below it, in [0, 1]; None for
-            vocabularies without parents.
+        mass: How probably the query's photo shows the concept, in [0, 1]; of a text, and where
+            photos have no trees, the share of the posterior on the concept and all below it; None
+            for vocabularies without parents.
         angle: Exterior angle from the concept to the query, in radians in [0, pi]: small if the
             query is a kind of it.
-        count: Number of photos in the index that lie under the concept.
-        photos: The nearest of them, nearest first.
+        count: How many photos of the index are expected to show the concept.
+        sure: How many surely do; where photos have no trees, the same as `count`.
+        photos: The best of them: those that surely show it before those that perhaps do, each
+            nearest first.
     """
 
     level: int
@@ -56,6 +60,7 @@ class Level:
     mass: float | None
     angle: float
     count: int
+    sure: int
     photos: tuple[PhotoHit, ...]
 
 
@@ -67,11 +72,14 @@ class Answer:
         query: The text, or the path of the query's photo.
         levels: From coarse to fine; empty where nothing in the vocabulary fits.
         photos: The photos nearest to the query in the whole index, nearest first.
+        branches: Of a photo, all that it surely shows: lines of concepts with their
+            probabilities, general to specific, the levels' line first. Empty for a text.
     """
 
     query: str
     levels: tuple[Level, ...]
     photos: tuple[PhotoHit, ...]
+    branches: tuple[tuple[tuple[str, float], ...], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The answer as plain data, in the documented format, version 1."""
@@ -85,11 +93,16 @@ class Answer:
                     "mass": None if level.mass is None else round(level.mass, 4),
                     "angle": round(level.angle, 4),
                     "count": level.count,
+                    "sure": level.sure,
                     "photos": [_photo_json(photo) for photo in level.photos],
                 }
                 for level in self.levels
             ],
             "photos": [_photo_json(photo) for photo in self.photos],
+            "branches": [
+                [{"concept": concept, "mass": round(mass, 4)} for concept, mass in branch]
+                for branch in self.branches
+            ],
         }
 
 
@@ -103,6 +116,7 @@ def answer(
     levels: int,
     limit: int,
     where: Filter | None = None,
+    trees: Trees | None = None,
 ) -> Answer:
     """Answers a query.
 
@@ -115,16 +129,43 @@ def answer(
         levels: The most levels to return, at least 1.
         limit: The most photos per level, at least 0.
         where: Only photos that match are counted and listed.
+        trees: How the photos' trees were made; None if they have chains alone.
     """
-    chain = labeller.chains(vector[None], texts=texts)[0]
+    tree = None if texts else next(iter(labeller.trees(vector[None]) or ()), None)
+    chain = labeller.chains(vector[None], texts=texts)[0] if tree is None else tree.chain
     familiarity = [labeller.vocabulary[one].familiarity for one in chain.concepts]
     return Answer(
         query=query,
         levels=tuple(
-            _level(number, link, vector, photos, labeller, limit, where)
+            _level(number, link, vector, photos, labeller, limit, where, trees)
             for number, link in enumerate(chain.trimmed(levels, familiarity), start=1)
         ),
         photos=_nearest(photos, vector, limit, where),
+        branches=() if tree is None else _named(tree.branches(labeller.vocabulary), labeller),
+    )
+
+
+def expected_count(sure: int, likely: int, expected: tuple[float, float]) -> int:
+    """How many photos are expected to show a concept.
+
+    Args:
+        sure: Photos that surely show it.
+        likely: Photos that perhaps do.
+        expected: How many to expect for each of the ones and of the others.
+
+    Returns:
+        At most all of these; a concept's is never below that of a kind of it.
+    """
+    return round(sure * expected[0] + likely * expected[1])
+
+
+def _named(
+    branches: tuple[Chain, ...], labeller: Labeller
+) -> tuple[tuple[tuple[str, float], ...], ...]:
+    vocabulary = labeller.vocabulary
+    return tuple(
+        tuple((vocabulary[link.concept].name, link.mass or 0.0) for link in branch)
+        for branch in branches
     )
 
 
@@ -136,18 +177,26 @@ def _level(
     labeller: Labeller,
     limit: int,
     where: Filter | None,
+    trees: Trees | None,
 ) -> Level:
     vocabulary = labeller.vocabulary
     parent = labeller.embeddings[vocabulary.position(link.concept)]
-    under = all_of(equals(CONCEPTS, link.concept), where)
+    surely = all_of(equals(CONCEPTS, link.concept), where)
+    sure = count = photos.count(surely)
+    found = _nearest(photos, vector, limit, surely)
+    if trees is not None:
+        perhaps = all_of(equals(LIKELY, link.concept), where)
+        count = expected_count(sure, photos.count(perhaps), trees.expected)
+        found += _nearest(photos, vector, limit - len(found), perhaps)
     return Level(
         level=number,
         concept=vocabulary[link.concept].name,
         concept_id=link.concept,
         mass=link.mass,
         angle=float(exterior_angle(parent, vector, photos.root)),
-        count=photos.count(under),
-        photos=_nearest(photos, vector, limit, under),
+        count=count,
+        sure=sure,
+        photos=found,
     )
 
 

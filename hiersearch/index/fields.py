@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from hiersearch.chains import CONCEPTS
+from hiersearch.chains import CONCEPTS, LIKELY
 from hiersearch.errors import FilterError
 from hiersearch.photos import Photo
 from hiersearch.qdrant import Filter, all_of, between, between_times, equals, none_of
@@ -32,6 +32,7 @@ __all__ = [
     "field_filter",
     "parse_where",
     "photo_payload",
+    "shows",
 ]
 
 PATH = "path"
@@ -71,12 +72,13 @@ PHOTO_INDEXES: Mapping[str, str] = MappingProxyType(
         SIZE: "integer",
         WIDTH: "integer",
         HEIGHT: "integer",
+        LIKELY: "keyword",
     }
 )
 """The payload indexes of a collection of photos, for `HierarchicalCollection.create`."""
 
 _CONCEPT = "concept"
-"""What `--where` calls a concept that the photo lies under; stored as `CONCEPTS`."""
+"""What `--where` calls a concept that the photo shows; stored as `CONCEPTS`, or as `LIKELY`."""
 
 _EXPRESSION = re.compile(r"\s*([A-Za-z_]+)\s*(==|!=|>=|<=|=|>|<)(.*)", re.DOTALL)
 _MOMENT = re.compile(
@@ -106,14 +108,17 @@ def photo_payload(photo: Photo) -> dict[str, Any]:
 
 
 def parse_where(
-    expressions: Sequence[str], concept_id: Callable[[str], str] = str
+    expressions: Sequence[str],
+    concept_id: Callable[[str], str] = str,
+    *,
+    trees: bool = False,
 ) -> Filter | None:
     """The filter for photos that meet every condition.
 
     KEY OP VALUE, with OP one of `= != > >= < <=`:
 
     * `folder`, `name`, `path`, `concept`: `=` and `!=`. A folder is a full path or just a name, at
-      any depth. A concept stands for all concepts below it.
+      any depth. A photo has a concept if it surely or perhaps shows it, or a kind of it.
     * `taken`, `mtime`: a year, month, day, minute or second in ISO 8601, the whole of it:
       `taken=2020-05` is that month, `taken>2020` begins with 2021, `taken<=2020` ends with 2020.
       `taken` is the clock of the camera, `mtime` that of this machine.
@@ -124,12 +129,13 @@ def parse_where(
     Args:
         expressions: The conditions, or one alone; no condition gives no filter.
         concept_id: Looks up a concept's id by what was written; by default that is the id.
+        trees: Whether the photos have trees.
 
     Raises:
         FilterError: A condition cannot be read; the hint says what is allowed.
     """
     given = [expressions] if isinstance(expressions, str) else list(expressions)
-    return all_of(*(_condition(expression, concept_id) for expression in given))
+    return all_of(*(_condition(expression, concept_id, trees) for expression in given))
 
 
 def field_filter(expression: str, kinds: Mapping[str, str] | None = None) -> Filter:
@@ -187,7 +193,7 @@ def _any_number(value: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _condition(expression: object, concept_id: Callable[[str], str]) -> Filter:
+def _condition(expression: object, concept_id: Callable[[str], str], trees: bool) -> Filter:
     match = _EXPRESSION.fullmatch(expression) if isinstance(expression, str) else None
     if match is None:
         raise FilterError(f"the condition {expression!r} cannot be read", hint=_ALLOWED)
@@ -199,9 +205,19 @@ def _condition(expression: object, concept_id: Callable[[str], str]) -> Filter:
         raise FilterError(f"the condition {expression!r} has no value", hint=_ALLOWED)
     if key == _CONCEPT:
         value = concept_id(value)
-    if operator == "!=":
-        return none_of(read(key, "=", value))
-    return read(key, "=" if operator == "==" else operator, value)
+    found = read(key, "=" if operator in ("==", "!=") else operator, value)
+    if key == _CONCEPT and trees:
+        found = shows(value)
+    return none_of(found) if operator == "!=" else found
+
+
+def shows(concept: str) -> Filter:
+    """Photos with trees that surely or perhaps show a concept.
+
+    Args:
+        concept: Its id.
+    """
+    return none_of(none_of(equals(CONCEPTS, concept), equals(LIKELY, concept)))
 
 
 def _text(key: str, operator: str, value: str) -> Filter:

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
@@ -20,13 +20,17 @@ from hiersearch.concepts import Vocabulary, builtin_vocabulary
 from hiersearch.config import cache_dir
 from hiersearch.descent import Calibration, calibrate
 from hiersearch.encoder.cache import VectorCache
+from hiersearch.index.manifest import Trees
 from hiersearch.index.model_check import AnyModel, LoadEncoder, ModelCheck
 from hiersearch.index.storage import IndexStore
 from hiersearch.progress import Progress, tell_nobody
 from hiersearch.qdrant import EdgeClient, HierarchicalCollection
 from hiersearch.types import Floats
 
-__all__ = ["CALIBRATION_SAMPLE", "LazyLabeller", "vocabulary_label"]
+if TYPE_CHECKING:
+    from hiersearch.encoder import HierarchicalEncoder
+
+__all__ = ["CALIBRATION_SAMPLE", "LazyLabeller", "how_trees_are_made", "vocabulary_label"]
 
 CALIBRATION_SAMPLE = 256
 """Photos that a calibration should be measured on; fewer only while there are no more."""
@@ -81,13 +85,20 @@ class LazyLabeller:
         _store_concepts(store.concepts, vocabulary, embeddings, on_progress)
         if not vocabulary.has_parents:
             return Labeller(vocabulary, embeddings, None, store.concepts)
+        statistics = self._encoder().statistics if store.manifest.trees else None
         calibration = store.manifest.calibration
         if calibration is None:
             calibration, measured_on = _calibrate(
                 self._encoder, cache, sample, store.photos, on_progress
             )
             store.remember(calibration=calibration, calibrated_on=measured_on)
-        return Labeller(vocabulary, embeddings, calibration, store.concepts)
+        return Labeller(vocabulary, embeddings, calibration, store.concepts, statistics)
+
+
+def how_trees_are_made(vocabulary: Vocabulary, encoder: HierarchicalEncoder) -> Trees | None:
+    """What the manifest of an index says of its photos' trees; None where they get chains alone."""
+    statistics = encoder.statistics if vocabulary.has_parents else None
+    return None if statistics is None else Trees(statistics.id, statistics.expected)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "CopyMark",
     "Manifest",
+    "Trees",
     "forget_manifest",
     "forget_mark",
     "forget_vocabularies",
@@ -39,11 +40,27 @@ __all__ = [
     "write_mark",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""The newest format that is read, and that an index with trees has; all others have the first."""
+
 _MANIFEST = "hiersearch-index.json"
 _MARK = "hiersearch-copy.json"
 
 Stored = TypeVar("Stored")
+
+
+@dataclass(frozen=True)
+class Trees:
+    """How the trees of an index's photos were made.
+
+    Attributes:
+        id: Of the statistics; see `hiersearch.membership.PhotoStatistics`.
+        expected: As there: photos to expect for each that surely shows a concept, and for each that
+            perhaps does.
+    """
+
+    id: str
+    expected: tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +76,7 @@ class Manifest:
         labelled: Whether every stored photo has its chain from this vocabulary.
         calibration: The model's, for the posterior descent; None until it is measured.
         calibrated_on: Number of photos it was measured on; None if the model states it.
+        trees: How the photos' trees were made; None if they have chains alone.
     """
 
     model: str
@@ -69,6 +87,7 @@ class Manifest:
     labelled: bool
     calibration: Calibration | None = None
     calibrated_on: int | None = None
+    trees: Trees | None = None
 
 
 def read_manifest(records: Records) -> Manifest:
@@ -85,9 +104,9 @@ def read_manifest(records: Records) -> Manifest:
         )
     advice = "index the photos again"
     version = _validated(records, _MANIFEST, content, _StoredVersion, advice).version
-    if version != SCHEMA_VERSION:
+    if version not in range(1, SCHEMA_VERSION + 1):
         raise StoreError(
-            f"the index at {records.place} has format {version}; this version reads "
+            f"the index at {records.place} has format {version}; this version reads up to "
             f"{SCHEMA_VERSION}",
             hint="Update hiersearch, or index the photos again into another store",
         )
@@ -257,6 +276,7 @@ class _StoredManifest:
     labelled: bool
     calibration: _StoredCalibration | None
     calibrated_on: int | None
+    trees: Trees | None = None
 
     @classmethod
     def of(cls, manifest: Manifest) -> _StoredManifest:
@@ -266,7 +286,8 @@ class _StoredManifest:
             "root": manifest.root.tolist(),
             "calibration": calibration and _StoredCalibration.of(calibration),
         }
-        return cls(version=SCHEMA_VERSION, **values)
+        # What has no trees can be read by versions that know none.
+        return cls(version=1 if manifest.trees is None else SCHEMA_VERSION, **values)
 
     def manifest(self) -> Manifest:
         calibration = None if self.calibration is None else self.calibration.calibration()
@@ -279,6 +300,7 @@ class _StoredManifest:
             labelled=self.labelled,
             calibration=calibration,
             calibrated_on=self.calibrated_on,
+            trees=self.trees,
         )
 
 

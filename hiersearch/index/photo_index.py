@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from hiersearch.chains import CONCEPTS
+from hiersearch.chains import CONCEPTS, LIKELY
 from hiersearch.concepts import BUILTIN, Vocabulary, chosen_vocabulary
 from hiersearch.config import IndexPlace, absolute, index_place
 from hiersearch.encoder import IN_MEMORY
@@ -22,9 +22,9 @@ from hiersearch.errors import (
     UnreadablePhotoError,
     UsageError,
 )
-from hiersearch.index.answer import Answer, answer
+from hiersearch.index.answer import Answer, answer, expected_count
 from hiersearch.index.fields import parse_where
-from hiersearch.index.labelling import LazyLabeller
+from hiersearch.index.labelling import LazyLabeller, how_trees_are_made
 from hiersearch.index.manifest import Manifest
 from hiersearch.index.model_check import check_encoder, load_encoder, user_model
 from hiersearch.index.storage import IndexInfo, IndexStore, read_info
@@ -32,6 +32,7 @@ from hiersearch.index.update import Addition, IngestSummary
 from hiersearch.index.update.catalogue import read_stored_files
 from hiersearch.photos import path_to_text, read_photo
 from hiersearch.progress import Progress, tell_nobody
+from hiersearch.qdrant import Filter
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -155,6 +156,7 @@ class PhotoIndex:
             root=encoder.root,
             vocabulary_id=vocabulary.id,
             labelled=True,
+            trees=how_trees_are_made(vocabulary, encoder),
         )
         made = IndexStore.create(place, manifest, vocabulary)
         return cls(made, encoder=encoder, environ=environ)
@@ -279,7 +281,7 @@ class PhotoIndex:
             raise UsageError("the query is not valid text", hint="Type it in UTF-8")
         if levels < 1 or limit < 0:
             raise UsageError("levels must be 1 or more and limit 0 or more")
-        condition = parse_where(where, self._concept_id)
+        condition = self._condition(where)
         self._require_labels()
         labeller = self._labeller.get()
         if text is not None:
@@ -295,17 +297,31 @@ class PhotoIndex:
             levels=levels,
             limit=limit,
             where=condition,
+            trees=self._store.manifest.trees,
         )
 
     def concept_counts(self, where: Sequence[str] = ()) -> dict[str, int]:
-        """How many photos lie under each concept, by concept id; those without photos are left out.
+        """How many photos show each concept, by concept id; those without photos are left out.
+
+        Photos with trees are weighed by how sure it is that they show it; see `Level.count`.
 
         Args:
             where: Conditions on the photos; all must hold.
         """
         self._require_labels()
-        condition = parse_where(where, self._concept_id)
-        return self._store.photos.facets(CONCEPTS, limit=len(self.vocabulary), filter=condition)
+        condition = self._condition(where)
+        photos, limit = self._store.photos, len(self.vocabulary)
+        sure = photos.facets(CONCEPTS, limit=limit, filter=condition)
+        trees = self._store.manifest.trees
+        if trees is None:
+            return sure
+        likely = photos.facets(LIKELY, limit=limit, filter=condition)
+        expected = {
+            one: expected_count(sure.get(one, 0), likely.get(one, 0), trees.expected)
+            for one in {**sure, **likely}
+        }
+        found = sorted(expected.items(), key=lambda pair: (-pair[1], pair[0]))
+        return {one: count for one, count in found if count}
 
     def info(self) -> IndexInfo:
         """What the index holds."""
@@ -340,6 +356,10 @@ class PhotoIndex:
                 f"the index at {self._store.place} holds no photos yet",
                 hint="Add some with 'hiersearch index FOLDER'",
             )
+
+    def _condition(self, where: Sequence[str]) -> Filter | None:
+        trees = self._store.manifest.trees is not None
+        return parse_where(where, self._concept_id, trees=trees)
 
     def _concept_id(self, name: str) -> str:
         """The id of the concept with an id or a name, in any case."""

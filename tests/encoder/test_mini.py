@@ -87,7 +87,7 @@ class TestFolder:
 
         written = {
             f"{path.parent.name}/{name}": value
-            for path in folder.rglob("*.safetensors")
+            for path in folder.glob("*/*.safetensors")
             for name, value in load_file(path).items()
         }
 

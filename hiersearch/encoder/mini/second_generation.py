@@ -10,6 +10,7 @@ are in one file, in half precision. Writing them out needs no torch.
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from dataclasses import replace
 from importlib import resources
@@ -26,6 +27,7 @@ from hiersearch.encoder.model_folder import (
     write_sidecar,
 )
 from hiersearch.errors import ModelError, require
+from hiersearch.membership import MEMBERSHIP_FILE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,8 +62,10 @@ def mini_folder(cache: Path) -> Path:
     stated = read_sidecar(packed)
     if stated.id is None:
         raise ModelError("the offline model is missing", hint="Install hiersearch again")
+    # New statistics may come with the same weights.
+    statistics = hashlib.sha256((packed / MEMBERSHIP_FILE).read_bytes()).hexdigest()[:8]
     return built_folder(
-        cache / "models" / stated.id,
+        cache / "models" / f"{stated.id}-{statistics}",
         model_id=stated.id,
         temperature=stated.temperature,
         build=lambda folder: write_folder(packed, folder),

@@ -14,7 +14,7 @@ from hiersearch.concepts import Vocabulary
 from hiersearch.config import absolute
 from hiersearch.errors import PhotosNotFoundError
 from hiersearch.index.fields import PHOTO_INDEXES
-from hiersearch.index.labelling import CALIBRATION_SAMPLE, LazyLabeller
+from hiersearch.index.labelling import CALIBRATION_SAMPLE, LazyLabeller, how_trees_are_made
 from hiersearch.index.model_check import LoadEncoder
 from hiersearch.index.storage import IndexStore
 from hiersearch.index.update.catalogue import Plan, StoredFiles, make_plan, read_stored_files
@@ -126,6 +126,9 @@ class Addition:
         """Takes a vocabulary, or finishes taking one if an earlier run was interrupted."""
         if vocabulary is not None:
             self._store.take_vocabulary(vocabulary)
+            trees = how_trees_are_made(vocabulary, self._encoder())
+            if trees != self._store.manifest.trees:
+                self._store.remember(trees=trees, labelled=False)
         if self._store.manifest.labelled:
             return 0
         self._store.concepts.drop()
@@ -143,6 +146,7 @@ class Addition:
         self._labeller.forget()
         count = self._store.count()
         if count:
+            self._store.photos.create(payload_indexes=PHOTO_INDEXES)
             relabel(
                 self._store.photos,
                 self._labeller.get(None, self._on_progress),
@@ -156,11 +160,11 @@ class Addition:
 def relabel(
     photos: HierarchicalCollection, labeller: Labeller, *, on_progress: Callable[[int], None]
 ) -> int:
-    """Gives every stored photo a new chain, from its stored vector.
+    """Gives every stored photo new labels, from its stored vector.
 
     Args:
         photos: The stored photos.
-        labeller: Makes the chains.
+        labeller: Makes them.
         on_progress: Called with the number of photos that are done.
 
     Returns:
@@ -169,10 +173,7 @@ def relabel(
     done = 0
     for batch in batches(photos.scroll(payload=[], with_vectors=True), lambda: _PAGE):
         vectors = np.stack([record.vector for record in batch if record.vector is not None])
-        photos.set_payload(
-            [record.id for record in batch],
-            [chain.payload(labeller.vocabulary) for chain in labeller.chains(vectors)],
-        )
+        photos.set_payload([record.id for record in batch], labeller.payloads(vectors))
         done += len(batch)
         on_progress(done)
     return done

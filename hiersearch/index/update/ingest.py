@@ -276,9 +276,9 @@ class Ingest:
             {
                 **photo_payload(photo),
                 **file_payload(self._catalogue.files_of(point)),
-                **chain.payload(labeller.vocabulary),
+                **labels,
             }
-            for (point, photo), chain in zip(fresh.items(), labeller.chains(rows), strict=True)
+            for (point, photo), labels in zip(fresh.items(), labeller.payloads(rows), strict=True)
         ]
         self._photos.upsert(list(fresh), rows, payloads)
 
