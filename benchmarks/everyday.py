@@ -30,8 +30,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps
 
+from hiersearch.chains import Labeller
 from hiersearch.concepts import PEOPLE, Mentions, Vocabulary, builtin_vocabulary
-from hiersearch.descent import PosteriorDescent, calibrate
+from hiersearch.descent import calibrate
 from hiersearch.encoder import HierarchicalEncoder
 from hiersearch.evaluation.metrics import auroc, best_ranks, recall_at
 
@@ -226,16 +227,14 @@ def main() -> None:
     sets = [hierarcaps(options.hierarcaps), flickr(options.captioned, options.photos)]
     vectors = [embed(encoder, photos.files) for photos in sets]
     calibration = calibrate(concepts, np.concatenate(vectors), temperature=encoder.temperature)
-    descent = PosteriorDescent(
-        vocabulary.parent_positions,
-        concepts,
-        calibration,
-        familiarity=[concept.familiarity for concept in vocabulary],
-    )
-    person = vocabulary.names.index("person")
+    labeller = Labeller(vocabulary, concepts, calibration, statistics=encoder.statistics)
     print(f"{encoder.name} ({encoder.id})\n")
     for photos, rows in zip(sets, vectors, strict=True):
-        begins = [bool(chain) and chain[0] == person for chain, _ in descent.descend(rows)]
+        trees = labeller.trees(rows)
+        chains = labeller.chains(rows) if trees is None else [tree.chain for tree in trees]
+        begins = [
+            bool(chain) and vocabulary[chain.concepts[0]].name == "person" for chain in chains
+        ]
         print(f"| {photos.name}, {len(rows)} photos | {encoder.name} |\n| --- | --- |")
         for label, value in (
             *retrieval(photos, rows, encoder.encode_texts(list(photos.queries))),

@@ -29,11 +29,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from hiersearch.chains import trim
+from hiersearch.chains import Labeller, trim
 from hiersearch.concepts import Vocabulary, builtin_vocabulary
-from hiersearch.descent import FLOOR, PosteriorDescent, calibrate
+from hiersearch.descent import FLOOR, calibrate
 from hiersearch.encoder import HierarchicalEncoder
 from hiersearch.geometry import root_distance
+from hiersearch.membership import SURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -98,18 +99,29 @@ def is_of_people(chain: Sequence[int], vocabulary: Vocabulary) -> bool:
     return bool(chain) and vocabulary.names[chain[0]] == PEOPLE
 
 
-def beside_people(person: int, mass: np.ndarray, vocabulary: Vocabulary) -> list[int]:
-    """The chain of all but people, by the mass that they leave."""
-    floor = FLOOR * (1 - mass[person])
-    parents = vocabulary.parent_positions
-    below = [at for at in range(len(vocabulary)) if not parents[at] and at != person]
-    found: list[int] = []
-    while below:
-        best = max(below, key=lambda at: mass[at])
-        if mass[best] < floor:
-            break
-        found.append(best)
-        below = [at for at in range(len(vocabulary)) if best in parents[at]]
+def main_branches(labeller: Labeller, rows: np.ndarray, set_: str) -> list[list[int]]:
+    """Of photos with trees the main branches, else the chains; the best others beside people."""
+    vocabulary, descent = labeller.vocabulary, labeller.descent
+    labels = labeller.trees(rows)
+    chains = labeller.chains(rows) if labels is None else [tree.chain for tree in labels]
+    found = [[vocabulary.position(one) for one in chain.concepts] for chain in chains]
+    people = [at for at, chain in enumerate(found) if is_of_people(chain, vocabulary)]
+    if not people:
+        return found
+    stderr.write(f"{set_}: {len(people)} of {len(found)} chains begin with {PEOPLE}\n")
+    masses = descent.masses(rows[people])
+    members = labeller.memberships(rows[people])
+    person = vocabulary.names.index(PEOPLE)
+    others = [vocabulary.position(root) for root in vocabulary.roots]
+    others.remove(person)
+    for place, at in enumerate(people):
+        mass = masses[place]
+        if members is None:  # the shares that people leave
+            stated, weight, floor = mass, mass, FLOOR * (1 - mass[person])
+        else:
+            stated, weight, floor = members[place], (members[place] + mass) / 2, SURE
+        first = max(others, key=lambda root: weight[root])
+        found[at] = list(descent.walk(weight, stated, floor=floor, first=first)[0])
     return found
 
 
@@ -156,27 +168,17 @@ def main() -> None:
     every = np.concatenate(list(vectors.values()))
     measured = calibrate(embeddings, every)
     calibration = calibrate(embeddings, every, temperature=encoder.temperature)
-    descent = PosteriorDescent(
-        vocabulary.parent_positions,
-        embeddings,
-        calibration,
-        familiarity=[concept.familiarity for concept in vocabulary],
-    )
+    labeller = Labeller(vocabulary, embeddings, calibration, statistics=encoder.statistics)
 
     print(f"{len(every)} photos, {len(vocabulary)} concepts ({vocabulary.id}), {encoder.id}")
     print(f"temperature {calibration.temperature:.4f}, measured here {measured.temperature:.4f}\n")
     print("| answer | level 1 | precision | recall | length | all right |")
     print("| --- | --- | --- | --- | --- | --- |")
-    paths: dict[str, list[Score]] = {"posterior descent": [], "radial path": []}
+    paths: dict[str, list[Score]] = {"main branch": [], "radial path": []}
     for name, rows in vectors.items():
-        chains = [list(places) for places, _ in descent.descend(rows)]
-        people = [at for at, chain in enumerate(chains) if is_of_people(chain, vocabulary)]
-        if people:
-            stderr.write(f"{name}: {len(people)} of {len(chains)} chains begin with {PEOPLE}\n")
-            for at, mass in zip(people, descent.masses(rows[people]), strict=True):
-                chains[at] = beside_people(chains[at][0], mass, vocabulary)
+        chains = main_branches(labeller, rows, name)
         radial = [radial_path(row, embeddings, distances) for row in rows]
-        for way, found in (("posterior descent", chains), ("radial path", radial)):
+        for way, found in (("main branch", chains), ("radial path", radial)):
             shown = [show(chain, vocabulary) for chain in found]
             scores = [score(s, t, known) for s, t in zip(shown, truth[name].values(), strict=True)]
             print(line(f"{way}, {name}", mean(scores)))

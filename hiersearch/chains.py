@@ -56,7 +56,7 @@ FIRST = "person"
 """The root that a photo's main branch begins with wherever the photo shows it: people who describe
 a photo name its people first."""
 
-FIRST_FROM = 0.65
+FIRST_FROM = 0.7
 """The membership from which on it does."""
 
 
@@ -236,6 +236,9 @@ class Labeller:
             which suits vocabularies without parents.
         concepts: The stored concepts, for the radial path; not needed with a calibration.
         statistics: Of the model's vectors of photos; None where photos get a chain alone.
+
+    Attributes:
+        descent: The posterior descent; None for the radial path.
     """
 
     def __init__(
@@ -253,7 +256,7 @@ class Labeller:
         self._concepts = concepts
         self._ids = [concept.id for concept in vocabulary]
         parents = vocabulary.parent_positions
-        self._descent = (
+        self.descent = (
             PosteriorDescent(
                 parents,
                 embeddings,
@@ -281,10 +284,10 @@ class Labeller:
         Returns:
             b chains.
         """
-        if self._descent is None or self._calibration is None:
+        if self.descent is None or self._calibration is None:
             return [self._radial_chain(vector) for vector in vectors]
         temperature = self._calibration.text_temperature if texts else self._calibration.temperature
-        found = self._descent.descend(vectors, temperature=temperature)
+        found = self.descent.descend(vectors, temperature=temperature)
         return [self._chain(places, masses) for places, masses in found]
 
     def trees(self, vectors: Floats) -> list[Tree] | None:
@@ -293,7 +296,7 @@ class Labeller:
         Args:
             vectors: (b, dim), float32 unit rows.
         """
-        if self._descent is None or self._membership is None:
+        if self.descent is None or self._membership is None:
             return None
         return [
             self._tree(*each)
@@ -303,7 +306,7 @@ class Labeller:
 
     def memberships(self, vectors: Floats) -> Floats | None:
         """(b, n) how probably each photo shows each concept; None as for `trees`."""
-        if self._descent is None or self._membership is None:
+        if self.descent is None or self._membership is None:
             return None
         blocks = [members for members, _ in self._blocks(vectors)]
         empty = np.empty((0, len(self.vocabulary)), dtype=np.float32)
@@ -318,21 +321,21 @@ class Labeller:
 
     def _blocks(self, vectors: Floats) -> Iterator[tuple[Floats, Floats]]:
         """Memberships and masses, of some photos after the other."""
-        assert self._descent is not None
+        assert self.descent is not None
         assert self._membership is not None
         for start in range(0, len(vectors), BLOCK):
             rows = vectors[start : start + BLOCK]
-            masses = self._descent.masses(rows)
+            masses = self.descent.masses(rows)
             yield self._membership.probabilities(rows, masses), masses
 
     def _tree(self, members: Floats, masses: Floats) -> Tree:
-        assert self._descent is not None
+        assert self.descent is not None
         # What the photo is of, and not only what it shows too, is what the descent is sure of.
         weight = np.asarray((members + masses) / 2, dtype=np.float32)
         first = self._first
         if first is not None and members[first] < FIRST_FROM:
             first = None
-        chain = self._chain(*self._descent.walk(weight, members, floor=SURE, first=first))
+        chain = self._chain(*self.descent.walk(weight, members, floor=SURE, first=first))
         order = np.flatnonzero(members >= PERHAPS)
         order = order[np.argsort(-members[order], kind="stable")]
         links = [Link(self._ids[at], float(members[at])) for at in order]

@@ -46,7 +46,7 @@ __all__ = [
 MEMBERSHIP_FILE = "membership.safetensors"
 """The file in a model's folder that holds its `PhotoStatistics`."""
 
-SURE = 0.55
+SURE = 0.6
 """From here on a photo surely shows a concept: of all that is shown so, four of five are right."""
 
 PERHAPS = 0.2
@@ -288,8 +288,9 @@ def _single(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _check(statistics: PhotoStatistics, file: Path) -> None:
-    dim, count = len(statistics.mean), len(statistics.names)
+    dim, count = statistics.mean.size, len(statistics.names)
     shapes = {
+        "mean": (statistics.mean, (dim,)),
         "covariance": (statistics.covariance, (dim, dim)),
         "weights": (statistics.weights, (count, dim)),
         "biases": (statistics.biases, (count,)),

@@ -5,10 +5,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hiersearch.chains import CHAIN, CONCEPTS, MASSES, Chain, Labeller, Link, trim
+from hiersearch.chains import (
+    CHAIN,
+    CONCEPTS,
+    LIKELY,
+    MASSES,
+    Chain,
+    Labeller,
+    Link,
+    Tree,
+    trim,
+)
 from hiersearch.concepts import Concept, Vocabulary
 from hiersearch.descent import Calibration
 from hiersearch.errors import StoreError
+from hiersearch.membership import Curve, PhotoStatistics
 
 WORDS = Vocabulary(
     [
@@ -139,3 +150,84 @@ def test_trim_keeps_both_ends_and_the_order(length, levels, known, seed):
 def test_no_level_at_all_is_refused():
     with pytest.raises(ValueError, match="levels"):
         trim(3, 0)
+
+
+TREE = Tree(
+    Chain((Link("food", 0.9), Link("fruit", 0.8))),
+    sure=(Link("food", 0.9), Link("fruit", 0.8), Link("vegetable", 0.7), Link("tomato", 0.6)),
+    likely=(Link("stone", 0.3),),
+)
+
+
+def test_the_payload_of_a_tree_has_what_is_sure_and_what_is_likely():
+    assert TREE.payload(WORDS) == {
+        CHAIN: ["food", "fruit"],
+        MASSES: [0.9, 0.8],
+        CONCEPTS: ["food", "fruit", "tomato", "vegetable"],
+        LIKELY: ["stone"],
+    }
+    assert Chain.from_payload(TREE.payload(WORDS)) == TREE.chain
+
+
+def test_branches_run_from_roots_to_ends_the_main_one_first():
+    words = Vocabulary([*WORDS, Concept("stone", "stone")], "more")
+    shown = (*TREE.sure, Link("stone", 0.65))
+    branches = Tree(TREE.chain, shown, ()).branches(words)
+    assert [branch.concepts for branch in branches] == [
+        ("food", "fruit"),
+        ("food", "fruit", "tomato"),
+        ("stone",),
+    ]
+    assert Tree(Chain(), (), ()).branches(words) == ()
+
+
+def labeller_of_people(vectors: np.ndarray, statistics: PhotoStatistics | None) -> Labeller:
+    words = Vocabulary(
+        [
+            Concept("t", "thing"),
+            Concept("p", "person"),
+            Concept("m", "man", ("p",)),
+            Concept("s", "surfboard", ("t",)),
+        ],
+        "people",
+    )
+    calibration = Calibration(np.zeros(vectors.shape[1], np.float32), 0.2, 0.2)
+    return Labeller(words, vectors, calibration, statistics=statistics)
+
+
+def test_a_photo_shows_several_things_and_its_people_come_first():
+    vectors = np.eye(4, dtype=np.float32)
+    # Whatever a photo's vector is, captions would say all of it but the man.
+    learned = PhotoStatistics(
+        id="made",
+        mean=np.zeros(4, np.float32),
+        covariance=np.eye(4, dtype=np.float32),
+        curve=Curve(1.0, 1.0, 0.0),
+        names=("thing", "person", "surfboard", "man"),
+        weights=np.zeros((4, 4), np.float32),
+        biases=np.array([4.0, 2.0, 3.0, -1.0], np.float32),
+        expected=(0.8, 0.4),
+    )
+    labeller = labeller_of_people(vectors, learned)
+    photo = (vectors[0] + vectors[3])[None] / np.sqrt(2, dtype=np.float32)
+    (tree,) = labeller.trees(photo)
+    assert [link.concept for link in tree.sure] == ["t", "s", "p"]
+    assert [link.concept for link in tree.likely] == ["m"]
+    assert tree.chain.concepts == ("p",)
+    assert tree.chain.links[0].mass == pytest.approx(1 / (1 + np.exp(-2)), abs=1e-3)
+    assert [branch.concepts for branch in tree.branches(labeller.vocabulary)] == [
+        ("p",),
+        ("t", "s"),
+    ]
+    assert labeller.payloads(photo) == [tree.payload(labeller.vocabulary)]
+    assert labeller.memberships(photo).shape == (1, 4)
+    assert labeller.memberships(photo[:0]).shape == (0, 4)
+
+
+def test_without_statistics_photos_get_chains():
+    vectors = np.eye(4, dtype=np.float32)
+    labeller = labeller_of_people(vectors, None)
+    assert labeller.trees(vectors) is None
+    assert labeller.memberships(vectors) is None
+    chains = labeller.chains(vectors)
+    assert labeller.payloads(vectors) == [chain.payload(labeller.vocabulary) for chain in chains]

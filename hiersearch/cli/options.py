@@ -15,6 +15,7 @@ from hiersearch.encoder import MODEL_CHOICES, MODEL_NAMES
 
 if TYPE_CHECKING:
     from hiersearch.concepts import Vocabulary
+    from hiersearch.index import IndexInfo, PhotoIndex
 
 __all__ = [
     "COLLECTION_MODELS",
@@ -31,7 +32,7 @@ __all__ = [
     "complete_from",
     "read_concepts",
     "require_choice",
-    "suggest_better_model",
+    "suggest_better",
 ]
 
 MODEL_HELP = f"{MODEL_CHOICES}."
@@ -125,11 +126,11 @@ def choose_model(model: str | None, *, environ: Mapping[str, str] = os.environ) 
     return chosen
 
 
-def suggest_better_model(model: str) -> None:
-    """Says on stderr that an index would gain from moving to another model, if it would."""
-    from hiersearch.encoder import better_model
+def suggest_better(index: IndexInfo | PhotoIndex) -> None:
+    """Says on stderr that an index would gain from another model or new labels, if it would."""
+    from hiersearch.encoder import better_labels, better_model
 
-    if note := better_model(model):
+    if note := better_model(index.model) or better_labels(index.model, index.trees):
         sys.stderr.write(f"{note}\n")
 
 

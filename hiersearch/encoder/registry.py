@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from hiersearch.config import cache_dir
 from hiersearch.errors import MissingPackageError, ModelError, ModelNotFoundError, require
+from hiersearch.membership import MEMBERSHIP_FILE, read_statistics
 
 __all__ = [
     "FORMER",
@@ -25,6 +26,7 @@ __all__ = [
     "MODEL_NAMES",
     "Builder",
     "Model",
+    "better_labels",
     "better_model",
     "current_name",
     "default_model",
@@ -204,6 +206,29 @@ def better_model(name: str) -> str | None:
         f"This index was made with {name}, which hardly sees people; {model.followed_by} does, and "
         f"finds more by captions. 'hiersearch index --model {model.followed_by}', with the same "
         "--name or --store, moves the index: its photos are read again"
+    )
+
+
+def better_labels(name: str, trees: str | None) -> str | None:
+    """One line for the user of an index whose photos' labels can be made better.
+
+    Args:
+        name: The index's model.
+        trees: The id of the statistics that its photos' trees were made with; None if they have
+            chains alone.
+    """
+    if name != MINI:
+        return None
+    from hiersearch.encoder.mini.second_generation import packed_folder
+
+    known = read_statistics(packed_folder() / MEMBERSHIP_FILE)
+    if known is None or known.id == trees:
+        return None
+    gain = "all that a photo shows" if trees is None else "more exactly what a photo shows"
+    return (
+        f"This index was labelled by an earlier version; labelled again, it says {gain}. "
+        "'hiersearch index --concepts builtin', or with your own vocabulary, and with the same "
+        "--name or --store, does so; photos are not read again"
     )
 
 

@@ -182,6 +182,17 @@ class PhotoIndex:
         return self._store.vocabulary
 
     @property
+    def model(self) -> str:
+        """The name or folder that the index's model is loaded by."""
+        return self._store.manifest.model
+
+    @property
+    def trees(self) -> str | None:
+        """The id of the statistics that photos' trees were made with; None if they have chains."""
+        trees = self._store.manifest.trees
+        return None if trees is None else trees.id
+
+    @property
     def photo_count(self) -> int:
         """Number of different photos."""
         return self._store.count()

@@ -264,6 +264,8 @@ class IndexInfo:
         dimension: Length of a vector.
         vocabulary: Name of the vocabulary.
         concepts: Number of its concepts.
+        trees: The id of the statistics that the photos' trees were made with; None if they have
+            chains alone.
     """
 
     store: Path | str
@@ -275,6 +277,7 @@ class IndexInfo:
     dimension: int
     vocabulary: str
     concepts: int
+    trees: str | None
 
 
 def read_info(store: IndexStore) -> IndexInfo:
@@ -295,4 +298,5 @@ def read_info(store: IndexStore) -> IndexInfo:
         dimension=store.dimension,
         vocabulary=store.vocabulary.name,
         concepts=len(store.vocabulary),
+        trees=None if store.manifest.trees is None else store.manifest.trees.id,
     )

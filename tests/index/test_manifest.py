@@ -11,6 +11,7 @@ from hiersearch.descent import Calibration
 from hiersearch.errors import IndexNotFoundError, StoreError
 from hiersearch.index.manifest import (
     Manifest,
+    Trees,
     forget_vocabularies,
     has_manifest,
     load_vocabulary,
@@ -48,7 +49,12 @@ def records(place) -> Iterator[Records]:
 
 def test_what_is_written_is_read_to_the_bit(records):
     centre = np.random.default_rng(0).normal(size=384).astype(np.float32)
-    written = manifest(root=centre, calibration=Calibration(centre, 0.1, 0.2), labelled=False)
+    written = manifest(
+        root=centre,
+        calibration=Calibration(centre, 0.1, 0.2),
+        labelled=False,
+        trees=Trees("made", (0.8, 0.4)),
+    )
     write_manifest(records, written)
     read = read_manifest(records)
     np.testing.assert_array_equal(read.root, written.root)
@@ -56,6 +62,7 @@ def test_what_is_written_is_read_to_the_bit(records):
     assert (read.calibration.temperature, read.calibration.text_temperature) == (0.1, 0.2)
     assert (read.model, read.model_id, read.photo_size) == ("mini", "mini-1", 224)
     assert read.labelled is False
+    assert read.trees == Trees("made", (0.8, 0.4))
     assert read.vocabulary_id == VOCABULARY.id
     assert same_manifest(read, written)
     assert not same_manifest(read, manifest(root=centre))

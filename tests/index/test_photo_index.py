@@ -43,7 +43,15 @@ def test_answers_as_json_have_the_documented_shape(index, folder):
     data = index.query("a cat", limit=1).to_json()
     assert data["version"] == 1
     assert data["query"] == "a cat"
-    assert list(data["levels"][0]) == ["level", "concept", "mass", "angle", "count", "photos"]
+    assert list(data["levels"][0]) == [
+        "level",
+        "concept",
+        "mass",
+        "angle",
+        "count",
+        "sure",
+        "photos",
+    ]
     assert data["levels"][0]["photos"] == [
         {"path": str(folder / "cat.png"), "score": data["levels"][0]["photos"][0]["score"]}
     ]

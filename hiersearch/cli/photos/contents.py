@@ -15,7 +15,7 @@ from hiersearch.cli.options import (
     NameOption,
     StoreOption,
     WhereOption,
-    suggest_better_model,
+    suggest_better,
 )
 from hiersearch.cli.terminal import printable
 
@@ -37,7 +37,7 @@ def info(store: StoreOption = None, name: NameOption = None, json_: JsonFlag = F
         store_text = found.store if isinstance(found.store, str) else path_to_text(found.store)
         typer.echo(json.dumps({"version": 1, **asdict(found), "store": store_text}, indent=1))
         return
-    suggest_better_model(found.model)
+    suggest_better(found)
     copies = f" in {found.files} files" if found.files != found.photos else ""
     unnamed = found.photos - found.chained
     rows = {

@@ -18,7 +18,7 @@ from hiersearch.cli.options import (
     StoreOption,
     choose_model,
     read_concepts,
-    suggest_better_model,
+    suggest_better,
 )
 from hiersearch.cli.terminal import printable, progress_on_stderr
 
@@ -198,7 +198,8 @@ def _open_or_create(
         # An index without photos, from an interrupted run, is remade: its model may differ.
         if opened.photo_count:
             opened.require_model(model)
-            suggest_better_model(opened.info().model)
+            if concepts is None:
+                suggest_better(opened)
             return opened
         opened.close()
     # Loading a model takes seconds: whatever can fail before that fails first.

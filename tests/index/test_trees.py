@@ -1,0 +1,167 @@
+"""Indexes whose photos have trees, and older ones, whose photos have chains alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hiersearch.chains import CHAIN, CONCEPTS, LIKELY
+from hiersearch.concepts import Concept, Vocabulary
+from hiersearch.encoder import better_labels
+from hiersearch.errors import StoreError
+from hiersearch.index import PhotoIndex
+from hiersearch.index.answer import expected_count
+from tests.index.made import VOCABULARY, add, stored
+
+
+def make_older(index: PhotoIndex) -> None:
+    """The index as it was before there were trees."""
+    labeller = index._labeller.get()
+    records = list(index._store.photos.scroll(with_vectors=True))
+    for record in records:
+        (chain,) = labeller.chains(record.vector[None])
+        payload = {key: value for key, value in record.payload.items() if key != LIKELY}
+        index._store.photos.upsert(
+            [record.id], record.vector[None], [payload | chain.payload(index.vocabulary)]
+        )
+    index._store.remember(trees=None)
+    index._labeller.forget()
+
+
+def test_photos_of_the_offline_model_get_trees(index, folder, mini):
+    index.add(folder)
+    assert index.trees == mini.statistics.id
+    assert index.info().trees == index.trees
+    vectors = {name: mini.encode_photos([folder / name])[0] for name in stored(index)}
+    for name, payload in stored(index).items():
+        (tree,) = index._labeller.get().trees(vectors[name][None])
+        assert payload[CONCEPTS] == sorted(link.concept for link in tree.sure)
+        assert payload[LIKELY] == sorted(link.concept for link in tree.likely)
+        assert set(payload[CHAIN]) <= set(payload[CONCEPTS])
+        assert not set(payload[LIKELY]) & set(payload[CONCEPTS])
+
+
+def test_an_image_query_says_all_that_the_photo_surely_shows(index, folder):
+    index.add(folder)
+    answer = index.query(image=folder / "cat.png")
+    main, *_ = answer.branches
+    assert [concept for concept, _ in main] == [level.concept for level in answer.levels]
+    assert answer.to_json()["branches"][0][0] == {
+        "concept": main[0][0],
+        "mass": round(main[0][1], 4),
+    }
+    assert index.query("a cat").branches == ()
+
+
+@pytest.fixture
+def labelled(index, folder):
+    """An index with made labels: what is sure and what is likely, by file."""
+    index.add(folder)
+    labels = {
+        "cat.png": (["animal", "cat"], ["dog"]),
+        "coffee.png": (["coffee", "drink"], ["animal", "cat"]),
+        "motorcycle.png": (["motorcycle", "vehicle"], []),
+    }
+    for record in list(index._store.photos.scroll()):
+        sure, likely = labels[record.payload["name"][0]]
+        index._store.photos.set_payload([record.id], [{CONCEPTS: sure, LIKELY: likely}])
+    return index
+
+
+def names(photos) -> list[str]:
+    return [photo.path.name for photo in photos]
+
+
+def test_a_row_lists_what_is_sure_before_what_is_likely(labelled):
+    (*_, last) = labelled.query("a cat", limit=3).levels
+    assert last.concept == "cat"
+    assert names(last.photos) == ["cat.png", "coffee.png"]
+    assert last.sure == 1
+    expected = labelled._store.manifest.trees.expected
+    assert last.count == expected_count(1, 1, expected)
+    (*_, last) = labelled.query("a cat", limit=1).levels
+    assert names(last.photos) == ["cat.png"]
+
+
+def test_conditions_on_concepts_take_what_is_likely_too(labelled):
+    def found(condition: str) -> set[str]:
+        return set(names(labelled.query("anything", limit=5, where=[condition]).photos))
+
+    assert found("concept=cat") == {"cat.png", "coffee.png"}
+    assert found("concept!=cat") == {"motorcycle.png"}
+    assert found("concept=dog") == {"cat.png"}
+
+
+def test_counts_are_what_is_expected(labelled):
+    counts = labelled.concept_counts()
+    expected = labelled._store.manifest.trees.expected
+    assert counts["cat"] == expected_count(1, 1, expected)
+    assert counts["motorcycle"] == expected_count(1, 0, expected)
+    assert counts["animal"] >= counts["cat"]
+    assert labelled.concept_counts(["name=motorcycle.png"]).keys() == {"motorcycle", "vehicle"}
+
+
+def test_an_older_index_answers_as_it_did_and_can_be_labelled_again(index, folder):
+    index.add(folder)
+    now = stored(index)
+    make_older(index)
+    assert index.trees is None
+    assert "--concepts builtin" in better_labels("mini", index.trees)
+    answer = index.query(image=folder / "cat.png")
+    assert [level.concept for level in answer.levels] == ["animal", "cat"]
+    assert all(level.sure == level.count for level in answer.levels)
+    assert answer.branches == ()
+    assert index.concept_counts(["concept=cat"]) == {"animal": 1, "cat": 1}
+    assert add(index, folder) == {"unchanged": 3}
+    assert index.trees is None
+
+    assert add(index, concepts=VOCABULARY) == {"relabelled": 3}
+    assert stored(index) == now
+    assert better_labels("mini", index.trees) is None
+    assert add(index, concepts=VOCABULARY) == {}
+
+
+def test_relabelling_with_trees_that_was_cut_off_is_finished(index, folder, monkeypatch):
+    index.add(folder)
+    now = stored(index)
+    make_older(index)
+
+    def power_cut(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hiersearch.index.update.addition.relabel", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            index.add(concepts=VOCABULARY)
+    with pytest.raises(StoreError, match="cut off"):
+        index.query("a cat")
+    assert add(index, folder) == {"relabelled": 3, "unchanged": 3}
+    assert stored(index) == now
+
+
+def test_only_indexes_with_trees_need_this_version(index, folder):
+    index.add(folder)
+    records = index._store._records
+    assert json.loads(records.read("hiersearch-index.json"))["version"] == 2
+    flat = Vocabulary([Concept("cat", "cat"), Concept("dog", "dog")], "flat")
+    index.add(concepts=flat)
+    assert index.trees is None
+    assert json.loads(records.read("hiersearch-index.json"))["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "trees"), [("clip-b", None), ("mini-1", None), ("/a/folder", None)]
+)
+def test_models_without_statistics_have_no_better_labels(name, trees):
+    assert better_labels(name, trees) is None
+
+
+def test_a_kind_is_never_counted_above_what_it_is_a_kind_of():
+    for expected in [(0.85, 0.4), (0.85, 0.85)]:
+        for sure in range(5):
+            for likely in range(5):
+                least = expected_count(sure, likely, expected)
+                assert least <= sure + likely
+                assert expected_count(sure + 1, max(likely - 1, 0), expected) >= least
+                assert expected_count(sure, likely + 1, expected) >= least

@@ -1,0 +1,159 @@
+"""Memberships, against a slow and obvious reference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
+
+from hiersearch.errors import ModelError, VectorError
+from hiersearch.membership import (
+    USUAL_RATE,
+    Curve,
+    Membership,
+    PhotoStatistics,
+    read_statistics,
+    write_statistics,
+)
+
+DIM = 6
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def made_statistics(names: tuple[str, ...] = (), seed: int = 0) -> PhotoStatistics:
+    generator = np.random.default_rng(seed)
+    photos = generator.normal(size=(50, DIM))
+    return PhotoStatistics(
+        id="made",
+        mean=photos.mean(axis=0).astype(np.float32),
+        covariance=np.cov(photos.T).astype(np.float32),
+        curve=Curve(1.5, 0.8, 2.0),
+        names=names,
+        weights=generator.normal(size=(len(names), DIM)).astype(np.float32),
+        biases=generator.normal(size=len(names)).astype(np.float32),
+        expected=(0.8, 0.4),
+    )
+
+
+def sigmoid(value: float) -> float:
+    return 1 / (1 + np.exp(-value))
+
+
+def expected(names, parents, embeddings, statistics, vector, mass) -> list[float]:
+    """The docstring of the module, one concept at a time."""
+    deviations = [np.sqrt(t @ statistics.covariance.astype(float) @ t) for t in embeddings]
+    curve = statistics.curve
+    found: dict[int, float] = {}
+
+    def said(at: int) -> float:
+        if at not in found:
+            if names[at].casefold() in statistics.names:
+                row = statistics.names.index(names[at].casefold())
+                found[at] = sigmoid(statistics.weights[row] @ vector + statistics.biases[row])
+            elif not parents[at]:
+                z = embeddings[at] @ (vector - statistics.mean) / deviations[at]
+                found[at] = sigmoid(curve.slope * z + curve.use * np.log(USUAL_RATE) + curve.offset)
+            else:
+                found[at] = max(
+                    said(above) * min(1, mass[at] / max(mass[above], 1e-6)) for above in parents[at]
+                )
+        return found[at]
+
+    own = [max(said(at), mass[at]) for at in range(len(names))]
+
+    def kinds(at: int) -> set[int]:
+        below = {child for child in range(len(names)) if at in parents[child]}
+        return {at}.union(*map(kinds, below))
+
+    return [max(own[kind] for kind in kinds(at)) for at in range(len(names))]
+
+
+@st.composite
+def taxonomies(draw):
+    """For each concept its parents, in any order of positions."""
+    size = draw(st.integers(1, 9))
+    order = draw(st.permutations(range(size)))
+    parents: list[tuple[int, ...]] = [()] * size
+    for place, at in enumerate(order[1:], start=1):
+        above = draw(st.lists(st.sampled_from(order[:place]), max_size=3, unique=True))
+        parents[at] = tuple(above)
+    return parents
+
+
+@settings(max_examples=60, deadline=None)
+@given(taxonomies(), st.sets(st.integers(0, 8)), st.integers(0, 1000))
+def test_it_is_what_the_formulas_say(parents, learned, seed):
+    names = [f"Word {at}" for at in range(len(parents))]
+    statistics = made_statistics(tuple(f"word {at}" for at in sorted(learned)), seed)
+    generator = np.random.default_rng(seed)
+    embeddings = unit(generator.normal(size=(len(names), DIM)))
+    vectors = unit(generator.normal(size=(4, DIM)))
+    masses = generator.random((4, len(names))).astype(np.float32)
+
+    found = Membership(names, parents, embeddings, statistics).probabilities(vectors, masses)
+
+    assert found.dtype == np.float32
+    for row, vector, mass in zip(found, vectors, masses, strict=True):
+        wanted = expected(names, parents, embeddings, statistics, vector, mass)
+        np.testing.assert_allclose(row, wanted, rtol=2e-3, atol=1e-5)
+        assert all(row[above] >= row[at] for at in range(len(names)) for above in parents[at])
+
+
+def test_no_photos_have_no_memberships():
+    membership = Membership(["a"], [()], unit(np.ones((1, DIM))), made_statistics())
+    assert membership.probabilities(np.empty((0, DIM), np.float32), np.empty((0, 1))).shape == (
+        0,
+        1,
+    )
+
+
+def test_embeddings_of_another_model_are_refused():
+    with pytest.raises(VectorError, match="photos of dimension 6"):
+        Membership(["a"], [()], unit(np.ones((1, DIM + 1))), made_statistics())
+
+
+def test_statistics_are_read_as_they_were_written(tmp_path):
+    file = tmp_path / "membership.safetensors"
+    statistics = made_statistics(("dog", "hot dog"))
+    statistics = replace(statistics, weights=statistics.weights.astype(np.float16))
+    write_statistics(file, statistics, {"captions": "of a test"})
+    again = read_statistics(file)
+    assert again is not None
+    assert (again.id, again.names, again.curve) == ("made", ("dog", "hot dog"), Curve(1.5, 0.8, 2))
+    assert again.expected == (0.8, 0.4)
+    for name in ("mean", "covariance", "weights", "biases"):
+        assert getattr(again, name).dtype == np.float32
+        np.testing.assert_array_equal(getattr(again, name), getattr(statistics, name))
+
+
+def test_a_model_without_statistics_has_none(tmp_path):
+    assert read_statistics(tmp_path / "membership.safetensors") is None
+
+
+@pytest.mark.parametrize("damage", ["cut off", "no names", "no weights", "wrong shape", "nan"])
+def test_damaged_statistics_are_an_error(tmp_path, damage):
+    file = tmp_path / "membership.safetensors"
+    write_statistics(file, made_statistics(("dog",)), {})
+    arrays = load_file(file)
+    described = {"id": "made", "names": "dog"}
+    if damage == "cut off":
+        file.write_bytes(file.read_bytes()[:-20])
+    else:
+        if damage == "no names":
+            del described["names"]
+        elif damage == "no weights":
+            del arrays["weights"]
+        elif damage == "wrong shape":
+            arrays["biases"] = np.zeros(3, np.float32)
+        else:
+            arrays["mean"] = np.full(DIM, np.nan, np.float32)
+        save_file(arrays, file, described)
+    with pytest.raises(ModelError, match=r"statistics .*membership\.safetensors"):
+        read_statistics(file)
