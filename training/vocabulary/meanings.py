@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from training.vocabulary import rules
-from training.vocabulary.wordnet import Taxonomy
+from training.vocabulary import rules, words
+from training.vocabulary.wordnet import Synset, Taxonomy
 
 if TYPE_CHECKING:
     from training.vocabulary.wordnet import WordNet
@@ -17,16 +17,43 @@ class Meanings:
 
     def __init__(self, wordnet: WordNet) -> None:
         self.wordnet = wordnet
+        for key, extra in words.EXTRA.items():
+            wordnet.synsets[key] = self._extra(key, extra)
         self.taxonomy = Taxonomy(wordnet)
         self.merged: set[str] = set()
         self._mend()
+        self.meant = self._meant()
+        """Words whose meaning is judged by hand, in lower case, and that meaning."""
+        self.placed = {self.offset(meaning): root for meaning, root in rules.PLACED.items()}
+        self.placed |= {key: x.parent for key, x in words.EXTRA.items() if "." not in x.parent}
         self.people = {self._person(word) for word in rules.PEOPLE}
+        self.people |= {o for o in self.meant.values() if self._lexfile(o) in ("person", "tops")}
+        self.people &= self.taxonomy.closure(self.offset("person.tops"))
         self.scope = self._scope()
 
     def offset(self, meaning: str) -> str:
         """The synset that rules.py writes as "word.lexfile" or "word.lexfile.rank"."""
+        if meaning in words.EXTRA:
+            return meaning
         word, lexfile, rank = (*meaning.split("."), "1")[:3]
         return self.wordnet.find(word.replace("_", " "), lexfile, int(rank))
+
+    def _lexfile(self, offset: str) -> str:
+        return self.wordnet.synsets[offset].lexfile
+
+    def _extra(self, key: str, extra: words.Extra) -> Synset:
+        """A meaning that WordNet lacks, beside those that it has."""
+        lemmas = (extra.name, *extra.synonyms)
+        above = (self.offset(extra.parent),) if "." in extra.parent else ()
+        lexfile = self._lexfile(above[0]) if above else "artifact"
+        return Synset(key, lemmas, (0,) * len(lemmas), lexfile, above, is_instance=False)
+
+    def _meant(self) -> dict[str, str]:
+        meant = {word: self.offset(meaning) for word, meaning in words.MEANS.items()}
+        meant |= {name.lower(): self.offset(meaning) for meaning, name in words.NAMES.items()}
+        for key, extra in words.EXTRA.items():
+            meant |= dict.fromkeys((extra.name, *extra.synonyms), key)
+        return meant
 
     def _mend(self) -> None:
         for source, target in rules.MERGE.items():
@@ -35,6 +62,8 @@ class Meanings:
         self.merged |= {self.offset(dropped) for dropped in rules.DROP}
         for child, parents in rules.HANG.items():
             self.taxonomy.set_parents(self.offset(child), [self.offset(p) for p in parents])
+        for placed in rules.PLACED:
+            self.taxonomy.set_parents(self.offset(placed), [])
 
     def _scope(self) -> set[str]:
         synsets = self.wordnet.synsets
@@ -49,7 +78,8 @@ class Meanings:
             # Beer is a drug to WordNet, but food first.
             scope -= {o for o in below if synsets[o].lexfile != "food"}
         scope = {o for o in scope if synsets[o].lexfile != "person"} | self.people
-        return {o for o in scope - self.merged if self._wanted(o)}
+        wanted = {o for o in scope - self.merged if self._wanted(o)}
+        return wanted | set(self.meant.values())
 
     def _wanted(self, offset: str) -> bool:
         synset = self.wordnet.synsets[offset]

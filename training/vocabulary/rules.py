@@ -63,9 +63,17 @@ person man woman child adult boy girl baby toddler schoolchild bride groom worke
 artist performer soldier tourist student farmer chef waiter nurse doctor surgeon firefighter
 policeman teacher carpenter mechanic photographer butcher baker barber fisherman gardener builder
 scientist pilot sailor swimmer runner skier skater surfer cyclist boxer wrestler gymnast golfer
-skateboarder snowboarder climber ballplayer pitcher catcher dancer singer actor clown acrobat
+skateboarder snowboarder ballplayer pitcher catcher dancer singer actor clown acrobat
 juggler magician guitarist drummer pianist violinist painter sculptor rider hiker diver shopper
-passenger spectator
+passenger spectator player umpire jockey referee teenager pedestrian motorcyclist goalkeeper
+tennis_player football_player basketball_player hockey_player bullfighter cheerleader cowboy
+customer vendor driver mother father guard coach model cook jogger mountaineer rock_climber
+outfielder infielder quarterback waitress bartender lifeguard astronaut businessman lumberjack
+plumber electrician bridesmaid ballerina mime sunbather backpacker construction_worker
+hairdresser commuter paratrooper bagpiper saxophonist trumpeter cellist fiddler flutist hunter
+newsman cameraman street_sweeper housekeeper potter tailor seamstress gondolier equestrian archer
+bowler sprinter hurdler batsman bicyclist canoeist paddler rower scuba_diver
+bather camper teammate beekeeper veterinarian dentist pharmacist librarian
 """.split()
 
 # --- Mending the tree -----------------------------------------------------------------------
@@ -79,54 +87,52 @@ MERGE = {
 # Left out themselves; what is below them moves up.
 DROP = ["fruit.plant"]
 
+# Roots for what hangs oddly in all its ways; what is below it follows.
+PLACED = dict(
+    pair.split("=")
+    for pair in """
+    crowd.group=person audience.group=person family.group.2=person team.group=person
+    band.group.2=person couple.group=person army.group=person orchestra.group=person
+    choir.group=person herd.group=animal flock.group.2=animal
+    airfield.artifact=place junction.artifact=place court.artifact.2=place
+    golf_course.artifact=place racetrack.artifact=place
+    railroad.artifact.2=place track.artifact=place mound.artifact=place rink.artifact=place
+    gym.artifact=structure stairs.artifact=structure stairway.artifact=structure
+    marketplace.artifact=place mall.artifact.2=structure zoo.artifact=place
+    enclosure.artifact=structure barrier.artifact=structure well.artifact=structure
+    piece_of_cloth.artifact=object sponge.substance=object
+    log.substance=object card.communication.2=object notebook.communication=object
+    menu.communication=object letter.communication=object poster.communication=object
+    sticker.communication=object advertisement.communication=object ticket.communication=object
+    medal.communication=object logo.communication=object cartoon.communication=object
+    mail.communication=object stamp.communication.3=object diamond.possession=object
+    money.possession=object coin.possession=object trash.substance=object
+    garbage.substance=object cigarette.artifact=object
+    wave.event=nature surf.event=nature shadow.state=nature sunset.time=nature
+    sunrise.time=nature winter.time=nature fall.time=nature dusk.time=nature
+    peak.location.2=nature landscape.location=nature steam.substance=nature
+    horizon.location=nature hole.object.2=nature forest.object=nature jungle.location=nature
+    sun.object=nature moon.object=nature sunlight.phenomenon=nature bubble.object=nature
+    foam.object=nature clearing.location=nature countryside.location=place
+    climbing.event=event reading.cognition=event christmas.time=event traffic.group=event
+    conversation.communication=event smile.communication=event laugh.communication=event
+    typewriting.communication=event performance.communication=event contest.event=event
+    """.split()
+)
+
 # New parents for what hangs oddly.
 HANG = {
+    "trailer.artifact": ["vehicle.artifact"],
+    "cable_car.artifact": ["vehicle.artifact"],
+    "boat.artifact": ["vehicle.artifact"],
+    "topping.food": ["food.tops"],
+    "shell.animal.2": ["animal.tops"],
     "skirt.artifact": ["clothing.artifact"],
     "public_transport.artifact": ["vehicle.artifact"],
     "wheeled_vehicle.artifact": ["vehicle.artifact"],
 }
 
-# --- Names ----------------------------------------------------------------------------------
-
-# Everyday words for synsets that have only learned ones, or share theirs with another.
-NAMES = {
-    "oscine.animal": "songbird",
-    "edible_fruit.food": "fruit",
-    "produce.food": "produce",
-    "polar_bear.animal": "polar bear",
-    "teddy.artifact": "teddy bear",
-    "crapper.artifact": "toilet",
-}
-
-# Words whose commonest meaning by the counts is not the one that photos show.
-MEANS = {
-    "plant": "plant.tops",
-    "fish": "fish.animal",
-    "chicken": "chicken.animal",
-    "turkey": "turkey.animal",
-    "crane": "crane.animal",
-    "apple": "apple.food",
-    "pepper": "pepper.food.2",
-    "bear": "bear.animal",
-    "swallow": "swallow.animal",
-    "swift": "swift.animal",
-    "watch": "watch.artifact",
-    "screw": "screw.artifact",
-    "swing": "swing.artifact",
-    "beef": "beef.food",
-    "book": "book.artifact",
-    "egg": "egg.food",
-    "adult": "adult.person",
-    "toilet": "crapper.artifact",
-    "orange": "orange.food",
-    "mouse": "mouse.animal",
-    "bat": "bat.animal",
-}
-
-# Words that mean a person or a colour before they mean what WordNet lists.
-NO_NAMES = set(
-    "john can lady gentleman guy jack blue gray grey black white brown green red".split()
-)
+# --- Names: more of them in words.py ---------------------------------------------------------
 
 # Animals and foods win a tie between meanings, but not for these.
 NOT_ANIMALS = set("kite jersey drill skate tank racer monitor pump".split())
@@ -223,6 +229,7 @@ ROOT_BELOW = {
     "plant.tops": "plant",
 }
 ROOT_BELOW_LATER = {
+    "location.tops": "place",
     "way.artifact": "place",
     "workplace.artifact": "place",
     "excavation.artifact": "place",
@@ -237,7 +244,7 @@ ROOT_BELOW_LATER = {
 }
 ROOT_OF_FILE = {
     "food": "food",
-    "animal": "animal",
+    "animal": "body part",  # what is not below "animal" is a part of one
     "plant": "plant",
     "body": "body part",
     "act": "event",
