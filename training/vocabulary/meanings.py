@@ -27,9 +27,10 @@ class Meanings:
         self.placed = {self.offset(meaning): root for meaning, root in rules.PLACED.items()}
         self.placed |= {key: x.parent for key, x in words.EXTRA.items() if "." not in x.parent}
         self.people = {self._person(word) for word in rules.PEOPLE}
-        self.people |= {o for o in self.meant.values() if self._lexfile(o) in ("person", "tops")}
-        self.people &= self.taxonomy.closure(self.offset("person.tops"))
+        self.people |= {o for o in self.meant.values() if self._lexfile(o) == "person"}
         self.scope = self._scope()
+        for placed in self.placed:
+            self.taxonomy.set_parents(placed, [])
 
     def offset(self, meaning: str) -> str:
         """The synset that rules.py writes as "word.lexfile" or "word.lexfile.rank"."""
@@ -49,7 +50,8 @@ class Meanings:
         return Synset(key, lemmas, (0,) * len(lemmas), lexfile, above, is_instance=False)
 
     def _meant(self) -> dict[str, str]:
-        meant = {word: self.offset(meaning) for word, meaning in words.MEANS.items()}
+        meant = {word.replace("_", " "): self._person(word) for word in rules.PEOPLE}
+        meant |= {word: self.offset(meaning) for word, meaning in words.MEANS.items()}
         meant |= {name.lower(): self.offset(meaning) for meaning, name in words.NAMES.items()}
         for key, extra in words.EXTRA.items():
             meant |= dict.fromkeys((extra.name, *extra.synonyms), key)
@@ -62,8 +64,8 @@ class Meanings:
         self.merged |= {self.offset(dropped) for dropped in rules.DROP}
         for child, parents in rules.HANG.items():
             self.taxonomy.set_parents(self.offset(child), [self.offset(p) for p in parents])
-        for placed in rules.PLACED:
-            self.taxonomy.set_parents(self.offset(placed), [])
+        for leaf in rules.LEAVES:
+            self.taxonomy.merge(self.offset(leaf), self.wordnet.find("object", "tops"))
 
     def _scope(self) -> set[str]:
         synsets = self.wordnet.synsets

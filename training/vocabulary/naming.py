@@ -32,6 +32,8 @@ class Naming:
         self.offset = meanings.offset
         self.meant = meanings.meant
         self.photos = read_counts()
+        self.living = self.taxonomy.closure(self.offset("animal.tops"))
+        self.living |= self.taxonomy.closure(self.offset("food.tops"))
         self._owners: dict[str, str | None] = dict(self.meant)
         self.owned = {offset: list(self._owned(offset)) for offset in sorted(self.scope)}
         self.names = self._names()
@@ -49,7 +51,7 @@ class Naming:
         synsets = self.wordnet.synsets
 
         def rank(offset: str) -> tuple[int, bool, int]:
-            living = synsets[offset].lexfile in ("animal", "food") and word not in rules.NOT_ANIMALS
+            living = offset in self.living and word not in rules.NOT_ANIMALS
             return synsets[offset].count(word), living, -senses.index(offset)
 
         best = max(candidates, key=rank)
@@ -110,10 +112,12 @@ class Naming:
 
     def _names(self) -> dict[str, str]:
         names = {self.offset(meaning): name for meaning, name in words.NAMES.items()}
+        names |= {key: extra.name for key, extra in words.EXTRA.items()}
         for offset in sorted(self.scope - set(names)):
             if self.owned[offset]:
                 names[offset] = self._best_name(offset, self.owned[offset])
         used = {name.lower() for name in names.values()}
+        used |= {word.lower() for offset in names for word in self._alone(offset, names[offset])}
         # A meaning without a word of its own may take its first one, unless that means
         # something else first.
         for offset in sorted(self.scope - set(names)):
@@ -151,7 +155,9 @@ class Naming:
 
     def words(self, offset: str) -> list[str]:
         """All words that stand for a meaning and for no other, its name first."""
-        name = self.names[offset]
+        return self._alone(offset, self.names[offset])
+
+    def _alone(self, offset: str, name: str) -> list[str]:
         found = {name.lower(): name}
         for word, _ in self.owned.get(offset, ()):
             if self._first_meant(word.lower(), offset):

@@ -73,7 +73,7 @@ plumber electrician bridesmaid ballerina mime sunbather backpacker construction_
 hairdresser commuter paratrooper bagpiper saxophonist trumpeter cellist fiddler flutist hunter
 newsman cameraman street_sweeper housekeeper potter tailor seamstress gondolier equestrian archer
 bowler sprinter hurdler batsman bicyclist canoeist paddler rower scuba_diver
-bather camper teammate beekeeper veterinarian dentist pharmacist librarian
+teammate beekeeper veterinarian dentist pharmacist librarian
 """.split()
 
 # --- Mending the tree -----------------------------------------------------------------------
@@ -89,7 +89,7 @@ DROP = ["fruit.plant"]
 
 # Roots for what hangs oddly in all its ways; what is below it follows.
 PLACED = dict(
-    pair.split("=")
+    pair.replace("_root_", " ").split("=")
     for pair in """
     crowd.group=person audience.group=person family.group.2=person team.group=person
     band.group.2=person couple.group=person army.group=person orchestra.group=person
@@ -97,6 +97,10 @@ PLACED = dict(
     airfield.artifact=place junction.artifact=place court.artifact.2=place
     golf_course.artifact=place racetrack.artifact=place
     railroad.artifact.2=place track.artifact=place mound.artifact=place rink.artifact=place
+    kitchen_island.artifact=object sole.artifact=object sign.artifact=object conduit.artifact=object runway.artifact.4=place framework.artifact=object
+    wire.artifact=object chain.artifact=object tooth.body=body_root_part step.artifact=structure
+    floor.artifact=structure ceiling.artifact=structure paved_surface.artifact=place
+    subway.artifact=place snowbank.artifact=nature campsite.location=place
     gym.artifact=structure stairs.artifact=structure stairway.artifact=structure
     marketplace.artifact=place mall.artifact.2=structure zoo.artifact=place
     enclosure.artifact=structure barrier.artifact=structure well.artifact=structure
@@ -120,6 +124,9 @@ PLACED = dict(
     """.split()
 )
 
+# What is below these is no kind of them to an everyday speaker ("an island is ground"): it moves up.
+LEAVES = ["ground.object", "dirt.substance"]
+
 # New parents for what hangs oddly.
 HANG = {
     "trailer.artifact": ["vehicle.artifact"],
@@ -127,6 +134,8 @@ HANG = {
     "boat.artifact": ["vehicle.artifact"],
     "topping.food": ["food.tops"],
     "shell.animal.2": ["animal.tops"],
+    "museum.artifact": ["building.artifact"],
+    "crown.artifact.2": ["headdress.artifact"],
     "skirt.artifact": ["clothing.artifact"],
     "public_transport.artifact": ["vehicle.artifact"],
     "wheeled_vehicle.artifact": ["vehicle.artifact"],
@@ -187,7 +196,7 @@ feature;structure part;mark;marker;shape;figure;form;design;representation;work;
 copy;backing;hardware;holder;handle;control;regulator;stick;rod;bar;plate;pole;shaft;
 stem;base;foundation;foot;rib;bottom;back;front;cover;wing;arm;key;pad;cross;rest;stop;track;run;
 rig;drop;fall;break;stage;set;suit;slip;pocket;bow;crown;root;receptacle;accessory;accouterment;
-digital computer;simple machine;thoroughfare;cell;social climber;area;course
+divider;natator;ligament;upper surface;stalk;instrument;digital computer;simple machine;thoroughfare;cell;social climber;area;course
 """.replace("\n", "").split(";")
 )
 
@@ -229,7 +238,9 @@ ROOT_BELOW = {
     "plant.tops": "plant",
 }
 ROOT_BELOW_LATER = {
-    "location.tops": "place",
+    "tract.location": "place",
+    "playing_field.location": "place",
+    "geographical_area.location": "place",
     "way.artifact": "place",
     "workplace.artifact": "place",
     "excavation.artifact": "place",
@@ -243,6 +254,7 @@ ROOT_BELOW_LATER = {
     "fabric.artifact": "material",
 }
 ROOT_OF_FILE = {
+    "person": "person",
     "food": "food",
     "animal": "body part",  # what is not below "animal" is a part of one
     "plant": "plant",

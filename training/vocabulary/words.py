@@ -39,15 +39,15 @@ MEANS = _pairs(
     orange=orange.food mouse=mouse.animal bat=bat.artifact.3 crane=crane.artifact
     seal=seal.animal coral=coral.animal drone=drone.artifact cypress=cypress.plant.2
     menu=menu.communication gym=gym.artifact gymnasium=gym.artifact peacock=peacock.animal.2
-    hog=hog.animal.2 shell=shell.animal.2 bass=bass.animal jaguar=jaguar.animal
+    hog=hog.animal.2 pig=hog.animal.2 shell=shell.animal.2 bass=bass.animal jaguar=jaguar.animal
     trunk=trunk.animal tree_trunk=trunk.plant wing=wing.animal kiwi=kiwi.food
     panda=giant_panda.animal lab=labrador_retriever.animal labrador=labrador_retriever.animal
     bunny=rabbit.animal kitty=kitten.animal cow=cow.animal seagull=gull.animal
-    german_shepherd_dog=german_shepherd.animal doggy=dog.animal doggie=dog.animal
+    bull=bull.animal doggy=dog.animal doggie=dog.animal
 
     cake=cake.food.2 chocolate=chocolate.food.2 corn=corn.food chip=chip.food slice=slice.food
     roll=roll.food drink=beverage.food soda=soda.food pop=soda.food soda_pop=soda.food
-    hot_dog=hotdog.food hotdog=hotdog.food fries=french_fries.food burger=hamburger.food
+    hot_dog=hotdog.food hotdog=hotdog.food lollipop=lollipop.food.2 fries=french_fries.food burger=hamburger.food
     sub=sub.food veggie=vegetable.food donut=doughnut.food mushroom=mushroom.food
     bean=bean.food pea=pea.food nut=nut.plant lemon=lemon.food pear=pear.food
     cherry=cherry.food fig=fig.food squash=squash.food mint=mint.food.2 sandwich=sandwich.food
@@ -72,7 +72,7 @@ MEANS = _pairs(
     washer=washer.artifact.2 key=key.artifact drum=drum.artifact skate=skate.artifact
     monitor=monitor.artifact.4 kite=kite.artifact lighter=lighter.artifact bulb=bulb.artifact
     letter=letter.communication stamp=stamp.communication.3 envelope=envelope.artifact
-    saw=saw.artifact bolt=bolt.artifact.4 file=file.artifact.2 tap=tap.artifact
+    saw=saw.artifact bolt=bolt.artifact.4 file=file.artifact.2 tap=faucet.artifact hydrant=fireplug.artifact
     pick=pick.artifact.4 jack=jack.artifact.6 spring=spring.artifact scale=scale.artifact
     cab=cab.artifact.3 taxi=cab.artifact.3 locker=locker.artifact
     sign=sign.artifact signboard=sign.artifact signage=sign.artifact bike=bicycle.artifact
@@ -95,7 +95,14 @@ MEANS = _pairs(
     fridge=refrigerator.artifact advertisement=advertisement.communication
     ad=advertisement.communication silhouette=silhouette.artifact tug=tugboat.artifact
     stroller=stroller.artifact reflection=reflection.artifact
-    scissors=scissors.artifact money=money.possession coin=coin.possession
+    scissors=scissors.artifact scooter=scooter.artifact.3 dock=dock.artifact.4
+    sheet=sheet.artifact cabin=cabin.artifact.2 diner=diner.artifact.2 castle=castle.artifact.2
+    braid=braid.body plane=airplane.artifact race_car=racer.artifact racing_car=racer.artifact
+    remote=remote_control.artifact board=board.artifact cot=cot.artifact.3 instrument=musical_instrument.artifact
+    tram=streetcar.artifact trolley=streetcar.artifact paddle=paddle.artifact.4
+    tube=tube.artifact hard_hat=hard_hat.artifact bunk=bunk_bed.artifact sash=sash.artifact.2
+    camp=campsite.location campground=campsite.location wagon=wagon.artifact cart=cart.artifact
+    runway=runway.artifact.4 money=money.possession coin=coin.possession
     ticket=ticket.communication medal=medal.communication logo=logo.communication
     magazine=magazine.artifact tarp=tarpaulin.artifact straw=straw.artifact
     speaker=loudspeaker.artifact planter=flowerpot.artifact flower_pot=flowerpot.artifact
@@ -103,7 +110,8 @@ MEANS = _pairs(
     trash=trash.substance rubbish=trash.substance log=log.substance weed=weed.plant bush=shrub.plant
     necktie=tie.artifact sofa=sofa.artifact couch=sofa.artifact settee=sofa.artifact
     mail=mail.communication makeup=makeup.artifact skeleton=skeleton.body
-    stoplight=traffic_light.communication traffic_signal=traffic_light.communication
+    stoplight=traffic_light.communication red_light=traffic_light.communication
+    traffic_signal=traffic_light.communication
     street_light=streetlight.artifact lamp_post=lamppost.artifact automobile=car.artifact
     racquet=racket.artifact tennis_racquet=tennis_racket.artifact aeroplane=airplane.artifact
     eyeglasses=glasses.artifact motor_bike=motorcycle.artifact motorbike=motorcycle.artifact surf_board=surfboard.artifact
@@ -112,7 +120,7 @@ MEANS = _pairs(
     lap_top=laptop.artifact swim_trunks=swimming_trunks.artifact flip_flop=flip-flop.artifact
     wine_glass=wineglass.artifact sail_boat=sailboat.artifact balloon=balloon.artifact.2 motorboat=motorboat.artifact
     baby_stroller=stroller.artifact pram=stroller.artifact rearview_mirror=rearview_mirror.artifact
-    frisbee=frisbee.artifact rug=rug.artifact lift=elevator.artifact lorry=truck.artifact
+    frisbee=frisbee.artifact rug=rug.artifact lift=elevator.artifact elevator=elevator.artifact lorry=truck.artifact
     trash_bin=ashcan.artifact trash_can=ashcan.artifact rubbish_bin=ashcan.artifact
     torch=torch.artifact pyjamas=pajama.artifact pajamas=pajama.artifact
     whisk=whisk.artifact thermos=thermos.artifact
@@ -124,7 +132,8 @@ MEANS = _pairs(
     school=school.artifact square=square.location plaza=square.location meadow=meadow.location
     market=marketplace.artifact shop=shop.artifact store=shop.artifact restroom=restroom.artifact
     subway=subway.artifact metro=subway.artifact underground=subway.artifact
-    bus_stop=bus_stop.location countryside=countryside.location stairs=stairs.artifact
+    bus_stop=bus_stop.location countryside=countryside.location rural_area=countryside.location gallery=gallery.artifact.2
+    stairs=stairs.artifact
     neighborhood=neighborhood.location.2 neighbourhood=neighborhood.location.2
     parking_space=parking_space.location arena=arena.artifact home=house.artifact
     crosswalk=crosswalk.artifact staircase=staircase.artifact stairway=staircase.artifact
@@ -132,10 +141,10 @@ MEANS = _pairs(
     track=track.artifact train_track=railroad.artifact.2 railroad=railroad.artifact.2
     railway=railroad.artifact.2 alleyway=alley.artifact side_walk=sidewalk.artifact
     enclosure=enclosure.artifact barrier=barrier.artifact well=well.artifact
-    tarmac=tarmac.artifact flat=apartment.artifact car_park=parking_lot.location
+    tarmac=tarmac.artifact car_park=parking_lot.location
     petrol_station=gas_station.artifact theatre=theater.artifact
     garden=garden.artifact village=village.location farm=farm.artifact closet=closet.artifact
-    stand=stand.artifact.4 booth=booth.artifact.2 stall=stall.artifact.3 kiosk=booth.artifact.2
+    booth=booth.artifact.2 stall=stall.artifact.3 kiosk=booth.artifact.2
 
     wave=wave.event ground=ground.object land=ground.object sun=sun.object moon=moon.object
     forest=forest.object woods=forest.object rainbow=rainbow.object bubble=bubble.object
@@ -176,6 +185,8 @@ MEANS = _pairs(
     match=match.event traffic=traffic.group dance=dancing.act
     driving=driving.act.2 pitching=pitching.act kicking=kick.act throwing=throw.act throw=throw.act
     playing=playing.act.2 typing=typewriting.communication performance=performance.communication
+    video_game=video_game.act tennis_match=tennis.act talking=conversation.communication
+    wrestle=wrestling.act leap=jumping.act leaping=jumping.act
     gardening=gardening.act hunting=hunting.act martial_art=martial_art.act karate=martial_art.act
     marathon=marathon.event sightseeing=sightseeing.act
     laughing=laugh.communication laugh=laugh.communication barbeque=barbecue.artifact
@@ -252,6 +263,23 @@ NAMES = {
     "ashcan.artifact": "trash can",
     "fireplug.artifact": "fire hydrant",
     "dancing.act": "dancing",
+    "hiking.act": "hiking",
+    "fighting.act": "fighting",
+    "juggling.act": "juggling",
+    "running.act.2": "running",
+    "elevator.artifact": "elevator",
+    "fall.time": "autumn",
+    "apartment.artifact": "apartment",
+    "teacher.person": "teacher",
+    "waiter.person": "waiter",
+    "hog.animal.2": "pig",
+    "streetcar.artifact": "tram",
+    "sink.artifact": "sink",
+    "commuter_train.artifact": "commuter train",
+    "diner.artifact.2": "diner",
+    "contest.event": "contest",
+    "pajama.artifact": "pajamas",
+    "seesaw.artifact": "seesaw",
     "skull.body": "skull",
 }
 
@@ -262,7 +290,7 @@ stop sign: sign.artifact
 traffic sign: sign.artifact: road sign
 smartphone: cellphone.artifact: smart phone, iphone
 selfie: photograph.artifact
-tablet computer: computer.artifact: ipad
+tablet computer: computer.artifact: ipad, tablet
 double-decker bus: bus.artifact: double decker, double-decker, double decker bus
 city bus: bus.artifact: transit bus
 tour bus: bus.artifact
@@ -325,7 +353,7 @@ bird cage: cage.artifact: birdcage
 bar of soap: soap.artifact
 whiteboard: object
 memory card: device.artifact
-city skyline: structure: skyline
+city skyline: structure: skyline, cityscape
 rock formation: nature
 train car: vehicle.artifact: railroad car, railway carriage
 train engine: locomotive.artifact
@@ -382,7 +410,10 @@ NO_NAMES = _words(
     bathing whit whist mote haw para vas bowls hands arms eyes windows wings
     waters legs things stripes seats papers cows shoes boob_tube goggle_box idiot_box old_woman
     old_man miss missy fille shaver nipper tike tyke fry nestling small_fry tiddler babe
-    crossing passing sheila bull fuzz pushover pushing wheeler pusher
+    crossing passing sheila fuzz pushover pushing wheeler pusher
+    sitting stand flat flood stack nap trainer sprinkle mini floppy vertical loading chat butt
+    bunt decker polaroid trim quad novelty warming dodger charity blast compartment white_room
+    big_tree go-cart divider video
     lumber hustler strip strike straight fast pitch set show trade turn try use way
     """
 )
