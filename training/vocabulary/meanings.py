@@ -26,7 +26,7 @@ class Meanings:
         """Words whose meaning is judged by hand, in lower case, and that meaning."""
         self.placed = {self.offset(meaning): root for meaning, root in rules.PLACED.items()}
         self.placed |= {key: x.parent for key, x in words.EXTRA.items() if "." not in x.parent}
-        self.people = {self._person(word) for word in rules.PEOPLE}
+        self.people = {self.meant[word.replace("_", " ")] for word in rules.PEOPLE}
         self.people |= {o for o in self.meant.values() if self._lexfile(o) == "person"}
         self.scope = self._scope()
         for placed in self.placed:
@@ -89,6 +89,10 @@ class Meanings:
         return not synset.is_instance and not words & rules.UNWANTED_WORDS
 
     def _person(self, word: str) -> str:
+        """The commonest kind of person that a word means: no person of that name."""
         if word == "person":
             return self.offset("person.tops")
-        return self.offset(f"{word}.person")
+        rank = 1
+        while self.wordnet.synsets[self.offset(f"{word}.person.{rank}")].is_instance:
+            rank += 1
+        return self.offset(f"{word}.person.{rank}")

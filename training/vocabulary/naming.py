@@ -32,8 +32,7 @@ class Naming:
         self.offset = meanings.offset
         self.meant = meanings.meant
         self.photos = read_counts()
-        self.living = self.taxonomy.closure(self.offset("animal.tops"))
-        self.living |= self.taxonomy.closure(self.offset("food.tops"))
+        self.animals = self.taxonomy.closure(self.offset("animal.tops"))
         self._owners: dict[str, str | None] = dict(self.meant)
         self.owned = {offset: list(self._owned(offset)) for offset in sorted(self.scope)}
         self.names = self._names()
@@ -50,9 +49,10 @@ class Naming:
             return None
         synsets = self.wordnet.synsets
 
-        def rank(offset: str) -> tuple[int, bool, int]:
-            living = offset in self.living and word not in rules.NOT_ANIMALS
-            return synsets[offset].count(word), living, -senses.index(offset)
+        def rank(offset: str) -> tuple[int, int, int]:
+            alive = 2 * (offset in self.animals) + (synsets[offset].lexfile == "food")
+            first = 0 if word in rules.NOT_ANIMALS else alive
+            return synsets[offset].count(word), first, -senses.index(offset)
 
         best = max(candidates, key=rank)
         # A word that mostly means something unseen would draw photos to the wrong vector.
@@ -79,16 +79,16 @@ class Naming:
             and not (name[0].isupper() and len(parts) == 1 and not self._brand(name, offset))
             and not (parts[-1][0].isupper() and synset.lexfile != "food" and len(parts) > 1)
             and parts[0] not in ("genus", "family", "order", "class")
-            and not self._plural_of_another(name.lower(), offset)
+            and not self._plural(name.lower())
         )
 
-    def _plural_of_another(self, name: str, offset: str) -> bool:
+    def _plural(self, name: str) -> bool:
         """Whether a word is first of all the plural of another: "cows" for cattle."""
         *before, last = name.split()
         if last in words.PLURALS or len(last) < 4 or last.endswith("ss") or last[-1] != "s":
             return False
         senses = self.wordnet.senses.get(" ".join([*before, last[:-1]]), ())
-        return bool(senses) and offset not in senses
+        return bool(senses)
 
     def _brand(self, name: str, offset: str) -> bool:
         """Whether a single word in capitals is a breed or a make, and nothing else."""
@@ -117,7 +117,6 @@ class Naming:
             if self.owned[offset]:
                 names[offset] = self._best_name(offset, self.owned[offset])
         used = {name.lower() for name in names.values()}
-        used |= {word.lower() for offset in names for word in self._alone(offset, names[offset])}
         # A meaning without a word of its own may take its first one, unless that means
         # something else first.
         for offset in sorted(self.scope - set(names)):
@@ -155,9 +154,7 @@ class Naming:
 
     def words(self, offset: str) -> list[str]:
         """All words that stand for a meaning and for no other, its name first."""
-        return self._alone(offset, self.names[offset])
-
-    def _alone(self, offset: str, name: str) -> list[str]:
+        name = self.names[offset]
         found = {name.lower(): name}
         for word, _ in self.owned.get(offset, ()):
             if self._first_meant(word.lower(), offset):

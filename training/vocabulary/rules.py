@@ -100,7 +100,7 @@ PLACED = dict(
     kitchen_island.artifact=object sole.artifact=object sign.artifact=object conduit.artifact=object runway.artifact.4=place framework.artifact=object
     wire.artifact=object chain.artifact=object tooth.body=body_root_part step.artifact=structure
     floor.artifact=structure ceiling.artifact=structure paved_surface.artifact=place
-    subway.artifact=place snowbank.artifact=nature campsite.location=place
+    playing_card.artifact=object storefront.artifact=structure roadside.artifact=place subway.artifact=place snowbank.artifact=nature campsite.location=place
     gym.artifact=structure stairs.artifact=structure stairway.artifact=structure
     marketplace.artifact=place mall.artifact.2=structure zoo.artifact=place
     enclosure.artifact=structure barrier.artifact=structure well.artifact=structure
@@ -134,7 +134,10 @@ HANG = {
     "boat.artifact": ["vehicle.artifact"],
     "topping.food": ["food.tops"],
     "shell.animal.2": ["animal.tops"],
+    "edible_nut.food": ["food.tops"],
     "museum.artifact": ["building.artifact"],
+    "girl.person": ["person.tops"],
+    "barber.person.2": ["worker.person"],
     "crown.artifact.2": ["headdress.artifact"],
     "skirt.artifact": ["clothing.artifact"],
     "public_transport.artifact": ["vehicle.artifact"],
@@ -143,7 +146,7 @@ HANG = {
 
 # --- Names: more of them in words.py ---------------------------------------------------------
 
-# Animals and foods win a tie between meanings, but not for these.
+# Animals, then foods, win a tie between meanings, but not for these.
 NOT_ANIMALS = set("kite jersey drill skate tank racer monitor pump".split())
 
 # Trees win the name over their wood.
@@ -196,7 +199,7 @@ feature;structure part;mark;marker;shape;figure;form;design;representation;work;
 copy;backing;hardware;holder;handle;control;regulator;stick;rod;bar;plate;pole;shaft;
 stem;base;foundation;foot;rib;bottom;back;front;cover;wing;arm;key;pad;cross;rest;stop;track;run;
 rig;drop;fall;break;stage;set;suit;slip;pocket;bow;crown;root;receptacle;accessory;accouterment;
-divider;natator;ligament;upper surface;stalk;instrument;digital computer;simple machine;thoroughfare;cell;social climber;area;course
+divider;natator;ligament;upper surface;movable barrier;blockage;provender;stalk;instrument;digital computer;simple machine;thoroughfare;cell;social climber;area;course
 """.replace("\n", "").split(";")
 )
 

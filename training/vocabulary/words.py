@@ -42,12 +42,14 @@ MEANS = _pairs(
     hog=hog.animal.2 pig=hog.animal.2 shell=shell.animal.2 bass=bass.animal jaguar=jaguar.animal
     trunk=trunk.animal tree_trunk=trunk.plant wing=wing.animal kiwi=kiwi.food
     panda=giant_panda.animal lab=labrador_retriever.animal labrador=labrador_retriever.animal
-    bunny=rabbit.animal kitty=kitten.animal cow=cow.animal seagull=gull.animal
+    bunny=rabbit.animal pine=pine.plant gull=gull.animal jellyfish=jellyfish.animal.2
+    kitty=kitten.animal cow=cow.animal seagull=gull.animal
     bull=bull.animal doggy=dog.animal doggie=dog.animal
 
     cake=cake.food.2 chocolate=chocolate.food.2 corn=corn.food chip=chip.food slice=slice.food
     roll=roll.food drink=beverage.food soda=soda.food pop=soda.food soda_pop=soda.food
-    hot_dog=hotdog.food hotdog=hotdog.food lollipop=lollipop.food.2 fries=french_fries.food burger=hamburger.food
+    hot_dog=hotdog.food hotdog=hotdog.food lollipop=lollipop.food.2 brussels_sprouts=brussels_sprouts.food greens=greens.food
+    preserves=preserves.food chestnut=chestnut.food fries=french_fries.food burger=hamburger.food
     sub=sub.food veggie=vegetable.food donut=doughnut.food mushroom=mushroom.food
     bean=bean.food pea=pea.food nut=nut.plant lemon=lemon.food pear=pear.food
     cherry=cherry.food fig=fig.food squash=squash.food mint=mint.food.2 sandwich=sandwich.food
@@ -68,7 +70,7 @@ MEANS = _pairs(
     bar=bar.artifact fan=fan.artifact ring=ring.artifact.3 pool=pool.artifact
     deck=deck.artifact.3 hood=hood.artifact.5 carpet=carpet.artifact tank=tank.artifact
     light=light.artifact wheel=wheel.artifact hammer=hammer.artifact.2 horn=horn.artifact
-    drill=drill.artifact triangle=triangle.artifact.2 iron=iron.artifact.3 clip=clip.artifact
+    drill=drill.artifact triangle=triangle.artifact.2 iron=iron.artifact.3 clip=clip.artifact.2 cushion=cushion.artifact.3 spade=spade.artifact.2
     washer=washer.artifact.2 key=key.artifact drum=drum.artifact skate=skate.artifact
     monitor=monitor.artifact.4 kite=kite.artifact lighter=lighter.artifact bulb=bulb.artifact
     letter=letter.communication stamp=stamp.communication.3 envelope=envelope.artifact
@@ -85,7 +87,7 @@ MEANS = _pairs(
     tee_shirt=jersey.artifact tshirt=jersey.artifact t_shirt=jersey.artifact
     slide=slide.artifact.2 cross=cross.artifact.2 can=can.artifact base=base.artifact.3
     seat=seat.artifact block=block.artifact home_plate=home_plate.artifact
-    bikini=bikini.artifact disc=disk.artifact case=case.artifact pipe=pipe.artifact.2
+    bikini=bikini.artifact disc=disk.artifact disk=disk.artifact case=case.artifact pipe=pipe.artifact.2
     float=float.artifact cigarette=cigarette.artifact goal=goal.artifact
     mitt=baseball_glove.artifact glove=glove.artifact.2 bucket=bucket.artifact pail=bucket.artifact
     goggles=goggles.artifact headphone=headphone.artifact earphone=headphone.artifact
@@ -99,7 +101,7 @@ MEANS = _pairs(
     sheet=sheet.artifact cabin=cabin.artifact.2 diner=diner.artifact.2 castle=castle.artifact.2
     braid=braid.body plane=airplane.artifact race_car=racer.artifact racing_car=racer.artifact
     remote=remote_control.artifact board=board.artifact cot=cot.artifact.3 instrument=musical_instrument.artifact
-    tram=streetcar.artifact trolley=streetcar.artifact paddle=paddle.artifact.4
+    desktop=desktop_computer.artifact spigot=faucet.artifact tram=streetcar.artifact trolley=streetcar.artifact paddle=paddle.artifact.4
     tube=tube.artifact hard_hat=hard_hat.artifact bunk=bunk_bed.artifact sash=sash.artifact.2
     camp=campsite.location campground=campsite.location wagon=wagon.artifact cart=cart.artifact
     runway=runway.artifact.4 money=money.possession coin=coin.possession
@@ -130,16 +132,16 @@ MEANS = _pairs(
 
     court=court.artifact.2 lawn=lawn.location zoo=zoo.artifact pasture=pasture.location
     school=school.artifact square=square.location plaza=square.location meadow=meadow.location
-    market=marketplace.artifact shop=shop.artifact store=shop.artifact restroom=restroom.artifact
+    market=marketplace.artifact marketplace=marketplace.artifact shop=shop.artifact store=shop.artifact restroom=restroom.artifact
     subway=subway.artifact metro=subway.artifact underground=subway.artifact
     bus_stop=bus_stop.location countryside=countryside.location rural_area=countryside.location gallery=gallery.artifact.2
-    stairs=stairs.artifact
+    stairs=stairs.artifact steps=stairs.artifact
     neighborhood=neighborhood.location.2 neighbourhood=neighborhood.location.2
     parking_space=parking_space.location arena=arena.artifact home=house.artifact
     crosswalk=crosswalk.artifact staircase=staircase.artifact stairway=staircase.artifact
     step=step.artifact bleachers=bleachers.artifact waterfront=waterfront.location
     track=track.artifact train_track=railroad.artifact.2 railroad=railroad.artifact.2
-    railway=railroad.artifact.2 alleyway=alley.artifact side_walk=sidewalk.artifact
+    railway=railroad.artifact.2 alleyway=alley.artifact trail=trail.artifact salon=salon.artifact.2 side_walk=sidewalk.artifact
     enclosure=enclosure.artifact barrier=barrier.artifact well=well.artifact
     tarmac=tarmac.artifact car_park=parking_lot.location
     petrol_station=gas_station.artifact theatre=theater.artifact
@@ -164,7 +166,7 @@ MEANS = _pairs(
     ankle=ankle.body chin=chin.body forehead=forehead.body hip=hip.body fist=fist.body
     toe=toe.body wrist=wrist.body mustache=mustache.body moustache=mustache.body
     eyebrow=eyebrow.body fingernail=fingernail.body bone=bone.body muscle=muscle.body.2
-    ponytail=ponytail.body tooth=tooth.body waist=waist.body heel=heel.body
+    ponytail=ponytail.body tooth=tooth.body waist=waist.body shin=shin.body heel=heel.body
 
     game=game.act jump=jumping.act run=running.act.2 running=running.act.2
     walking=walk.act walk=walk.act eating=eating.act drinking=drinking.act stunt=stunt.act
@@ -187,11 +189,12 @@ MEANS = _pairs(
     playing=playing.act.2 typing=typewriting.communication performance=performance.communication
     video_game=video_game.act tennis_match=tennis.act talking=conversation.communication
     wrestle=wrestling.act leap=jumping.act leaping=jumping.act
-    gardening=gardening.act hunting=hunting.act martial_art=martial_art.act karate=martial_art.act
+    chess=chess.act roller_skating=roller_skating.act gardening=gardening.act hunting=hunting.act martial_art=martial_art.act karate=martial_art.act
     marathon=marathon.event sightseeing=sightseeing.act
     laughing=laugh.communication laugh=laugh.communication barbeque=barbecue.artifact
     puzzle=puzzle.artifact
 
+    young_man=man.person young_woman=woman.person young_lady=woman.person
     guy=man.person gentleman=man.person male=man.person lady=woman.person female=woman.person
     kid=child.person someone=person.tops human=person.tops individual=person.tops
     people=person.tops human_being=person.tops infant=baby.person
@@ -201,7 +204,7 @@ MEANS = _pairs(
     mom=mother.person mum=mother.person dad=father.person santa=santa_claus.person
     santa_claus=santa_claus.person climber=climber.person.3 fireman=firefighter.person
     goalie=goalkeeper.person goalkeeper=goalkeeper.person teen=teenager.person
-    hitter=batter.person cook=cook.person coach=coach.person model=model.person
+    hitter=batter.person runner=runner.person.5 clown=clown.person.2 cook=cook.person coach=coach.person model=model.person
     driver=driver.person guard=guard.person snow_boarder=snowboarder.person
     skate_boarder=skateboarder.person bike_rider=cyclist.person snow_skier=skier.person
     surfboarder=surfer.person motorcycle_rider=motorcyclist.person footballer=football_player.person
@@ -264,6 +267,7 @@ NAMES = {
     "fireplug.artifact": "fire hydrant",
     "dancing.act": "dancing",
     "hiking.act": "hiking",
+    "wrestling.act": "wrestling",
     "fighting.act": "fighting",
     "juggling.act": "juggling",
     "running.act.2": "running",
@@ -413,7 +417,8 @@ NO_NAMES = _words(
     crossing passing sheila fuzz pushover pushing wheeler pusher
     sitting stand flat flood stack nap trainer sprinkle mini floppy vertical loading chat butt
     bunt decker polaroid trim quad novelty warming dodger charity blast compartment white_room
-    big_tree go-cart divider video
+    big_tree go-cart subject depicted_object trafficker pill_pusher pill_roller sawbones fire-eater sodbuster
+    face_fungus john_barleycorn coffin_nail black_tie tag feeder weave divider video
     lumber hustler strip strike straight fast pitch set show trade turn try use way
     """
 )
@@ -443,7 +448,7 @@ PLURALS = _words(
     shorts glasses scissors jeans pants goggles sunglasses trousers stairs clothes overalls
     binoculars tights pajamas pyjamas leggings slacks tongs pliers headphones suspenders fries
     briefs trunks dungarees bleachers gymnastics woods tennis species christmas eyeglasses
-    electronics molasses spectacles shears clippers barracks surroundings dominoes checkers chess
+    sprouts electronics molasses spectacles shears clippers barracks surroundings dominoes checkers chess
     billiards aerobics gallows bellows mathematics
     """
 )
