@@ -22,7 +22,7 @@ from training.vocabulary.wordnet import WordNet
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SIZE = 10_500
+SIZE = 10_400
 
 # From this many meanings below it on a word such as "plate" stands for no one thing.
 BROAD = 12

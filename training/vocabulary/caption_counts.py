@@ -16,6 +16,7 @@ from pathlib import Path
 
 from hiersearch.concepts.mentions import IRREGULAR, LONGEST, singulars
 from training.vocabulary import words
+from training.vocabulary.extras import EXTRA
 from training.vocabulary.wordnet import WordNet
 
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
@@ -42,7 +43,7 @@ def read_counts(file: Path = COUNTS) -> dict[str, int]:
 def known_nouns(wordnet: WordNet) -> set[str]:
     """What is counted: WordNet's nouns and the words that are added by hand."""
     known = set(wordnet.senses) | set(words.MEANS)
-    for extra in words.EXTRA.values():
+    for extra in EXTRA.values():
         known |= {extra.name, *extra.synonyms}
     return {word for word in known if len(word) > 2 or word == "tv"} - words.NO_NOUNS
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from training.vocabulary import rules, words
+from training.vocabulary.extras import EXTRA, Extra
 from training.vocabulary.wordnet import Synset, Taxonomy
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ class Meanings:
 
     def __init__(self, wordnet: WordNet) -> None:
         self.wordnet = wordnet
-        for key, extra in words.EXTRA.items():
+        for key, extra in EXTRA.items():
             wordnet.synsets[key] = self._extra(key, extra)
         self.taxonomy = Taxonomy(wordnet)
         self.merged: set[str] = set()
@@ -25,7 +26,7 @@ class Meanings:
         self.meant = self._meant()
         """Words whose meaning is judged by hand, in lower case, and that meaning."""
         self.placed = {self.offset(meaning): root for meaning, root in rules.PLACED.items()}
-        self.placed |= {key: x.parent for key, x in words.EXTRA.items() if "." not in x.parent}
+        self.placed |= {key: x.parent for key, x in EXTRA.items() if "." not in x.parent}
         self.people = {self.meant[word.replace("_", " ")] for word in rules.PEOPLE}
         self.people |= {o for o in self.meant.values() if self._lexfile(o) == "person"}
         self.scope = self._scope()
@@ -34,7 +35,7 @@ class Meanings:
 
     def offset(self, meaning: str) -> str:
         """The synset that rules.py writes as "word.lexfile" or "word.lexfile.rank"."""
-        if meaning in words.EXTRA:
+        if meaning in EXTRA:
             return meaning
         word, lexfile, rank = (*meaning.split("."), "1")[:3]
         return self.wordnet.find(word.replace("_", " "), lexfile, int(rank))
@@ -42,7 +43,7 @@ class Meanings:
     def _lexfile(self, offset: str) -> str:
         return self.wordnet.synsets[offset].lexfile
 
-    def _extra(self, key: str, extra: words.Extra) -> Synset:
+    def _extra(self, key: str, extra: Extra) -> Synset:
         """A meaning that WordNet lacks, beside those that it has."""
         lemmas = (extra.name, *extra.synonyms)
         above = (self.offset(extra.parent),) if "." in extra.parent else ()
@@ -53,7 +54,7 @@ class Meanings:
         meant = {word.replace("_", " "): self._person(word) for word in rules.PEOPLE}
         meant |= {word: self.offset(meaning) for word, meaning in words.MEANS.items()}
         meant |= {name.lower(): self.offset(meaning) for meaning, name in words.NAMES.items()}
-        for key, extra in words.EXTRA.items():
+        for key, extra in EXTRA.items():
             meant |= dict.fromkeys((extra.name, *extra.synonyms), key)
         return meant
 

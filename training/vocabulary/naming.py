@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from training.vocabulary import rules, words
 from training.vocabulary.caption_counts import read_counts
+from training.vocabulary.extras import EXTRA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +113,7 @@ class Naming:
 
     def _names(self) -> dict[str, str]:
         names = {self.offset(meaning): name for meaning, name in words.NAMES.items()}
-        names |= {key: extra.name for key, extra in words.EXTRA.items()}
+        names |= {key: extra.name for key, extra in EXTRA.items()}
         for offset in sorted(self.scope - set(names)):
             if self.owned[offset]:
                 names[offset] = self._best_name(offset, self.owned[offset])
