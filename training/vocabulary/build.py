@@ -1,4 +1,6 @@
-"""Make the built-in vocabulary out of WordNet 3.0, the same bytes from the same database.
+"""Make the built-in vocabulary out of WordNet 3.0 and counts of words in captions.
+
+The same database and the same counts give the same bytes.
 
 Usage: python -m training.vocabulary.build WORDNET_FOLDER hiersearch/concepts/wordnet.tsv.gz
 (the folder of Debian's package `wordnet-base` is /usr/share/wordnet). It takes a few seconds.

@@ -1,4 +1,6 @@
-"""What belongs in the vocabulary, and where it hangs: every judgement made by hand is here.
+"""What belongs in the vocabulary, and where it hangs: judgements made by hand.
+
+words.py has those on what words mean, extras.py what WordNet lacks.
 
 A meaning is written "word.lexfile": the commonest meaning of the word in that lexicographer file;
 "word.lexfile.2" is the second commonest there.
@@ -127,7 +129,7 @@ PLACED = dict(
     """.split()
 )
 
-# What is below these moves up: to an everyday speaker it is no kind of them ("an island is ground").
+# What is below these moves up: an island is no kind of ground to an everyday speaker.
 LEAVES = ["ground.object", "dirt.substance"]
 
 # New parents for what hangs oddly.
@@ -203,8 +205,9 @@ feature;structure part;mark;marker;shape;figure;form;design;representation;work;
 copy;backing;hardware;holder;handle;control;regulator;stick;rod;bar;plate;pole;shaft;
 stem;base;foundation;foot;rib;bottom;back;front;cover;wing;arm;key;pad;cross;rest;stop;track;run;
 rig;drop;fall;break;stage;set;suit;slip;pocket;bow;crown;root;receptacle;accessory;accouterment;
-
-divider;natator;ligament;upper surface;movable barrier;blockage;provender;stalk;instrument;digital computer;simple machine;thoroughfare;cell;social climber;area;course
+divider;natator;ligament;upper surface;
+movable barrier;blockage;provender;stalk;instrument;
+digital computer;simple machine;thoroughfare;cell;social climber;area;course
 """.replace("\n", "").split(";")
 )
 

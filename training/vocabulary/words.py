@@ -341,7 +341,7 @@ NO_NAMES = _words(
 # is Wall Street to WordNet).
 NO_NOUNS = _words(
     """
-    are has was does his hers its this that these those with from into onto over under and for off
+    are has was does can his hers its this that these those with from into onto over under and for off
     out while who what where there then than they them their one two three four five six seven
     eight nine ten behind above inside outside down some not all any more most many much very both
     each every another other own same such only just being doing getting going having like but
