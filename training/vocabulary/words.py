@@ -330,10 +330,10 @@ NO_NAMES = _words(
     old_man miss missy fille shaver nipper tike tyke fry nestling small_fry tiddler babe crossing
     passing sheila fuzz pushover pushing wheeler pusher sitting stand flat flood stack nap trainer
     sprinkle mini floppy vertical loading chat butt bunt decker polaroid trim quad novelty warming
-    dodger charity blast compartment white_room big_tree go-cart subject depicted_object
-    trafficker pill_pusher pill_roller sawbones fire-eater sodbuster face_fungus john_barleycorn
-    coffin_nail black_tie tag feeder weave divider video lumber hustler strip strike straight fast
-    pitch set show trade turn try use way
+    dodger charity blast compartment white_room crapper chink honky-tonk big_tree go-cart subject
+    depicted_object trafficker pill_pusher pill_roller sawbones fire-eater sodbuster face_fungus
+    john_barleycorn coffin_nail black_tie tag feeder weave divider video lumber hustler strip
+    strike straight fast pitch set show trade turn try use way
     """
 )
 
@@ -341,8 +341,8 @@ NO_NAMES = _words(
 # is Wall Street to WordNet).
 NO_NOUNS = _words(
     """
-    are has was does can his hers its this that these those with from into onto over under and for off
-    out while who what where there then than they them their one two three four five six seven
+    are has was does can his hers its this that these those with from into onto over under and for
+    off out while who what where there then than they them their one two three four five six seven
     eight nine ten behind above inside outside down some not all any more most many much very both
     each every another other own same such only just being doing getting going having like but
     ours past via per near would will may might must should the_street the_hill the_city
