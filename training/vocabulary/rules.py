@@ -118,14 +118,14 @@ PLACED = dict(
     diamond.possession=object money.possession=object coin.possession=object
     trash.substance=object garbage.substance=object cigarette.artifact=object wave.event=nature
     surf.event=nature shadow.state=nature sunset.time=nature sunrise.time=nature
-    winter.time=nature fall.time=nature dusk.time=nature peak.location.2=nature
-    landscape.location=nature steam.substance=nature horizon.location=nature hole.object.2=nature
-    forest.object=nature jungle.location=nature sun.object=nature moon.object=nature
-    sunlight.phenomenon=nature bubble.object=nature foam.object=nature clearing.location=nature
-    countryside.location=place climbing.event=event reading.cognition=event christmas.time=event
-    traffic.group=event conversation.communication=event smile.communication=event
-    laugh.communication=event typewriting.communication=event performance.communication=event
-    contest.event=event
+    winter.time=nature summer.time=nature vegetation.group=plant fall.time=nature dusk.time=nature
+    peak.location.2=nature landscape.location=nature steam.substance=nature
+    horizon.location=nature hole.object.2=nature forest.object=nature jungle.location=nature
+    sun.object=nature moon.object=nature sunlight.phenomenon=nature bubble.object=nature
+    foam.object=nature clearing.location=nature countryside.location=place climbing.event=event
+    reading.cognition=event christmas.time=event traffic.group=event
+    conversation.communication=event smile.communication=event laugh.communication=event
+    typewriting.communication=event performance.communication=event contest.event=event
     """.split()
 )
 

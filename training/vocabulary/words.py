@@ -42,11 +42,11 @@ MEANS = _pairs(
     hot_dog=hotdog.food hotdog=hotdog.food lollipop=lollipop.food.2 cup_cake=cupcake.food
     cheese_cake=cheesecake.food iced_tea=ice_tea.food brussels_sprouts=brussels_sprouts.food
     greens=greens.food preserves=preserves.food chestnut=chestnut.food fries=french_fries.food
-    burger=hamburger.food sub=sub.food veggie=vegetable.food donut=doughnut.food
-    mushroom=mushroom.food bean=bean.food pea=pea.food nut=nut.plant lemon=lemon.food
-    pear=pear.food cherry=cherry.food fig=fig.food squash=squash.food mint=mint.food.2
-    sandwich=sandwich.food hay=hay.food toast=toast.food pancake=pancake.food liquor=liquor.food
-    yogurt=yogurt.food yoghurt=yogurt.food
+    icing=frosting.food burger=hamburger.food sub=sub.food veggie=vegetable.food
+    donut=doughnut.food mushroom=mushroom.food bean=bean.food pea=pea.food nut=nut.plant
+    lemon=lemon.food pear=pear.food cherry=cherry.food fig=fig.food squash=squash.food
+    mint=mint.food.2 sandwich=sandwich.food hay=hay.food toast=toast.food pancake=pancake.food
+    liquor=liquor.food yogurt=yogurt.food yoghurt=yogurt.food
 
     plate=plate.artifact.4 gear=gear.artifact.4 screen=screen.artifact.3 post=post.artifact.2
     van=van.artifact.3 net=net.artifact.4 grill=barbecue.artifact barbecue=barbecue.artifact
@@ -156,15 +156,17 @@ MEANS = _pairs(
     wave=wave.event ground=ground.object land=ground.object sun=sun.object moon=moon.object
     forest=forest.object woods=forest.object rainbow=rainbow.object bubble=bubble.object
     foam=foam.object surf=surf.event coast=seashore.object shadow=shadow.state sunset=sunset.time
-    sunrise=sunrise.time winter=winter.time autumn=fall.time dusk=dusk.time twilight=dusk.time
-    peak=peak.location.2 landscape=landscape.location steam=steam.substance
-    sunlight=sunlight.phenomenon sunshine=sunlight.phenomenon clearing=clearing.location
-    hole=hole.object.2 snow=snow.phenomenon horizon=horizon.location jungle=jungle.location
+    sunrise=sunrise.time winter=winter.time summer=summer.time vegetation=vegetation.group
+    autumn=fall.time dusk=dusk.time twilight=dusk.time peak=peak.location.2
+    landscape=landscape.location steam=steam.substance sunlight=sunlight.phenomenon
+    sunshine=sunlight.phenomenon clearing=clearing.location hole=hole.object.2
+    snow=snow.phenomenon horizon=horizon.location jungle=jungle.location
 
     dirt=dirt.substance soil=dirt.substance mud=mud.substance concrete=concrete.substance
     cement=cement.substance.2 plastic=plastic.substance leather=leather.substance
-    gravel=gravel.substance gold=gold.substance steel=steel.substance rubber=rubber.substance
-    clay=clay.substance asphalt=asphalt.substance cardboard=cardboard.substance
+    gravel=gravel.substance stainless_steel=stainless_steel.substance gold=gold.substance
+    steel=steel.substance rubber=rubber.substance clay=clay.substance asphalt=asphalt.substance
+    cardboard=cardboard.substance
 
     tongue=tongue.body stomach=stomach.body.2 belly=stomach.body.2 thumb=thumb.body lip=lip.body
     cheek=cheek.body lap=lap.body knee=knee.body body=body.body elbow=elbow.body ankle=ankle.body
