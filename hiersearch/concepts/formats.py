@@ -82,10 +82,13 @@ BUILTIN = "builtin"
 def builtin_vocabulary() -> Vocabulary:
     """About 10,000 things that a camera can see, from WordNet 3.0, most familiar first.
 
-    `training/vocabulary` makes the file; WORDNET_LICENSE beside it is its licence.
+    `training/vocabulary` makes the file; WORDNET_LICENSE beside it is its licence. Which words are
+    familiar, and what they mean in a photo, is taken from counts of words in human captions: COCO's
+    (CC BY 4.0) and Flickr8k's (for research). No caption is in the file.
 
-    An id is "n" and the offset of a noun in WordNet 3.0 ("n02084071", dog), or "top:" and a
-    word for the roots for which WordNet has no single synset ("top:object").
+    An id is "n" and the offset of a noun in WordNet 3.0 ("n02084071", dog); "top:" and a word for
+    the roots for which WordNet has no single synset ("top:object"); or "x:" and the name for what
+    people photograph and WordNet lacks ("x:skate park").
     """
     packed = resources.files("hiersearch.concepts").joinpath("wordnet.tsv.gz").read_bytes()
     _, *lines = gzip.decompress(packed).decode().splitlines()

@@ -6,14 +6,21 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from training.vocabulary import rules
+from training.vocabulary import rules, words
+from training.vocabulary.caption_counts import read_counts
+from training.vocabulary.extras import EXTRA
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from training.vocabulary.meanings import Meanings
 
 # Least shares of a word's uses, as a noun and in all, that must fall on the meaning it names.
 NOUN_SHARE = 0.2
 SHARE = 0.1
+
+# The same for a word that is no name but a synonym: a query's word must not be led astray.
+SYNONYM_SHARE = 0.5
 
 
 class Naming:
@@ -24,15 +31,17 @@ class Naming:
         self.taxonomy = meanings.taxonomy
         self.scope = meanings.scope
         self.offset = meanings.offset
+        self.meant = meanings.meant
+        self.photos = read_counts()
+        self.animals = self.taxonomy.closure(self.offset("animal.tops"))
+        self._owners: dict[str, str | None] = dict(self.meant)
+        self.owned = {offset: list(self._owned(offset)) for offset in sorted(self.scope)}
         self.names = self._names()
 
     def _owner(self, word: str) -> str | None:
         """The one meaning that may bear a word as its name."""
         senses = self.wordnet.senses.get(word, ())
         candidates = [o for o in senses if o in self.scope]
-        if word in rules.MEANS:
-            meant = self.offset(rules.MEANS[word])
-            return meant if meant in self.scope else None
         if word in rules.TREES:
             tree = self.wordnet.find("tree")
             trees = [o for o in candidates if tree in self.taxonomy.ancestors(o)]
@@ -41,9 +50,10 @@ class Naming:
             return None
         synsets = self.wordnet.synsets
 
-        def rank(offset: str) -> tuple[int, bool, int]:
-            living = synsets[offset].lexfile in ("animal", "food") and word not in rules.NOT_ANIMALS
-            return synsets[offset].count(word), living, -senses.index(offset)
+        def rank(offset: str) -> tuple[int, int, int]:
+            alive = 2 * (offset in self.animals) + (synsets[offset].lexfile == "food")
+            first = 0 if word in rules.NOT_ANIMALS else alive
+            return synsets[offset].count(word), first, -senses.index(offset)
 
         best = max(candidates, key=rank)
         # A word that mostly means something unseen would draw photos to the wrong vector.
@@ -58,16 +68,28 @@ class Naming:
 
     def _usable(self, name: str, offset: str) -> bool:
         synset = self.wordnet.synsets[offset]
-        words = name.split()
+        parts = name.split()
+        if name.lower() in words.NO_NAMES or "," in name:
+            return False
+        if self.meant.get(name.lower()) == offset:
+            return True
         return (
-            name not in rules.NO_NAMES
-            and 3 <= len(name) <= 26
-            and len(words) <= 3
+            3 <= len(name) <= 26
+            and len(parts) <= 3
             and not re.search(r"[0-9./]", name)
-            and not (name[0].isupper() and len(words) == 1 and not self._brand(name, offset))
-            and not (words[-1][0].isupper() and synset.lexfile != "food" and len(words) > 1)
-            and words[0] not in ("genus", "family", "order", "class")
+            and not (name[0].isupper() and len(parts) == 1 and not self._brand(name, offset))
+            and not (parts[-1][0].isupper() and synset.lexfile != "food" and len(parts) > 1)
+            and parts[0] not in ("genus", "family", "order", "class")
+            and not self._plural(name.lower())
         )
+
+    def _plural(self, name: str) -> bool:
+        """Whether a word is first of all the plural of another: "cows" for cattle."""
+        *before, last = name.split()
+        if last in words.PLURALS or len(last) < 4 or last.endswith("ss") or last[-1] != "s":
+            return False
+        senses = self.wordnet.senses.get(" ".join([*before, last[:-1]]), ())
+        return bool(senses)
 
     def _brand(self, name: str, offset: str) -> bool:
         """Whether a single word in capitals is a breed or a make, and nothing else."""
@@ -79,20 +101,22 @@ class Naming:
             and (bred or synset.lexfile in ("food", "artifact"))
         )
 
+    def _owned(self, offset: str) -> Iterator[tuple[str, int]]:
+        """The words that may name a meaning, and how often each was tagged with it."""
+        synset = self.wordnet.synsets[offset]
+        for lemma, count in zip(synset.lemmas, synset.counts, strict=True):
+            word = lemma.lower()
+            if word not in self._owners:
+                self._owners[word] = self._owner(word)
+            if self._owners[word] == offset and self._usable(lemma, offset):
+                yield lemma, count
+
     def _names(self) -> dict[str, str]:
-        names = {self.offset(meaning): name for meaning, name in rules.NAMES.items()}
-        owners: dict[str, str | None] = {name: offset for offset, name in names.items()}
+        names = {self.offset(meaning): name for meaning, name in words.NAMES.items()}
+        names |= {key: extra.name for key, extra in EXTRA.items()}
         for offset in sorted(self.scope - set(names)):
-            synset = self.wordnet.synsets[offset]
-            owned = []
-            for lemma, count in zip(synset.lemmas, synset.counts, strict=True):
-                word = lemma.lower()
-                if word not in owners:
-                    owners[word] = self._owner(word)
-                if self._usable(lemma, offset) and owners[word] == offset:
-                    owned.append((lemma, count))
-            if owned:
-                names[offset] = self._best_name(offset, owned)
+            if self.owned[offset]:
+                names[offset] = self._best_name(offset, self.owned[offset])
         used = {name.lower() for name in names.values()}
         # A meaning without a word of its own may take its first one, unless that means
         # something else first.
@@ -102,7 +126,8 @@ class Naming:
             if (
                 self._usable(lemma, offset)
                 and word not in used
-                and owners.get(word) is not None
+                and word not in self.meant
+                and self._owners.get(word) is not None
                 and self.wordnet.senses[word].index(offset) < 3
             ):
                 names[offset] = lemma
@@ -110,15 +135,41 @@ class Naming:
         return names
 
     def _best_name(self, offset: str, owned: list[tuple[str, int]]) -> str:
-        """The first word, unless another is clearly commoner in texts or in definitions."""
+        """The first word, unless another is clearly commoner in captions, texts or definitions."""
         first, first_count = owned[0]
+        said = max((word for word, _ in owned), key=self.said)
+        if self.said(said) > 2 * self.said(first):
+            return said
         commonest, count = max(owned, key=lambda pair: pair[1])
-        if count >= first_count + 3:
+        if count >= first_count + 3 and self.said(first) == 0:
             return commonest
         # Definitions do not tell meanings apart: only words that mean this before all else.
-        plain = [word for word, _ in owned if self.wordnet.find(word) == offset]
+        plain = [w for w, _ in owned if self.wordnet.senses.get(w.lower(), ("",))[0] == offset]
         used = max(plain, key=self.in_definitions, default=first)
-        return used if self.in_definitions(used) >= 2 * self.in_definitions(first) + 3 else first
+        commoner = self.in_definitions(used) >= 2 * self.in_definitions(first) + 3
+        return used if commoner and self.said(first) == 0 else first
+
+    def said(self, word: str) -> int:
+        """In how many photos a word is said."""
+        return self.photos.get(word.lower(), 0)
+
+    def words(self, offset: str) -> list[str]:
+        """All words that stand for a meaning and for no other, its name first."""
+        name = self.names[offset]
+        found = {name.lower(): name}
+        for word, _ in self.owned.get(offset, ()):
+            if self._first_meant(word.lower(), offset):
+                found.setdefault(word.lower(), word)
+        for word, meant in self.meant.items():
+            if meant == offset:
+                found.setdefault(word, word)
+        return list(found.values())
+
+    def _first_meant(self, word: str, offset: str) -> bool:
+        """Whether a word means this before all else, unseen things and verbs included."""
+        count = self.wordnet.synsets[offset].count(word)
+        of_all = (count + 1) / (self.wordnet.word_counts[word] + 1)
+        return self.wordnet.senses.get(word, ("",))[0] == offset and of_all >= SYNONYM_SHARE
 
     def commonness(self, name: str) -> float:
         """The logarithm of how often the rarest word of a name occurs in definitions and texts."""

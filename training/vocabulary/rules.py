@@ -1,4 +1,6 @@
-"""What belongs in the vocabulary, and where it hangs: every judgement made by hand is here.
+"""What belongs in the vocabulary, and where it hangs: judgements made by hand.
+
+words.py has those on what words mean, extras.py what WordNet lacks.
 
 A meaning is written "word.lexfile": the commonest meaning of the word in that lexicographer file;
 "word.lexfile.2" is the second commonest there.
@@ -63,9 +65,17 @@ person man woman child adult boy girl baby toddler schoolchild bride groom worke
 artist performer soldier tourist student farmer chef waiter nurse doctor surgeon firefighter
 policeman teacher carpenter mechanic photographer butcher baker barber fisherman gardener builder
 scientist pilot sailor swimmer runner skier skater surfer cyclist boxer wrestler gymnast golfer
-skateboarder snowboarder climber ballplayer pitcher catcher dancer singer actor clown acrobat
-juggler magician guitarist drummer pianist violinist painter sculptor rider hiker diver shopper
-passenger spectator
+skateboarder snowboarder ballplayer pitcher catcher dancer singer actor clown acrobat juggler
+magician guitarist drummer pianist violinist painter sculptor rider hiker diver shopper passenger
+spectator player umpire jockey referee teenager pedestrian motorcyclist goalkeeper tennis_player
+football_player basketball_player hockey_player bullfighter cheerleader cowboy customer vendor
+driver mother father guard coach model cook jogger mountaineer rock_climber outfielder infielder
+quarterback waitress bartender lifeguard astronaut businessman lumberjack plumber electrician
+bridesmaid ballerina mime sunbather backpacker construction_worker hairdresser commuter
+paratrooper bagpiper saxophonist trumpeter cellist fiddler flutist hunter newsman cameraman
+street_sweeper housekeeper potter tailor seamstress gondolier equestrian archer bowler sprinter
+hurdler batsman bicyclist canoeist paddler rower scuba_diver teammate beekeeper veterinarian
+dentist pharmacist librarian
 """.split()
 
 # --- Mending the tree -----------------------------------------------------------------------
@@ -79,56 +89,70 @@ MERGE = {
 # Left out themselves; what is below them moves up.
 DROP = ["fruit.plant"]
 
+# Roots for what hangs oddly in all its ways; what is below it follows.
+PLACED = dict(
+    pair.replace("_root_", " ").split("=")
+    for pair in """
+    crowd.group=person audience.group=person family.group.2=person team.group=person
+    band.group.2=person couple.group=person army.group=person orchestra.group=person
+    choir.group=person herd.group=animal flock.group.2=animal airfield.artifact=place
+    junction.artifact=place court.artifact.2=place golf_course.artifact=place
+    racetrack.artifact=place railroad.artifact.2=place track.artifact=place mound.artifact=place
+    rink.artifact=place kitchen_island.artifact=object sole.artifact=object sign.artifact=object
+    conduit.artifact=object runway.artifact.4=place framework.artifact=object wire.artifact=object
+    chain.artifact=object tooth.body=body_root_part step.artifact=structure
+    floor.artifact=structure ceiling.artifact=structure paved_surface.artifact=place
+    pool.artifact=place toilet_paper.substance=object rain_forest.group=nature
+    brass_band.group=person marching_band.group=person post_office.group=structure
+    high_school.group=structure horse_race.event=event playing_card.artifact=object
+    storefront.artifact=structure roadside.artifact=place subway.artifact=place
+    snowbank.artifact=nature campsite.location=place gym.artifact=structure
+    stairs.artifact=structure stairway.artifact=structure marketplace.artifact=place
+    mall.artifact.2=structure zoo.artifact=place enclosure.artifact=structure
+    barrier.artifact=structure well.artifact=structure piece_of_cloth.artifact=object
+    sponge.substance=object log.substance=object card.communication.2=object
+    notebook.communication=object menu.communication=object letter.communication=object
+    poster.communication=object sticker.communication=object advertisement.communication=object
+    ticket.communication=object medal.communication=object logo.communication=object
+    cartoon.communication=object mail.communication=object stamp.communication.3=object
+    diamond.possession=object money.possession=object coin.possession=object
+    trash.substance=object garbage.substance=object cigarette.artifact=object wave.event=nature
+    surf.event=nature shadow.state=nature sunset.time=nature sunrise.time=nature
+    winter.time=nature summer.time=nature vegetation.group=plant fall.time=nature dusk.time=nature
+    peak.location.2=nature landscape.location=nature steam.substance=nature
+    horizon.location=nature hole.object.2=nature forest.object=nature jungle.location=nature
+    sun.object=nature moon.object=nature sunlight.phenomenon=nature bubble.object=nature
+    foam.object=nature clearing.location=nature countryside.location=place climbing.event=event
+    reading.cognition=event christmas.time=event traffic.group=event
+    conversation.communication=event smile.communication=event laugh.communication=event
+    typewriting.communication=event performance.communication=event contest.event=event
+    """.split()
+)
+
+# What is below these moves up: an island is no kind of ground to an everyday speaker.
+LEAVES = ["ground.object", "dirt.substance"]
+
 # New parents for what hangs oddly.
 HANG = {
+    "trailer.artifact": ["vehicle.artifact"],
+    "cable_car.artifact": ["vehicle.artifact"],
+    "boat.artifact": ["vehicle.artifact"],
+    "topping.food": ["food.tops"],
+    "shell.animal.2": ["animal.tops"],
+    "grocery_store.artifact": ["shop.artifact"],
+    "edible_nut.food": ["food.tops"],
+    "museum.artifact": ["building.artifact"],
+    "girl.person": ["person.tops"],
+    "barber.person.2": ["worker.person"],
+    "crown.artifact.2": ["headdress.artifact"],
     "skirt.artifact": ["clothing.artifact"],
     "public_transport.artifact": ["vehicle.artifact"],
     "wheeled_vehicle.artifact": ["vehicle.artifact"],
 }
 
-# --- Names ----------------------------------------------------------------------------------
+# --- Names: more of them in words.py ---------------------------------------------------------
 
-# Everyday words for synsets that have only learned ones, or share theirs with another.
-NAMES = {
-    "oscine.animal": "songbird",
-    "edible_fruit.food": "fruit",
-    "produce.food": "produce",
-    "polar_bear.animal": "polar bear",
-    "teddy.artifact": "teddy bear",
-    "crapper.artifact": "toilet",
-}
-
-# Words whose commonest meaning by the counts is not the one that photos show.
-MEANS = {
-    "plant": "plant.tops",
-    "fish": "fish.animal",
-    "chicken": "chicken.animal",
-    "turkey": "turkey.animal",
-    "crane": "crane.animal",
-    "apple": "apple.food",
-    "pepper": "pepper.food.2",
-    "bear": "bear.animal",
-    "swallow": "swallow.animal",
-    "swift": "swift.animal",
-    "watch": "watch.artifact",
-    "screw": "screw.artifact",
-    "swing": "swing.artifact",
-    "beef": "beef.food",
-    "book": "book.artifact",
-    "egg": "egg.food",
-    "adult": "adult.person",
-    "toilet": "crapper.artifact",
-    "orange": "orange.food",
-    "mouse": "mouse.animal",
-    "bat": "bat.animal",
-}
-
-# Words that mean a person or a colour before they mean what WordNet lists.
-NO_NAMES = set(
-    "john can lady gentleman guy jack blue gray grey black white brown green red".split()
-)
-
-# Animals and foods win a tie between meanings, but not for these.
+# Animals, then foods, win a tie between meanings, but not for these.
 NOT_ANIMALS = set("kite jersey drill skate tank racer monitor pump".split())
 
 # Trees win the name over their wood.
@@ -181,6 +205,8 @@ feature;structure part;mark;marker;shape;figure;form;design;representation;work;
 copy;backing;hardware;holder;handle;control;regulator;stick;rod;bar;plate;pole;shaft;
 stem;base;foundation;foot;rib;bottom;back;front;cover;wing;arm;key;pad;cross;rest;stop;track;run;
 rig;drop;fall;break;stage;set;suit;slip;pocket;bow;crown;root;receptacle;accessory;accouterment;
+divider;natator;ligament;upper surface;
+movable barrier;blockage;provender;stalk;instrument;
 digital computer;simple machine;thoroughfare;cell;social climber;area;course
 """.replace("\n", "").split(";")
 )
@@ -223,6 +249,9 @@ ROOT_BELOW = {
     "plant.tops": "plant",
 }
 ROOT_BELOW_LATER = {
+    "tract.location": "place",
+    "playing_field.location": "place",
+    "geographical_area.location": "place",
     "way.artifact": "place",
     "workplace.artifact": "place",
     "excavation.artifact": "place",
@@ -236,8 +265,9 @@ ROOT_BELOW_LATER = {
     "fabric.artifact": "material",
 }
 ROOT_OF_FILE = {
+    "person": "person",
     "food": "food",
-    "animal": "animal",
+    "animal": "body part",  # what is not below "animal" is a part of one
     "plant": "plant",
     "body": "body part",
     "act": "event",
