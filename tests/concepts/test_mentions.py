@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hiersearch.concepts import PEOPLE, Concept, Mentions, Vocabulary, builtin_vocabulary
-from hiersearch.concepts.mentions import singulars
+from hiersearch.concepts.spelling import singulars
 from hiersearch.errors import UsageError
 
 VOCABULARY = Vocabulary(
