@@ -16,58 +16,64 @@ __all__ = [
     "verb_of",
 ]
 
-ONE = frozenset("a an the this that one each every another".split())
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+ONE = _words("a an the this that one each every another")
 """Words after which a noun can be singular, so that an -s after it is a verb's."""
 
-DETERMINERS = ONE | frozenset(
+DETERMINERS = ONE | _words(
     "these those some any no all both many several few much more most two three four five six "
-    "seven eight nine ten my your his her its our their".split()
+    "seven eight nine ten my your his her its our their"
 )
 """Words that begin a noun phrase."""
 
-PREPOSITIONS = frozenset(
+PREPOSITIONS = _words(
     "about above across after against along among around as at atop before behind below beneath "
     "beside besides between beyond by down during for from in inside into like near next of off "
     "on onto out outside over past per through to toward towards under underneath until up upon "
-    "via with within without".split()
+    "via with within without"
 )
 
-PRONOUNS = frozenset(
+PRONOUNS = _words(
     "anybody anyone anything everybody everyone everything he him i it me nobody nothing she "
-    "somebody someone something them they us we who which what you".split()
+    "somebody someone something them they us we who which what you"
 )
 """Words that stand for something without saying what it is."""
 
-_OTHERS = frozenset(
-    "also am and are be been being but can could did do does get gets go goes got had has have how "
-    "if is just nor not only or so than then there too very was were when where while why will "
-    "would find please show".split()
+_OTHERS = _words(
+    "also am and are be been being but can could did do does get gets go goes got had has have "
+    "how if is just nor not only or so than then there too very was were when where while why "
+    "will would find please show"
 )
 
 FUNCTION_WORDS = DETERMINERS | PREPOSITIONS | PRONOUNS | _OTHERS
 """Words that carry no meaning of their own in a query."""
 
-MEASURES = frozenset(
-    "assortment bag basket batch bottle bouquet bowl box bucket bunch can carton closeup cluster "
-    "collection couple crate crowd cup display dozen flock glass group handful heap herd image "
-    "jar jug kind lot mug number pack pair photo photograph pic picture piece pile pitcher plate "
-    "plateful pot row selfie series set shot slice snapshot sort stack tray type variety view".split()
+MEASURES = _words(
+    "assortment bag basket batch bottle bouquet bowl box bucket bunch can carton closeup "
+    "cluster collection couple crate crowd cup display dozen flock glass group handful heap "
+    "herd image jar jug kind lot mug number pack pair photo photograph pic picture piece pile "
+    "pitcher plate plateful pot row selfie series set shot slice snapshot sort stack tray type "
+    "variety view"
 )
 """Words before "of" that say how much or in what, while what they are of is what is meant."""
 
-PLAIN_ADJECTIVES = frozenset(
-    "big black blue brown cold dark dry gray green grey hard high large leather little long low new old "
-    "orange pink purple red short small soft strong sweet tall warm wet white yellow".split()
+PLAIN_ADJECTIVES = _words(
+    "big black blue brown cold dark dry gray green grey hard high large leather little long low "
+    "new old orange pink purple red short small soft strong sweet tall warm wet white yellow"
 )
 """A black bird is no blackbird, and a green house no greenhouse."""
 
-_VERBS = frozenset(
-    "bathe bike box camp carry catch chase chew climb cook crawl cross cut cycle dance dive drink "
-    "drive eat face fight fish float fly graze hang hike hit hold hunt iron jog jump kick knit "
-    "laugh lay lean leap lick lie look paddle park perch play point pose pull push race read rest "
-    "ride roll row run sail sew shop sing sit skate skateboard ski sled sleep slide smile snowboard "
-    "splash stand stare stop surf swim swing talk throw train travel trot use wait wake walk wash "
-    "watch wear wind work wrestle".split()
+_VERBS = _words(
+    "bathe bike box camp carry catch chase chew climb cook crawl cross cut cycle dance dive "
+    "drink drive eat face fight fish float fly graze hang hike hit hold hunt iron jog jump kick "
+    "knit laugh lay lean leap lick lie look paddle park perch play point pose pull push race "
+    "read rest ride roll row run sail sew shop sing sit skate skateboard ski sled sleep slide "
+    "smile snowboard splash stand stare stop surf swim swing talk throw train travel trot use "
+    "wait wake walk wash watch wear wind work wrestle"
 )
 
 

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import pairwise
 
 from hiersearch.concepts.function_words import (
     DETERMINERS,
@@ -218,9 +219,7 @@ def _can_be_one(
     """
     if any(word in FUNCTION_WORDS for word in (*form, *name)):
         return False  # "a corn" is no acorn
-    if len(words) == 1 or all(
-        text[one.end : two.start] == "-" for one, two in zip(words, words[1:], strict=False)
-    ):
+    if len(words) == 1 or all(text[one.end : two.start] == "-" for one, two in pairwise(words)):
         return True
     if words[0].key in PLAIN_ADJECTIVES:
         return False

@@ -1,4 +1,4 @@
-"""The words of a text, in one spelling: case, accents, apostrophes, British or American, plurals."""
+"""The words of a text, in one spelling: case, accents, apostrophes, British English, plurals."""
 
 from __future__ import annotations
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hiersearch.chains import CONCEPTS, Labeller, Link
+from hiersearch.chains import CONCEPTS, Chain, Labeller, Link
 from hiersearch.geometry import exterior_angle
 from hiersearch.index.fields import PATH
+from hiersearch.index.understanding import Understanding
 from hiersearch.photos import path_to_text, text_to_path
 from hiersearch.qdrant import Filter, HierarchicalCollection, Hit, all_of, equals
 from hiersearch.types import Floats
@@ -42,8 +43,8 @@ class Level:
         level: 1 is the coarsest.
         concept: The concept's name.
         concept_id: Its id in the vocabulary.
-        mass: Share of the posterior on the concept and all below it, in [0, 1]; None for
-            vocabularies without parents.
+        mass: Share of the posterior on the concept and all below it, in [0, 1]; 1 if the query
+            names it; None for vocabularies without parents.
         angle: Exterior angle from the concept to the query, in radians in [0, pi]: small if the
             query is a kind of it.
         count: Number of photos in the index that lie under the concept.
@@ -65,13 +66,16 @@ class Answer:
 
     Attributes:
         query: The text, or the path of the query's photo.
-        levels: From coarse to fine; empty where nothing in the vocabulary fits.
+        levels: From coarse to fine; empty where nothing in the vocabulary fits, and where the
+            query means nothing to the model.
         photos: The photos nearest to the query in the whole index, nearest first.
+        notes: What of the query was not understood, and what to do: sentences for people.
     """
 
     query: str
     levels: tuple[Level, ...]
     photos: tuple[PhotoHit, ...]
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The answer as plain data, in the documented format, version 1."""
@@ -90,6 +94,7 @@ class Answer:
                 for level in self.levels
             ],
             "photos": [_photo_json(photo) for photo in self.photos],
+            "notes": list(self.notes),
         }
 
 
@@ -97,7 +102,7 @@ def answer(
     query: str,
     vector: Floats,
     *,
-    texts: bool,
+    understanding: Understanding | None,
     photos: HierarchicalCollection,
     labeller: Labeller,
     levels: int,
@@ -106,17 +111,23 @@ def answer(
 ) -> Answer:
     """Answers a query.
 
+    The levels of a text that names a concept go down to that concept. What those of another text
+    or of a photo are, its vector says.
+
     Args:
         query: What the answer calls the query.
         vector: (dim,), float32, unit length.
-        texts: Whether the vector is of a text.
+        understanding: What is understood of the query, if it is a text; None for a photo.
         photos: The photos to choose from.
         labeller: Gives the vector its chain.
         levels: The most levels to return, at least 1.
         limit: The most photos per level, at least 0.
         where: Only photos that match are counted and listed.
     """
-    chain = labeller.chains(vector[None], texts=texts)[0]
+    chain = _chain(vector, understanding, labeller)
+    if understanding is not None and not understanding.readable and chain.links:
+        # The model cannot read the query, but what the vocabulary calls it.
+        vector = labeller.embeddings[labeller.vocabulary.position(chain.concepts[-1])]
     familiarity = [labeller.vocabulary[one].familiarity for one in chain.concepts]
     return Answer(
         query=query,
@@ -125,7 +136,18 @@ def answer(
             for number, link in enumerate(chain.trimmed(levels, familiarity), start=1)
         ),
         photos=_nearest(photos, vector, limit, where),
+        notes=understanding.notes if understanding is not None else (),
     )
+
+
+def _chain(vector: Floats, understanding: Understanding | None, labeller: Labeller) -> Chain:
+    if understanding is None:
+        return labeller.chains(vector[None])[0]
+    if understanding.concepts:
+        return labeller.named_chain(vector, understanding.concepts)
+    if not understanding.readable:
+        return Chain()
+    return labeller.chains(vector[None], texts=True)[0]
 
 
 def _level(
