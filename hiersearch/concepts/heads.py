@@ -53,7 +53,7 @@ def head_of(text: str, named: Sequence[Named], vocabulary: Vocabulary) -> Named 
         if any(one.concepts for one in run.members)
     ]
     rest = [run for run in runs if not run.is_filler()] or runs
-    if not rest or _hangs_on_unknown(rest[0], named):
+    if not rest or _hangs_on_unknown(text, rest[0], named):
         return None
     for at, run in enumerate(rest):
         onward = rest[at + 1] if at + 1 < len(rest) else None
@@ -78,11 +78,10 @@ class _Run:
 
     def is_filler(self) -> bool:
         """Whether it is a pronoun, or a verb in front of its object: *riding a horse*."""
-        if all(one.words.casefold() in PRONOUNS for one in self.members):
-            return True
-        verb = verb_of(self.members[0].words.casefold())
+        said = [one for one in self.members if one.words.casefold() not in PRONOUNS]
+        verb = verb_of(said[0].words.casefold()) if len(said) == 1 else None
         followed = bool(self.after) and self.after[0] in DETERMINERS
-        return len(self.members) == 1 and verb is not None and verb[1] == "ing" and followed
+        return not said or (verb is not None and verb[1] == "ing" and followed)
 
     def head(self) -> Named:
         """The last of its nouns that is not too general."""
@@ -150,10 +149,14 @@ def _runs(text: str, named: Sequence[Named]) -> list[_Run]:
     return runs or [_Run((), [one]) for one in named]
 
 
-def _hangs_on_unknown(run: _Run, named: Sequence[Named]) -> bool:
+def _hangs_on_unknown(text: str, run: _Run, named: Sequence[Named]) -> bool:
     """Whether a preposition ties a run to a word before it that names no concept."""
     nouns = [word for word in run.words if word.end <= run.members[0].start]
-    ties = [at for at, word in enumerate(nouns) if word.key in PREPOSITIONS - {"of", "like"}]
+    ties = [
+        at
+        for at, word in enumerate(nouns)
+        if word.key in PREPOSITIONS - {"of", "like"} and "-" not in text[word.start - 1 : word.end]
+    ]
     if not ties:
         return False
     return any(

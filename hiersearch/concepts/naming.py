@@ -114,7 +114,7 @@ class ConceptNames:
     def nearest(self, text: str, *, limit: int = 3) -> tuple[str, ...]:
         """The names that are spelled most like a text, the most alike first; perhaps none."""
         names = {fold(name): name for name in reversed(self._vocabulary.names)}
-        alike = get_close_matches(fold(text.strip()), names, n=limit, cutoff=0.7)
+        alike = get_close_matches(fold(text.strip()), names, n=limit)
         return tuple(names[name] for name in alike)
 
     def _add(self, kind: int, name: str, at: int, left_out: set[str]) -> None:

@@ -7,6 +7,7 @@ letters ("as ##df ##gh"); characters that it has never met become one and the sa
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -104,7 +105,9 @@ def _knowledge(pieces: list[str], model: Any, vocabulary: Mapping[str, int]) -> 
 
 
 def _says(word: ReadWord) -> bool:
-    return word.knowledge is Knowledge.UNKNOWN or any(map(str.isalnum, word.text))
+    if word.knowledge is Knowledge.UNKNOWN:
+        return any(unicodedata.category(char)[0] not in "PZ" for char in word.text)
+    return any(map(str.isalnum, word.text))
 
 
 def _joined(words: list[ReadWord], text: str) -> Iterator[ReadWord]:
