@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hiersearch.chains import CHAIN, CONCEPTS, MASSES, Chain, Labeller, Link, trim
+from hiersearch.chains import (
+    CHAIN,
+    CONCEPTS,
+    MASSES,
+    Chain,
+    Labeller,
+    Link,
+    heaviest_path,
+    trim,
+)
 from hiersearch.concepts import Concept, Vocabulary
 from hiersearch.descent import Calibration
 from hiersearch.errors import StoreError
@@ -139,3 +148,32 @@ def test_trim_keeps_both_ends_and_the_order(length, levels, known, seed):
 def test_no_level_at_all_is_refused():
     with pytest.raises(ValueError, match="levels"):
         trim(3, 0)
+
+
+@pytest.mark.parametrize(
+    ("masses", "path"),
+    [
+        ([0.5, 0.9, 0.6, 1], (3, 1, 0)),
+        ([0.5, 0.6, 0.9, 1], (3, 2, 0)),
+        ([0.5, 0.7, 0.7, 1], (3, 1, 0)),
+    ],
+)
+def test_the_path_to_a_concept_goes_by_the_heavier_parent(masses, path):
+    assert heaviest_path(WORDS.parent_positions, 0, masses) == path
+
+
+def test_a_root_is_its_own_path():
+    assert heaviest_path(WORDS.parent_positions, 3, [0, 0, 0, 0]) == (3,)
+
+
+def test_a_named_chain_ends_with_the_concept():
+    embeddings = np.eye(5, dtype=np.float32)[1:]
+    calibration = Calibration(np.eye(5, dtype=np.float32)[0] / 5, 0.1, 0.2)
+    labeller = Labeller(WORDS, embeddings, calibration, concepts=None)
+    by_fruit = labeller.named_chain(embeddings[1], [0])
+    assert by_fruit == Chain((Link("food", 1.0), Link("fruit", 1.0), Link("tomato", 1.0)))
+    by_vegetable = labeller.named_chain(embeddings[2], [0])
+    assert by_vegetable.concepts == ("food", "vegetable", "tomato")
+    # Of several concepts of one name, the one that is nearer to the text.
+    assert labeller.named_chain(embeddings[1], [1, 2]).concepts == ("food", "fruit")
+    assert labeller.named_chain(embeddings[2], [1, 2]).concepts == ("food", "vegetable")

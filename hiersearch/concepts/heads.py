@@ -32,7 +32,7 @@ def head_of(text: str, named: Sequence[Named], vocabulary: Vocabulary) -> Named 
     cat. There is more to it:
 
     * A concept above another one of the text says nothing more: *an animal, a poodle*.
-    * A verb is no head: *a man riding a horse*, *a dog runs*, *kids play*.
+    * A verb is no head, and ends its phrase: *man riding horse*, *a dog runs*, *kids play*.
     * After a measure or a picture comes what it is of: *a cup of coffee*, *a photo of a dog*.
     * *Someone* and *something* name nothing that other words do not name better.
     * What stands behind a preposition is not what a text is about that names something unknown
@@ -86,6 +86,11 @@ class _Run:
     def head(self) -> Named:
         """The last of its nouns that is not too general."""
         members = list(self.members)
+        for at, one in enumerate(members[1:], start=1):
+            verb = verb_of(one.words.casefold())
+            if verb is not None and verb[1] == "ing":  # what follows is its object
+                members = members[:at]
+                break
         while len(members) > 1 and self._ends_in_a_verb(members):
             members.pop()
         left = [one for one in members if one.concepts]
@@ -111,7 +116,7 @@ class _Run:
             return False
         if verb[1] == "s":
             return bool(self.before) and self.before[-1] in ONE
-        return verb[1] == "ing" or _is_plural(previous)
+        return verb[1] == "" and _is_plural(previous)
 
 
 def _is_plural(words: str) -> bool:
@@ -155,7 +160,7 @@ def _hangs_on_unknown(text: str, run: _Run, named: Sequence[Named]) -> bool:
     ties = [
         at
         for at, word in enumerate(nouns)
-        if word.key in PREPOSITIONS - {"of", "like"} and "-" not in text[word.start - 1 : word.end]
+        if word.key in PREPOSITIONS - {"of", "like"} and text[max(word.start - 1, 0)] != "-"
     ]
     if not ties:
         return False

@@ -71,7 +71,7 @@ NAMES = ConceptNames(VOCABULARY)
         ("a person, a man on a sofa", "man"),
         # verbs
         ("a man riding a horse", "man"),
-        ("man riding horse", "horse"),
+        ("man riding horse", "man"),
         ("riding a horse", "horse"),
         ("riding", "riding"),
         ("swimming in the sea", "swimming"),
