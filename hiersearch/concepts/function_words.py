@@ -6,13 +6,16 @@ The lists hold what people write about photos, not all of the language.
 from __future__ import annotations
 
 __all__ = [
+    "AUXILIARIES",
     "DETERMINERS",
     "FUNCTION_WORDS",
     "MEASURES",
     "ONE",
+    "PICTURES",
     "PLAIN_ADJECTIVES",
     "PREPOSITIONS",
     "PRONOUNS",
+    "STATES",
     "verb_of",
 ]
 
@@ -37,6 +40,9 @@ PREPOSITIONS = _words(
     "via with within without"
 )
 
+AUXILIARIES = _words("am are can could did do does had has have is was were will would")
+"""Verbs between what a text is about and what it says of it."""
+
 PRONOUNS = _words(
     "anybody anyone anything everybody everyone everything he him i it me nobody nothing she "
     "somebody someone something them they us we who which what you"
@@ -44,12 +50,11 @@ PRONOUNS = _words(
 """Words that stand for something without saying what it is."""
 
 _OTHERS = _words(
-    "also am and are be been being but can could did do does get gets go goes got had has have "
-    "how if is just nor not only or so than then there too very was were when where while why "
-    "will would find please show"
+    "also and be been being but get gets go goes got how if just nor not only or so than then "
+    "there too very when where while why find please show"
 )
 
-FUNCTION_WORDS = DETERMINERS | PREPOSITIONS | PRONOUNS | _OTHERS
+FUNCTION_WORDS = DETERMINERS | PREPOSITIONS | PRONOUNS | AUXILIARIES | _OTHERS
 """Words that carry no meaning of their own in a query."""
 
 MEASURES = _words(
@@ -61,6 +66,16 @@ MEASURES = _words(
 )
 """Words before "of" that say how much or in what, while what they are of is what is meant."""
 
+PICTURES = _words("photo photograph pic picture image snapshot shot selfie wallpaper")
+"""Words behind a noun that say no more than that a photo of it is wanted: dog photos."""
+
+STATES = _words(
+    "afar airborne alone apart asleep away awake back backwards caught downhill downstairs here "
+    "indoors made midair nearby outdoors seen there today together tonight underwater uphill "
+    "upright upstairs upside worn"
+)
+"""Words behind a noun that say how or where it is: a dog asleep."""
+
 PLAIN_ADJECTIVES = _words(
     "big black blue brown cold dark dry gray green grey hard high large leather little long low "
     "new old orange pink purple red short small soft strong sweet tall warm wet white yellow"
@@ -69,11 +84,11 @@ PLAIN_ADJECTIVES = _words(
 
 _VERBS = _words(
     "bathe bike box camp carry catch chase chew climb cook crawl cross cut cycle dance dive "
-    "drink drive eat face fight fish float fly graze hang hike hit hold hunt iron jog jump kick "
-    "knit laugh lay lean leap lick lie look paddle park perch play point pose pull push race "
-    "read rest ride roll row run sail sew shop sing sit skate skateboard ski sled sleep slide "
-    "smile snowboard splash stand stare stop surf swim swing talk throw train travel trot use "
-    "wait wake walk wash watch wear wind work wrestle"
+    "drink drive eat face fight fish float fly graze hang head hike hit hold hunt iron jog jump "
+    "kick knit land laugh lay lean leap lick lie look paddle park perch play point pose pull "
+    "push race read rest ride roll row run sail sew shop sing sit skate skateboard ski sled "
+    "sleep slide smile snowboard splash stand stare stop surf swim swing talk throw train "
+    "travel trot use wait wake walk wash watch wear wind work wrestle"
 )
 
 

@@ -7,12 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hiersearch.concepts.function_words import (
+    AUXILIARIES,
     DETERMINERS,
     FUNCTION_WORDS,
     MEASURES,
     ONE,
+    PICTURES,
     PREPOSITIONS,
     PRONOUNS,
+    STATES,
     verb_of,
 )
 from hiersearch.concepts.spelling import IRREGULAR, Word, phrases, singulars
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     from hiersearch.concepts.vocabulary import Vocabulary
 
 __all__ = ["head_of"]
+
+_TIES = (PREPOSITIONS - {"of", "like"}) | AUXILIARIES
+"""Words that tie what follows to what stands before."""
 
 
 def head_of(text: str, named: Sequence[Named], vocabulary: Vocabulary) -> Named | None:
@@ -33,10 +39,10 @@ def head_of(text: str, named: Sequence[Named], vocabulary: Vocabulary) -> Named 
 
     * A concept above another one of the text says nothing more: *an animal, a poodle*.
     * A verb is no head, and ends its phrase: *man riding horse*, *a dog runs*, *kids play*.
-    * After a measure or a picture comes what it is of: *a cup of coffee*, *a photo of a dog*.
+    * A measure or a picture is of something: *a cup of coffee*, *a photo of a dog*, *dog photos*.
     * *Someone* and *something* name nothing that other words do not name better.
-    * What stands behind a preposition is not what a text is about that names something unknown
-      before it: *sunset over the bay* is not about a bay.
+    * A text may be about something that is no concept: *sunset over the bay* is not about a bay,
+      and *soccer teams* are not about soccer.
 
     Args:
         text: The text.
@@ -57,8 +63,9 @@ def head_of(text: str, named: Sequence[Named], vocabulary: Vocabulary) -> Named 
         return None
     for at, run in enumerate(rest):
         onward = rest[at + 1] if at + 1 < len(rest) else None
-        if onward is None or not run.is_of(onward):
-            return run.head()
+        if onward is not None and (run.is_of(onward) or run.goes_on_to(onward)):
+            continue
+        return None if run.goes_on() else run.head()
     return None
 
 
@@ -77,11 +84,15 @@ class _Run:
         self.words = words
 
     def is_filler(self) -> bool:
-        """Whether it is a pronoun, or a verb in front of its object: *riding a horse*."""
+        """Whether it is a pronoun, or a verb such as that of *riding a horse*."""
         said = [one for one in self.members if one.words.casefold() not in PRONOUNS]
         verb = verb_of(said[0].words.casefold()) if len(said) == 1 else None
+        if verb is None or verb[1] != "ing":
+            return not said
         followed = bool(self.after) and self.after[0] in DETERMINERS
-        return not said or (verb is not None and verb[1] == "ing" and followed)
+        # "a canoe heading home", where a canoe is no concept
+        led = bool(self.before) and self.before[-1] not in FUNCTION_WORDS
+        return followed or led
 
     def head(self) -> Named:
         """The last of its nouns that is not too general."""
@@ -91,37 +102,72 @@ class _Run:
             if verb is not None and verb[1] == "ing":  # what follows is its object
                 members = members[:at]
                 break
-        while len(members) > 1 and self._ends_in_a_verb(members):
+        while len(members) > 1 and (
+            self._ends_in_a_verb(members) or _is_picture(_last_word(members[-1]))
+        ):
             members.pop()
         left = [one for one in members if one.concepts]
         return (left or [one for one in self.members if one.concepts])[-1]
 
+    def goes_on(self) -> bool:
+        """Whether the noun is still to come, and names nothing: *soccer teams*."""
+        return bool(self.after) and self._is_noun(self.after[0])
+
+    def goes_on_to(self, onward: _Run) -> bool:
+        """Whether the noun is still to come, and is another run: *silver double decker bus*."""
+        between = self._until(onward)
+        return bool(between) and all(self._is_noun(word.key) for word in between)
+
+    def _is_noun(self, word: str) -> bool:
+        """Whether a word behind the run seems to be a noun.
+
+        Where a verb is taken for one, the text is left to its vector.
+        """
+        if word in FUNCTION_WORDS or word in STATES or _is_picture(word) or word.isdigit():
+            return False
+        if word.endswith(("ing", "ed", "ly")) or verb_of(word) is not None or len(word) < 2:
+            return False
+        if _is_plural(_last_word(self.members[-1])):
+            return False  # "dogs bark"
+        singular = bool(self.before) and self.before[-1] in ONE
+        return not (singular and word.endswith("s"))  # "a dog barks"
+
+    def _until(self, onward: _Run) -> list[Word]:
+        """The words between the run and another one of its phrase."""
+        if self.words is not onward.words:
+            return []
+        start, end = self.members[-1].end, onward.members[0].start
+        return [word for word in self.words if start <= word.start and word.end <= end]
+
     def is_of(self, onward: _Run) -> bool:
         """Whether it says how much, or in what picture, while another run says of what."""
-        last = self.members[-1].words.casefold().split()[-1]
-        between = [word for word in self.words if word.start >= self.members[-1].end]
-        between = [word for word in between if word.end <= onward.members[0].start]
+        between = self._until(onward)
         return (
-            self.words is onward.words
-            and any(form in MEASURES for form in singulars(last))
+            any(form in MEASURES for form in singulars(_last_word(self.members[-1])))
             and bool(between)
             and between[0].key == "of"
             and not any(word.key in PREPOSITIONS for word in between[1:])
         )
 
     def _ends_in_a_verb(self, members: Sequence[Named]) -> bool:
-        word, previous = members[-1].words.casefold(), members[-2].words.casefold()
-        verb = verb_of(word)
+        verb = verb_of(members[-1].words.casefold())
         if verb is None:
             return False
         if verb[1] == "s":
             return bool(self.before) and self.before[-1] in ONE
-        return verb[1] == "" and _is_plural(previous)
+        return verb[1] == "" and _is_plural(_last_word(members[-2]))
 
 
-def _is_plural(words: str) -> bool:
-    last = words.split()[-1]
-    return last in IRREGULAR or (last.endswith("s") and not last.endswith("ss"))
+def _last_word(named: Named) -> str:
+    return named.words.casefold().split()[-1]
+
+
+def _is_plural(word: str) -> bool:
+    return word in IRREGULAR or (word.endswith("s") and not word.endswith("ss"))
+
+
+def _is_picture(word: str) -> bool:
+    return any(form in PICTURES for form in singulars(word))
 
 
 def _without_general(named: Sequence[Named], vocabulary: Vocabulary) -> list[Named]:
@@ -155,12 +201,12 @@ def _runs(text: str, named: Sequence[Named]) -> list[_Run]:
 
 
 def _hangs_on_unknown(text: str, run: _Run, named: Sequence[Named]) -> bool:
-    """Whether a preposition ties a run to a word before it that names no concept."""
+    """Whether a run is tied to a word before it that names no concept."""
     nouns = [word for word in run.words if word.end <= run.members[0].start]
     ties = [
         at
         for at, word in enumerate(nouns)
-        if word.key in PREPOSITIONS - {"of", "like"} and text[max(word.start - 1, 0)] != "-"
+        if word.key in _TIES and text[max(word.start - 1, 0)] != "-"
     ]
     if not ties:
         return False
