@@ -31,8 +31,8 @@ class Mentions:
     """Finds a vocabulary's concepts, and all above them, in texts.
 
     Args:
-        vocabulary: Its names and synonyms are looked for, as `ConceptNames` finds them, but *the
-            dog's bowl* does not show a dog.
+        vocabulary: Its names and synonyms are looked for, as `ConceptNames` finds them; but *the
+            dog's bowl* does not show a dog, and a synonym never beats a name.
         leave_out: Names that texts mostly use for something else, such as *orange* for a colour.
         also: Words that name a concept which is called otherwise, such as *guy* for *person*.
 
@@ -57,7 +57,9 @@ class Mentions:
                     f"the vocabulary has no concept {name!r}", hint="See 'hiersearch concepts'"
                 )
         self._more = {word: place[name] for word, name in more.items()}
-        self._names = ConceptNames(vocabulary, leave_out=left_out, possessives=False)
+        self._names = ConceptNames(
+            vocabulary, leave_out=left_out, possessives=False, names_first=True
+        )
         self._lineage = cache(self._with_ancestors)
 
     def __call__(self, text: str) -> frozenset[int]:

@@ -68,13 +68,21 @@ class ConceptNames:
         vocabulary: Its names and synonyms are looked for.
         leave_out: Names and synonyms that are not.
         possessives: Whether *dog's* names a dog.
+        names_first: Whether the plural of a name beats a synonym that is written like it; of the
+            same words without a change, a name always does.
     """
 
     def __init__(
-        self, vocabulary: Vocabulary, *, leave_out: Iterable[str] = (), possessives: bool = True
+        self,
+        vocabulary: Vocabulary,
+        *,
+        leave_out: Iterable[str] = (),
+        possessives: bool = True,
+        names_first: bool = False,
     ) -> None:
         self._vocabulary = vocabulary
         self._possessives = possessives
+        self._names_first = names_first
         self._entries: dict[str, list[_Entry]] = {}
         self._whole: dict[str, list[_Entry]] = {}
         self._beginnings: set[str] = set()
@@ -177,14 +185,20 @@ class ConceptNames:
         return self._single[known]
 
     def _best(self, text: str, words: Sequence[Word]) -> list[_Entry]:
-        """The best way to read some words as one name: names, then synonyms."""
-        found: dict[tuple[int, int, bool], list[_Entry]] = {}
+        """The best way to read some words as one name.
+
+        As they are written first, unless names come first always: "steps" are the synonym of
+        stairs, not several of what is called a step. Then names, then synonyms.
+        """
+        written = "".join(word.key for word in words)
+        found: dict[tuple[bool, int, int, bool], list[_Entry]] = {}
         for order, form in enumerate(self._forms(words)):
             for entry in self._entries.get("".join(form), ()):
                 apart = entry.words != form
                 if apart and not _can_be_one(text, words, form, entry.words):
                     continue
-                found.setdefault((entry.kind, order, apart), []).append(entry)
+                changed = not self._names_first and "".join(form) != written
+                found.setdefault((changed, entry.kind, order, apart), []).append(entry)
         return found[min(found)] if found else []
 
     def _forms(self, words: Sequence[Word]) -> Iterator[tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from itertools import pairwise
 
 import pytest
@@ -91,7 +92,8 @@ def found(text: str, names: ConceptNames = NAMES) -> list[tuple[str, list[str]]]
         ("frankfurters", [("frankfurters", ["h"])]),
         ("hot dog sandwich", [("hot dog sandwich", ["h"])]),
         ("bear", [("bear", ["b"])]),
-        ("glasses", [("glasses", ["q"])]),
+        ("a glass", [("glass", ["q"])]),
+        ("glasses", [("glasses", ["v"])]),
         ("a tee", [("tee", ["t"])]),
         # what looks like a name
         ("a corn field", []),
@@ -113,6 +115,12 @@ def found(text: str, names: ConceptNames = NAMES) -> list[tuple[str, list[str]]]
 def test_what_a_text_names(text, expected):
     assert found(text) == expected
     assert all(text[one.start : one.end] == one.words for one in NAMES.find(text))
+
+
+def test_names_can_come_first_always():
+    names = ConceptNames(VOCABULARY, names_first=True)
+    assert found("glasses", names) == [("glasses", ["q"])]
+    assert found("hot dog sandwich, tees", names) == [("hot dog sandwich", ["h"]), ("tees", ["t"])]
 
 
 def test_possessives_can_be_left_alone():
@@ -165,6 +173,23 @@ def test_every_concept_of_the_built_in_vocabulary_is_what_its_name_says(builtin_
         head = head_of(name, builtin_names.find(name), vocabulary)
         if head is None or at not in head.concepts:
             missed.append(name)
+    assert missed == []
+
+
+def test_every_synonym_of_the_built_in_vocabulary_says_its_concept_or_is_anothers_name(
+    builtin_names,
+):
+    vocabulary = builtin_vocabulary()
+    joined = {name.casefold().replace(" ", "").replace("-", "") for name in vocabulary.names}
+    said = Counter(word for concept in vocabulary for word in set(concept.synonyms))
+    missed = [
+        synonym
+        for at, concept in enumerate(vocabulary)
+        for synonym in concept.synonyms
+        if said[synonym] == 1
+        and synonym.casefold().replace(" ", "").replace("-", "") not in joined
+        and at not in builtin_names.whole(synonym)
+    ]
     assert missed == []
 
 
