@@ -190,34 +190,34 @@ class ConceptNames:
         As they are written first, unless names come first always: "steps" are the synonym of
         stairs, not several of what is called a step. Then names, then synonyms.
         """
-        written = "".join(word.key for word in words)
+        keys = tuple([word.key for word in words])
+        written = "".join(keys)
         found: dict[tuple[bool, int, int, bool], list[_Entry]] = {}
-        for order, form in enumerate(self._forms(words)):
-            for entry in self._entries.get("".join(form), ()):
+        for order, form in enumerate(self._forms(words, keys)):
+            joined = "".join(form)
+            for entry in self._entries[joined]:
                 apart = entry.words != form
                 if apart and not _can_be_one(text, words, form, entry.words):
                     continue
-                changed = not self._names_first and "".join(form) != written
+                changed = not self._names_first and joined != written
                 found.setdefault((changed, entry.kind, order, apart), []).append(entry)
         return found[min(found)] if found else []
 
-    def _forms(self, words: Sequence[Word]) -> Iterator[tuple[str, ...]]:
-        """The words as they stand, and what they may be the plural or the possessive of."""
-        before = tuple(word.key for word in words[:-1])
+    def _forms(self, words: Sequence[Word], keys: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        """The names that the words are, or that they may be the plural or the possessive of."""
         last = words[-1]
         if last.owner is None:
-            for form in singulars(last.key):
-                yield (*before, form)
+            lasts = singulars(last.key)
         else:
-            yield (*before, last.key)
-            if self._possessives:
-                for form in singulars(last.owner):
-                    yield (*before, form)
-        if len(words) > 2 and words[1].key in _INNER:
-            rest = tuple(word.key for word in words[1:])
-            for form in singulars(words[0].key):
-                if form != words[0].key:
-                    yield (form, *rest)
+            lasts = (last.key, *(singulars(last.owner) if self._possessives else ()))
+        before = "".join(keys[:-1])
+        for form in lasts:
+            if before + form in self._entries:
+                yield (*keys[:-1], form)
+        if len(keys) > 2 and keys[1] in _INNER:
+            for form in singulars(keys[0]):
+                if form != keys[0] and "".join([form, *keys[1:]]) in self._entries:
+                    yield (form, *keys[1:])
 
 
 def _can_be_one(

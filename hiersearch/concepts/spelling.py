@@ -126,11 +126,12 @@ def fold(text: str) -> str:
 
 def words_of(text: str) -> list[Word]:
     """The words of a text in order: letters, digits and pictures such as emoji."""
-    spans = (
-        (match.span() for match in _ASCII_WORD.finditer(text)) if text.isascii() else _spans(text)
-    )
-    words = ((_spelled(text[start:end]), start, end) for start, end in spans)
-    return [Word(key, owner, start, end) for (key, owner), start, end in words if key]
+    if text.isascii():
+        spans = [match.span() for match in _ASCII_WORD.finditer(text)]
+    else:
+        spans = list(_spans(text))
+    words = [Word(*_spelled(text[start:end]), start, end) for start, end in spans]
+    return [word for word in words if word.key]
 
 
 def phrases(text: str) -> Iterator[list[Word]]:
