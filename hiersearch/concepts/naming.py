@@ -122,8 +122,11 @@ class ConceptNames:
     def nearest(self, text: str, *, limit: int = 3) -> tuple[str, ...]:
         """The names that are spelled most like a text, the most alike first; perhaps none."""
         names = {fold(name): name for name in reversed(self._vocabulary.names)}
-        alike = get_close_matches(fold(text.strip()), names, n=limit)
-        return tuple(names[name] for name in alike)
+        meant = fold(text.strip())
+        # Letters that changed places are the commonest slip, and difflib thinks little of them.
+        swapped = [name for name in names if sorted(name) == sorted(meant)]
+        alike = dict.fromkeys([*swapped, *get_close_matches(meant, names, n=limit)])
+        return tuple(names[name] for name in alike)[:limit]
 
     def _add(self, kind: int, name: str, at: int, left_out: set[str]) -> None:
         if fold(name) in left_out:
