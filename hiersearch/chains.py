@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, Self
 
 import numpy as np
 
-from hiersearch.concepts import Concept, Vocabulary
+from hiersearch.concepts import Concept, ConceptNames, Vocabulary
 from hiersearch.descent import BLOCK, Calibration, PosteriorDescent
 from hiersearch.errors import StoreError
 from hiersearch.membership import PERHAPS, SURE, Membership, PhotoStatistics
@@ -32,6 +33,7 @@ __all__ = [
     "RadialPaths",
     "Tree",
     "concept_payload",
+    "heaviest_path",
     "trim",
 ]
 
@@ -66,8 +68,8 @@ class Link:
 
     Attributes:
         concept: The concept's id.
-        mass: In a tree, its membership; else its share of the posterior. In [0, 1]; None on a
-            radial path.
+        mass: In a tree, its membership; else its share of the posterior. In [0, 1]; 1 if a query
+            names it; None on a radial path.
     """
 
     concept: str
@@ -214,6 +216,25 @@ def trim(length: int, levels: int, familiarity: Sequence[float] | None = None) -
     return (0, *sorted(between[: levels - 2]), length - 1)
 
 
+def heaviest_path(
+    parents: Sequence[Sequence[int]], place: int, masses: Sequence[float] | Floats
+) -> tuple[int, ...]:
+    """The path from a root down to a concept, where it has several parents by the heavier one.
+
+    Args:
+        parents: For each concept the positions of its parents; without cycles.
+        place: The concept's position.
+        masses: The mass of each concept; of equal parents the first in the vocabulary is taken.
+
+    Returns:
+        Positions, general to specific; the last is the concept's.
+    """
+    path = [place]
+    while parents[path[-1]]:
+        path.append(min(parents[path[-1]], key=lambda at: (-masses[at], at)))
+    return tuple(reversed(path))
+
+
 def concept_payload(concept: Concept) -> dict[str, Any]:
     """The payload of a concept that is stored as a point, for radial paths."""
     return {CONCEPT: concept.id, "name": concept.name, "parents": list(concept.parents)}
@@ -345,6 +366,37 @@ class Labeller:
     def _chain(self, places: Sequence[int], masses: Sequence[float]) -> Chain:
         pairs = zip(places, masses, strict=True)
         return Chain(tuple(Link(self._ids[at], mass) for at, mass in pairs))
+
+    @cached_property
+    def names(self) -> ConceptNames:
+        """The names of the vocabulary's concepts, to be found in texts."""
+        return ConceptNames(self.vocabulary)
+
+    def named_chain(self, vector: Floats, places: Sequence[int]) -> Chain:
+        """The chain of a text that names a concept, which is the chain's last.
+
+        Args:
+            vector: (dim,), float32, unit length: the text's, to choose between several concepts
+                of one name, and between several paths to a concept.
+            places: Positions in the vocabulary of the concepts that the text names, at least one.
+        """
+        if self.descent is None or self._calibration is None:
+            scores = self.embeddings[list(places)] @ vector
+            return self._radial_chain_to(places[int(scores.argmax())])
+        temperature = self._calibration.text_temperature
+        (masses,) = self.descent.masses(vector[None], temperature=temperature)
+        heaviest = min(places, key=lambda at: (-masses[at], at))
+        path = heaviest_path(self.vocabulary.parent_positions, heaviest, masses)
+        return Chain(tuple(Link(self.vocabulary.concepts[at].id, 1.0) for at in path))
+
+    def _radial_chain_to(self, place: int) -> Chain:
+        """The radial path of a concept's own vector, which ends with the concept."""
+        last = self.vocabulary.concepts[place].id
+        above = self._radial_chain(self.embeddings[place])
+        # Of concepts of one name, which are one point to the model, the path may end with another.
+        name = self.vocabulary[last].name
+        links = [link for link in above if self.vocabulary[link.concept].name != name]
+        return Chain((*links, Link(last)))
 
     def _radial_chain(self, vector: Floats) -> Chain:
         assert self._concepts is not None

@@ -14,6 +14,7 @@ from hiersearch.chains import (
     Labeller,
     Link,
     Tree,
+    heaviest_path,
     trim,
 )
 from hiersearch.concepts import Concept, Vocabulary
@@ -231,3 +232,32 @@ def test_without_statistics_photos_get_chains():
     assert labeller.memberships(vectors) is None
     chains = labeller.chains(vectors)
     assert labeller.payloads(vectors) == [chain.payload(labeller.vocabulary) for chain in chains]
+
+
+@pytest.mark.parametrize(
+    ("masses", "path"),
+    [
+        ([0.5, 0.9, 0.6, 1], (3, 1, 0)),
+        ([0.5, 0.6, 0.9, 1], (3, 2, 0)),
+        ([0.5, 0.7, 0.7, 1], (3, 1, 0)),
+    ],
+)
+def test_the_path_to_a_concept_goes_by_the_heavier_parent(masses, path):
+    assert heaviest_path(WORDS.parent_positions, 0, masses) == path
+
+
+def test_a_root_is_its_own_path():
+    assert heaviest_path(WORDS.parent_positions, 3, [0, 0, 0, 0]) == (3,)
+
+
+def test_a_named_chain_ends_with_the_concept():
+    embeddings = np.eye(5, dtype=np.float32)[1:]
+    calibration = Calibration(np.eye(5, dtype=np.float32)[0] / 5, 0.1, 0.2)
+    labeller = Labeller(WORDS, embeddings, calibration, concepts=None)
+    by_fruit = labeller.named_chain(embeddings[1], [0])
+    assert by_fruit == Chain((Link("food", 1.0), Link("fruit", 1.0), Link("tomato", 1.0)))
+    by_vegetable = labeller.named_chain(embeddings[2], [0])
+    assert by_vegetable.concepts == ("food", "vegetable", "tomato")
+    # Of several concepts of one name, the one that is nearer to the text.
+    assert labeller.named_chain(embeddings[1], [1, 2]).concepts == ("food", "fruit")
+    assert labeller.named_chain(embeddings[2], [1, 2]).concepts == ("food", "vegetable")

@@ -1,16 +1,16 @@
-"""Which concepts of a vocabulary a text names.
+"""What captions say that photos show.
 
 A caption names what its photo shows at several levels at once: *a man riding a wave on a surfboard*
-names a man, hence a person, a wave and a surfboard. Nothing is parsed: the longest names that stand
-in the text count, singular or plural, and of the same words only the longest name.
+names a man, hence a person, a wave and a surfboard.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 
+from hiersearch.concepts.naming import ConceptNames
+from hiersearch.concepts.spelling import fold, words_of
 from hiersearch.concepts.vocabulary import Vocabulary
 from hiersearch.errors import UsageError
 
@@ -26,28 +26,13 @@ PEOPLE = (
 )
 """Words of captions that say that people are there."""
 
-LONGEST = 3
-"""Words of the longest name that is looked for."""
-
-IRREGULAR = {
-    "men": "man",
-    "women": "woman",
-    "children": "child",
-    "people": "person",
-    "mice": "mouse",
-    "geese": "goose",
-    "feet": "foot",
-    "teeth": "tooth",
-}
-
-_WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
-
 
 class Mentions:
-    """Finds a vocabulary's concepts in texts.
+    """Finds a vocabulary's concepts, and all above them, in texts.
 
     Args:
-        vocabulary: Its names are looked for, in any case.
+        vocabulary: Its names and synonyms are looked for, as `ConceptNames` finds them; but *the
+            dog's bowl* does not show a dog, and a synonym never beats a name.
         leave_out: Names that texts mostly use for something else, such as *orange* for a colour.
         also: Words that name a concept which is called otherwise, such as *guy* for *person*.
 
@@ -63,45 +48,31 @@ class Mentions:
         also: Mapping[str, str] | None = None,
     ) -> None:
         self._parents = vocabulary.parent_positions
-        self._place = {name.casefold(): at for at, name in enumerate(vocabulary.names)}
+        place = {name.casefold(): at for at, name in enumerate(vocabulary.names)}
         left_out = {name.casefold() for name in leave_out}
-        more = {word.casefold(): name.casefold() for word, name in (also or {}).items()}
+        more = {fold(word): name.casefold() for word, name in (also or {}).items()}
         for name in (*left_out, *more.values()):
-            if name not in self._place:
+            if name not in place:
                 raise UsageError(
                     f"the vocabulary has no concept {name!r}", hint="See 'hiersearch concepts'"
                 )
-        self._more = {word: self._place[name] for word, name in more.items()}
-        for name in left_out:
-            del self._place[name]
+        self._more = {word: place[name] for word, name in more.items()}
+        self._names = ConceptNames(
+            vocabulary, leave_out=left_out, possessives=False, names_first=True
+        )
         self._lineage = cache(self._with_ancestors)
 
     def __call__(self, text: str) -> frozenset[int]:
         """Positions in the vocabulary of what a text names, and of everything above it."""
         found: set[int] = set()
-        for at in self._named(text):
-            found |= self._lineage(at)
+        for named in self._names.find(text):
+            for at in named.concepts:
+                found |= self._lineage(at)
+        if self._more:
+            for word in words_of(text):
+                if word.owner is None and word.key in self._more:
+                    found |= self._lineage(self._more[word.key])
         return frozenset(found)
-
-    def _named(self, text: str) -> Iterator[int]:
-        words = _WORD.findall(text.casefold())
-        yield from (self._more[word] for word in words if word in self._more)
-        start = 0
-        while start < len(words):
-            length, at = self._longest(words[start : start + LONGEST])
-            if at is not None:
-                yield at
-            start += length
-
-    def _longest(self, words: list[str]) -> tuple[int, int | None]:
-        """How many of the first words the longest name takes, and its place; one word if none."""
-        for length in range(len(words), 0, -1):
-            before = words[: length - 1]
-            for last in singulars(words[length - 1]):
-                at = self._place.get(" ".join([*before, last]))
-                if at is not None:
-                    return length, at
-        return 1, None
 
     def _with_ancestors(self, at: int) -> frozenset[int]:
         found, waiting = {at}, [at]
@@ -111,19 +82,3 @@ class Mentions:
                     found.add(parent)
                     waiting.append(parent)
         return frozenset(found)
-
-
-def singulars(word: str) -> Iterator[str]:
-    """What a word may be the plural of: first itself, then what fits better than it."""
-    if word in IRREGULAR:
-        yield IRREGULAR[word]
-    yield word
-    if word.endswith("ies") and len(word) > 4:
-        yield word[:-3] + "y"
-    if word.endswith("ves"):
-        yield word[:-3] + "f"
-        yield word[:-3] + "fe"
-    if word.endswith(("ses", "xes", "ches", "shes", "zes", "oes")):
-        yield word[:-2]
-    if word.endswith("s") and not word.endswith("ss"):
-        yield word[:-1]

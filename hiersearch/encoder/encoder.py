@@ -32,6 +32,7 @@ from hiersearch.encoder.model_folder import (
 )
 from hiersearch.encoder.registry import IN_MEMORY, MINI, model_folder
 from hiersearch.encoder.threads import spread, spread_ahead
+from hiersearch.encoder.words import Knowledge, read_words, word_pieces
 from hiersearch.errors import ModelError, UsageError
 from hiersearch.membership import MEMBERSHIP_FILE, read_statistics
 from hiersearch.photos.pixels import upright
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hiersearch.encoder.words import ReadWord
     from hiersearch.membership import PhotoStatistics
     from hiersearch.types import Floats
 
@@ -146,6 +148,26 @@ class HierarchicalEncoder:
                 if any(edges):
                     return max(int(edge) for edge in edges if edge)
         return 512
+
+    def read_words(self, text: str) -> tuple[ReadWord, ...]:
+        """The words of a text, and how well the model knows each.
+
+        Only WordPiece tokenizers, such as the built-in models', tell; with others all are known.
+
+        Args:
+            text: Any text.
+        """
+        with self._preparing:
+            return read_words(self._word_pieces, text)
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        """The words of a text that all look the same to the model, such as "猫" and "🐶".
+
+        Args:
+            text: Any text.
+        """
+        words = self.read_words(text)
+        return tuple(word.text for word in words if word.knowledge is Knowledge.UNKNOWN)
 
     def encode_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> Floats:
         """Embeds texts.
@@ -298,6 +320,10 @@ class HierarchicalEncoder:
     def _budget(self) -> int:
         """How many parts are computed at once: on a CPU, as many as torch has threads."""
         return torch.get_num_threads() if self.model.device.type == "cpu" else 1
+
+    @cached_property
+    def _word_pieces(self) -> Any | None:
+        return word_pieces(self.model)
 
     @cached_property
     def _weights(self) -> str:

@@ -10,6 +10,7 @@ from hiersearch.chains import CONCEPTS, LIKELY, Chain, Labeller, Link
 from hiersearch.geometry import exterior_angle
 from hiersearch.index.fields import PATH
 from hiersearch.index.manifest import Trees
+from hiersearch.index.understanding import Understanding
 from hiersearch.photos import path_to_text, text_to_path
 from hiersearch.qdrant import Filter, HierarchicalCollection, Hit, all_of, equals
 from hiersearch.types import Floats
@@ -43,9 +44,9 @@ class Level:
         level: 1 is the coarsest.
         concept: The concept's name.
         concept_id: Its id in the vocabulary.
-        mass: How probably the query's photo shows the concept, in [0, 1]; of a text, and where
-            photos have no trees, the share of the posterior on the concept and all below it; None
-            for vocabularies without parents.
+        mass: How probably the query's photo shows the concept, in [0, 1]; 1 if a text names it; of
+            other texts, and where photos have no trees, the share of the posterior on the concept
+            and all below it; None for vocabularies without parents.
         angle: Exterior angle from the concept to the query, in radians in [0, pi]: small if the
             query is a kind of it.
         count: How many photos of the index are expected to show the concept.
@@ -70,16 +71,19 @@ class Answer:
 
     Attributes:
         query: The text, or the path of the query's photo.
-        levels: From coarse to fine; empty where nothing in the vocabulary fits.
+        levels: From coarse to fine; empty where nothing in the vocabulary fits, and where the
+            query means nothing to the model.
         photos: The photos nearest to the query in the whole index, nearest first.
         branches: Of a photo, all that it surely shows: lines of concepts with their
             probabilities, general to specific, the levels' line first. Empty for a text.
+        notes: What of the query was not understood, and what to do: sentences for people.
     """
 
     query: str
     levels: tuple[Level, ...]
     photos: tuple[PhotoHit, ...]
     branches: tuple[tuple[tuple[str, float], ...], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The answer as plain data, in the documented format, version 1."""
@@ -103,6 +107,7 @@ class Answer:
                 [{"concept": concept, "mass": round(mass, 4)} for concept, mass in branch]
                 for branch in self.branches
             ],
+            "notes": list(self.notes),
         }
 
 
@@ -110,7 +115,7 @@ def answer(
     query: str,
     vector: Floats,
     *,
-    texts: bool,
+    understanding: Understanding | None,
     photos: HierarchicalCollection,
     labeller: Labeller,
     levels: int,
@@ -120,10 +125,13 @@ def answer(
 ) -> Answer:
     """Answers a query.
 
+    The levels of a text that names a concept go down to that concept. What those of another text
+    or of a photo are, its vector says.
+
     Args:
         query: What the answer calls the query.
         vector: (dim,), float32, unit length.
-        texts: Whether the vector is of a text.
+        understanding: What is understood of the query, if it is a text; None for a photo.
         photos: The photos to choose from.
         labeller: Gives the vector its chain.
         levels: The most levels to return, at least 1.
@@ -131,8 +139,13 @@ def answer(
         where: Only photos that match are counted and listed.
         trees: How the photos' trees were made; None if they have chains alone.
     """
-    tree = None if texts else next(iter(labeller.trees(vector[None]) or ()), None)
-    chain = labeller.chains(vector[None], texts=texts)[0] if tree is None else tree.chain
+    tree = None
+    if understanding is None:
+        tree = next(iter(labeller.trees(vector[None]) or ()), None)
+    chain = _chain(vector, understanding, labeller) if tree is None else tree.chain
+    if understanding is not None and not understanding.readable and chain.links:
+        # The model cannot read the query, but what the vocabulary calls it.
+        vector = labeller.embeddings[labeller.vocabulary.position(chain.concepts[-1])]
     familiarity = [labeller.vocabulary[one].familiarity for one in chain.concepts]
     return Answer(
         query=query,
@@ -142,6 +155,7 @@ def answer(
         ),
         photos=_nearest(photos, vector, limit, where),
         branches=() if tree is None else _named(tree.branches(labeller.vocabulary), labeller),
+        notes=understanding.notes if understanding is not None else (),
     )
 
 
@@ -167,6 +181,16 @@ def _named(
         tuple((vocabulary[link.concept].name, link.mass or 0.0) for link in branch)
         for branch in branches
     )
+
+
+def _chain(vector: Floats, understanding: Understanding | None, labeller: Labeller) -> Chain:
+    if understanding is None:
+        return labeller.chains(vector[None])[0]
+    if understanding.concepts:
+        return labeller.named_chain(vector, understanding.concepts)
+    if not understanding.readable:
+        return Chain()
+    return labeller.chains(vector[None], texts=True)[0]
 
 
 def _level(

@@ -14,7 +14,6 @@ from hiersearch.concepts import BUILTIN, Vocabulary, chosen_vocabulary
 from hiersearch.config import IndexPlace, absolute, index_place
 from hiersearch.encoder import IN_MEMORY
 from hiersearch.errors import (
-    FilterError,
     ModelMismatchError,
     ModelNotFoundError,
     PhotosNotFoundError,
@@ -28,6 +27,7 @@ from hiersearch.index.labelling import LazyLabeller, how_trees_are_made
 from hiersearch.index.manifest import Manifest
 from hiersearch.index.model_check import check_encoder, load_encoder, user_model
 from hiersearch.index.storage import IndexInfo, IndexStore, read_info
+from hiersearch.index.understanding import concept_called, understand
 from hiersearch.index.update import Addition, IngestSummary
 from hiersearch.index.update.catalogue import read_stored_files
 from hiersearch.photos import path_to_text, read_photo
@@ -271,6 +271,9 @@ class PhotoIndex:
     ) -> Answer:
         """Answers a query from general to specific.
 
+        The levels of a text that names a concept of the vocabulary go down to that concept; of
+        another text, and of a photo, to what its vector is nearest to.
+
         Args:
             text: What to look for, in words.
             image: A photo file, to find similar photos; instead of a text.
@@ -297,12 +300,16 @@ class PhotoIndex:
         labeller = self._labeller.get()
         if text is not None:
             vector = self._encoder.encode_texts([text])[0]
+            understanding = understand(
+                text, labeller.names, self.vocabulary, self._encoder.read_words
+            )
         else:
             vector = self._encoder.encode_photos([self._query_photo(Path(image or ""))])[0]
+            understanding = None
         return answer(
             text if text is not None else path_to_text(Path(image or "")),
             vector,
-            texts=text is not None,
+            understanding=understanding,
             photos=self._store.photos,
             labeller=labeller,
             levels=levels,
@@ -373,12 +380,5 @@ class PhotoIndex:
         return parse_where(where, self._concept_id, trees=trees)
 
     def _concept_id(self, name: str) -> str:
-        """The id of the concept with an id or a name, in any case."""
-        if name in self.vocabulary:
-            return name
-        for concept in self.vocabulary:
-            if concept.name.casefold() == name.casefold():
-                return concept.id
-        raise FilterError(
-            f"the vocabulary has no concept {name!r}", hint="See 'hiersearch concepts'"
-        )
+        """The id of the concept that an id, a name or a synonym says."""
+        return concept_called(name, self.vocabulary)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hiersearch.concepts import PEOPLE, Concept, Mentions, builtin_vocabulary
-from hiersearch.concepts.mentions import singulars
+from hiersearch.concepts.spelling import singulars
 
 WORDNET = Path(os.environ.get("HIERSEARCH_WORDNET", "/usr/share/wordnet"))
 

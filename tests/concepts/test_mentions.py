@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hiersearch.concepts import PEOPLE, Concept, Mentions, Vocabulary, builtin_vocabulary
-from hiersearch.concepts.mentions import singulars
+from hiersearch.concepts.spelling import singulars
 from hiersearch.errors import UsageError
 
 VOCABULARY = Vocabulary(
@@ -64,6 +64,26 @@ def test_names_that_mean_something_else_are_left_out():
 def test_other_words_for_a_concept():
     assert named("a guy with a knife", also=ALSO) == {"person", "knife", "object"}
     assert named("men", also=ALSO) == {"man", "person"}
+
+
+def test_synonyms_count_and_never_beat_a_name():
+    words = Vocabulary(
+        [
+            Concept("s", "step"),
+            Concept("t", "stairs", synonyms=("steps", "stairway", "glass")),
+            Concept("g", "glass"),
+        ],
+        "some",
+    )
+    mentions = Mentions(words)
+    assert mentions("a stairway") == {1}
+    assert mentions("wooden steps") == {0}
+    assert mentions("glasses") == {2}
+    assert mentions("the stairway's end") == set()
+
+
+def test_a_hyphen_is_no_hurdle():
+    assert named("a teddy-bear and a bear-like thing") == {"teddy bear", "object"}
 
 
 def test_a_concept_that_is_not_there():

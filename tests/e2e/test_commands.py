@@ -64,6 +64,31 @@ def test_query_as_json(run, store):
     assert Path(data["photos"][0]["path"]).name == "coffee.png"
 
 
+def test_what_is_not_understood_is_said_on_stderr_alone(run, store):
+    for words in ([], ["--json"], ["--paths"]):
+        done = run("query", "asdfghjkl", "--store", store, *words)
+        assert done.stderr == (
+            "note: 'asdfghjkl' is neither in the vocabulary nor known to the model: there are no "
+            "levels, and the photos are a guess from the letters. Check the spelling, or try "
+            "another word.\n"
+        )
+        assert "note:" not in done.stdout
+    done = run("query", "\u732b\u001b[31m", "--store", store, "--json")
+    assert "\x1b" not in done.stderr
+    data = json.loads(done.stdout)
+    assert data["levels"] == []
+    assert data["notes"][0].startswith("The model does not know '\u732b'")
+    assert run("query", "a cat", "--store", store).stderr == ""
+    assert run("query", "something happy", "--store", store).stderr == ""
+
+
+def test_where_takes_the_words_that_people_say(run, store):
+    cats = run("query", "a cat", "--store", store, "--where", "concept=Cats", "--paths")
+    assert cats.stdout.endswith("cat.png\n")
+    done = run("query", "a cat", "--store", store, "--where", "concept=rockte", check=2)
+    assert "no concept 'rockte'. Did you mean 'rocket'" in done.stderr
+
+
 def test_query_paths_are_for_pipes(run_installed, store, demo_photos):
     done = run_installed("query", "a cat", "--store", store, "--paths", "--limit", "2", text=False)
     first, second = done.stdout.splitlines()

@@ -43,6 +43,8 @@ def test_answers_as_json_have_the_documented_shape(index, folder):
     data = index.query("a cat", limit=1).to_json()
     assert data["version"] == 1
     assert data["query"] == "a cat"
+    assert list(data) == ["version", "query", "levels", "photos", "branches", "notes"]
+    assert data["notes"] == []
     assert list(data["levels"][0]) == [
         "level",
         "concept",
@@ -170,10 +172,91 @@ def test_a_locked_index_is_not_changed(tmp_path, folder, mini):
         assert index.vocabulary == VOCABULARY
 
 
+def test_a_named_concept_is_the_last_level(index, folder):
+    words = Vocabulary(
+        [
+            Concept("animal", "animal"),
+            Concept("dog", "dog", ("animal",)),
+            Concept("cat", "cat", ("animal",), synonyms=("小猫", "grimalkin")),
+            Concept("pet", "pet"),
+            Concept("food", "food"),
+            Concept("frank", "frankfurter", ("food",), synonyms=("hot dog",)),
+        ],
+        "x",
+    )
+    index.add(folder, concepts=words)
+    for text, path in {
+        "a hot dog": ["food", "frankfurter"],
+        "hot-dogs": ["food", "frankfurter"],
+        "a cat on a sofa": ["animal", "cat"],
+        "grimalkins": ["animal", "cat"],
+        "dogs": ["animal", "dog"],
+    }.items():
+        answer = index.query(text)
+        assert [level.concept for level in answer.levels] == path, text
+        assert {level.mass for level in answer.levels} == {1.0}
+        assert answer.notes == ()
+    assert [level.concept for level in index.query("a hot dog", levels=1).levels] == ["frankfurter"]
+    answer = index.query("小猫")
+    assert [level.concept for level in answer.levels] == ["animal", "cat"]
+    assert answer.photos[0].path.name == "cat.png"
+    expected = [photo.score for photo in index.query("cat").photos]
+    assert [photo.score for photo in answer.photos] == pytest.approx(expected, abs=1e-5)
+    assert "the vocabulary does" in answer.notes[0]
+
+
+def test_over_names_without_parents_a_named_concept_is_the_last_level_too(index, folder):
+    words = ["animal", "cat", "dog", "vehicle", "motorcycle", "drink", "coffee"]
+    index.add(folder, concepts=Vocabulary([Concept(word, word) for word in words], "x"))
+    for text, concept in {"two cats": "cat", "a dog": "dog", "motor-cycle": "motorcycle"}.items():
+        levels = index.query(text).levels
+        assert levels[-1].concept == concept
+        assert {level.mass for level in levels} == {None}
+        assert len({level.concept for level in levels}) == len(levels)
+    by_vector = index.query("something to ride").levels
+    assert by_vector
+
+
+def test_what_the_model_does_not_know_has_no_levels_and_is_said(index, folder):
+    index.add(folder)
+    for text in ("asdfghjkl", "🐶"):
+        answer = index.query(text)
+        assert answer.levels == ()
+        assert len(answer.photos) == 3
+        assert answer.to_json()["notes"] == list(answer.notes) != []
+    answer = index.query("a cat 🐶")
+    assert [level.concept for level in answer.levels] == ["animal", "cat"]
+    assert "does not know '🐶'" in answer.notes[0]
+    assert index.query("something with wheels").to_json()["notes"] == []
+    assert index.query(image=folder / "cat.png").notes == ()
+
+
+def test_a_name_of_two_concepts_is_answered_by_the_likelier_and_refused_as_a_condition(
+    index, folder
+):
+    words = Vocabulary(
+        [
+            Concept("m1", "motorcycle"),
+            Concept("m2", "cat", ("m1",)),
+            Concept("a", "animal"),
+            Concept("c", "cat", ("a",)),
+        ],
+        "x",
+    )
+    index.add(folder, concepts=words)
+    assert [level.concept for level in index.query("an animal like a cat").levels][-1] == "cat"
+    with pytest.raises(FilterError, match="2 concepts are called 'cats'"):
+        index.query("something", where=["concept=cats"])
+    assert index.query("something", where=["concept=c"]).levels is not None
+
+
 def test_where_takes_a_concept_by_its_name(index, folder):
     named = Vocabulary([Concept("n1", "animal"), Concept("n2", "Cat", ("n1",))], "x")
     index.add(folder, concepts=named)
     (photo,) = index.query("something", where=["concept=cat"]).photos
     assert photo.path.name == "cat.png"
+    assert index.query("something", where=["concept=CATS"]).photos == (photo,)
+    others = index.query("something", where=["concept!=cats"]).photos
+    assert {other.path.name for other in others} == {"coffee.png", "motorcycle.png"}
     with pytest.raises(FilterError, match="no concept 'unicorn'"):
         index.query("something", where=["concept=unicorn"])

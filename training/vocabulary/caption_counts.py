@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
-from hiersearch.concepts.mentions import IRREGULAR, LONGEST, singulars
+from hiersearch.concepts.spelling import IRREGULAR, singulars
 from training.vocabulary import words
 from training.vocabulary.extras import EXTRA
 from training.vocabulary.wordnet import WordNet
@@ -22,6 +22,9 @@ from training.vocabulary.wordnet import WordNet
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
 
 COUNTS = Path(__file__).with_name("caption_counts.tsv")
+
+# Words of the longest noun that is looked for.
+LONGEST = 3
 
 # A word of fewer photos may be a slip of the pen.
 LEAST = 3

@@ -244,6 +244,8 @@ def _query_photos(
         )
     with PhotoIndex.open(index_place(store, os.environ, name), model=model) as index:
         answer = index.query(text, image=image, levels=levels, limit=limit, where=where)
+    for note in answer.notes:
+        sys.stderr.write(f"note: {printable(note)}\n")
     if json_:
         typer.echo(json.dumps(answer.to_json(), ensure_ascii=False, indent=1))
     elif paths:
