@@ -8,7 +8,9 @@ tree's main branch.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, Self
@@ -319,19 +321,22 @@ class Labeller:
         """
         if self.descent is None or self._membership is None:
             return None
-        return [
-            self._tree(*each)
-            for members, masses in self._blocks(vectors)
-            for each in zip(members, masses, strict=True)
-        ]
+        blocks = [vectors[start : start + BLOCK] for start in range(0, len(vectors), BLOCK)]
+        if len(blocks) < 2:
+            return [tree for block in blocks for tree in self._block_trees(block)]
+        with ThreadPoolExecutor(min(len(blocks), os.cpu_count() or 1)) as threads:
+            return [tree for found in threads.map(self._block_trees, blocks) for tree in found]
 
     def memberships(self, vectors: Floats) -> Floats | None:
         """(b, n) how probably each photo shows each concept; None as for `trees`."""
         if self.descent is None or self._membership is None:
             return None
-        blocks = [members for members, _ in self._blocks(vectors)]
-        empty = np.empty((0, len(self.vocabulary)), dtype=np.float32)
-        return np.concatenate(blocks) if blocks else empty
+        found = np.empty((len(vectors), len(self.vocabulary)), dtype=np.float32)
+        for start in range(0, len(vectors), BLOCK):
+            part = slice(start, start + BLOCK)
+            masses = self.descent.masses(vectors[part])
+            found[part] = self._membership.probabilities(vectors[part], masses)
+        return found
 
     def payloads(self, vectors: Floats) -> list[dict[str, Any]]:
         """The payload fields of photos: of their trees, or else of their chains."""
@@ -340,14 +345,12 @@ class Labeller:
             labels = self.chains(vectors)
         return [label.payload(self.vocabulary) for label in labels]
 
-    def _blocks(self, vectors: Floats) -> Iterator[tuple[Floats, Floats]]:
-        """Memberships and masses, of some photos after the other."""
+    def _block_trees(self, vectors: Floats) -> list[Tree]:
         assert self.descent is not None
         assert self._membership is not None
-        for start in range(0, len(vectors), BLOCK):
-            rows = vectors[start : start + BLOCK]
-            masses = self.descent.masses(rows)
-            yield self._membership.probabilities(rows, masses), masses
+        masses = self.descent.masses(vectors)
+        members = self._membership.probabilities(vectors, masses)
+        return [self._tree(*each) for each in zip(members, masses, strict=True)]
 
     def _tree(self, members: Floats, masses: Floats) -> Tree:
         assert self.descent is not None

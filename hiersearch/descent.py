@@ -318,13 +318,19 @@ class _Runs:
         for rank, at in enumerate(order):
             for above in lineages[at]:
                 below[above].append(rank)
-        runs = [_runs(ranks) for ranks in below]
+        self._rank = np.empty(len(order), dtype=np.intp)
+        self._rank[order] = np.arange(len(order))
+        # Most concepts have nothing below them: their sum is their share.
+        inner = [at for at, ranks in enumerate(below) if len(ranks) > 1]
+        runs = [_runs(below[at]) for at in inner]
+        self._inner = np.array(inner, dtype=np.intp)
         self._starts = np.array([first[0] for first, *_ in runs], dtype=np.intp)
         self._ends = np.array([first[1] for first, *_ in runs], dtype=np.intp)
         self._more = [(at, run) for at, (_, *more) in enumerate(runs) for run in more]
 
     def sums(self, shares: Floats) -> Floats:
         """(b, n) shares in the order of the walk to (b, n) sums in the vocabulary's order."""
+        found: Floats = np.take(shares, self._rank, axis=1)
         # Differences of running sums cancel: double precision keeps the small ones right.
         running = np.zeros((len(shares), shares.shape[1] + 1), dtype=np.float64)
         np.cumsum(shares, axis=1, dtype=np.float64, out=running[:, 1:])
@@ -332,7 +338,8 @@ class _Runs:
         for at, (start, end) in self._more:
             sums[:, at] += running[:, end] - running[:, start]
         # Rounding may carry a sum of shares a hair beyond the whole, or below nothing.
-        return np.asarray(np.clip(sums, 0, 1), dtype=np.float32)
+        found[:, self._inner] = np.clip(sums, 0, 1)
+        return found
 
 
 def _runs(ranks: Sequence[int]) -> list[tuple[int, int]]:

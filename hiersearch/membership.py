@@ -197,7 +197,7 @@ class _Links:
 
     def greatest(self, rows: Floats) -> Floats:
         """(links, b) to (targets, b)."""
-        if not len(self.starts):
+        if len(self.starts) == len(rows):  # each leads to a concept of its own, or there are none
             return rows
         found: Floats = np.maximum.reduceat(rows, self.starts, axis=0)
         return found

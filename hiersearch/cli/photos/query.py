@@ -276,6 +276,9 @@ def answer_lines(answer: Answer, width: int, here: Path) -> list[str]:
         lines = _table(answer, width) if width >= _TABLE_FROM else _list(answer, width, here)
     else:
         lines = ["Nothing in the vocabulary fits."]
+    if len(answer.branches) > 1:
+        lines += ["", typer.style("The photo also shows", bold=True)]
+        lines += [_branch_line(branch, width) for branch in answer.branches[1:]]
     if answer.photos:
         lines += ["", typer.style("Nearest of all photos", bold=True)]
         lines += [_photo_line(photo, width, here) for photo in answer.photos]
@@ -325,6 +328,12 @@ def _facts(level: Level) -> str:
     noun = "photo" if level.count == 1 else "photos"
     mass = [] if level.mass is None else [f"mass {_percent(level.mass)}"]
     return ", ".join([*mass, f"angle {_degrees(level.angle)}", f"{level.count} {noun}"])
+
+
+def _branch_line(branch: Sequence[tuple[str, float]], width: int) -> str:
+    """A line of concepts, with how probable the last of them is."""
+    mass = f"  {_percent(branch[-1][1]):>5}  "
+    return mass + _short(" > ".join(concept for concept, _ in branch), width - len(mass))
 
 
 def _photo_line(photo: PhotoHit, width: int, here: Path) -> str:
