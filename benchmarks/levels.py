@@ -29,12 +29,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from hiersearch.chains import Labeller, trim
+from hiersearch.chains import MAIN_FROM, Labeller, trim
 from hiersearch.concepts import Vocabulary, builtin_vocabulary
 from hiersearch.descent import FLOOR, calibrate
 from hiersearch.encoder import HierarchicalEncoder
 from hiersearch.geometry import root_distance
-from hiersearch.membership import SURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -119,7 +118,7 @@ def main_branches(labeller: Labeller, rows: np.ndarray, set_: str) -> list[list[
         if members is None:  # the shares that people leave
             stated, weight, floor = mass, mass, FLOOR * (1 - mass[person])
         else:
-            stated, weight, floor = members[place], (members[place] + mass) / 2, SURE
+            stated, weight, floor = members[place], (members[place] + mass) / 2, MAIN_FROM
         first = max(others, key=lambda root: weight[root])
         found[at] = list(descent.walk(weight, stated, floor=floor, first=first)[0])
     return found

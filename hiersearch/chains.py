@@ -28,6 +28,7 @@ __all__ = [
     "CONCEPT",
     "CONCEPTS",
     "LIKELY",
+    "MAIN_FROM",
     "MASSES",
     "Chain",
     "Labeller",
@@ -57,11 +58,14 @@ CONCEPT = "concept"
 
 
 FIRST = "person"
-"""The root that a photo's main branch begins with wherever the photo shows it: people who describe
-a photo name its people first."""
+"""The root that a photo's main branch begins with wherever the photo surely shows it: people who
+describe a photo name its people first."""
 
-FIRST_FROM = 0.7
-"""The membership from which on it does."""
+MOST_THREADS = 8
+"""That make trees at once: more would need much memory and gain little."""
+
+MAIN_FROM = 0.6
+"""The least membership in a main branch: of what a photo is of, less is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +157,7 @@ class Tree:
     """What a photo shows.
 
     Attributes:
-        chain: The main branch; empty where nothing in the vocabulary surely fits.
+        chain: The main branch; empty where nothing in the vocabulary fits.
         sure: Every concept of membership `SURE` or more, most probable first.
         likely: The others of `PERHAPS` or more, most probable first.
     """
@@ -175,7 +179,7 @@ class Tree:
         """What the photo surely shows, each line from a root to the most specific.
 
         The main branch comes first and then the most probable ones. A concept with several parents
-        hangs below the most probable of them.
+        hangs below one of the main branch, or else the most probable of them.
         """
         links = {link.concept: link for link in self.sure}
         above = {parent for one in links for parent in vocabulary[one].parents}
@@ -294,7 +298,7 @@ class Labeller:
             if self.statistics is not None
             else None
         )
-        roots = {vocabulary[root].name: root for root in vocabulary.roots}
+        roots = {vocabulary[root].name.casefold(): root for root in vocabulary.roots}
         self._first = vocabulary.position(roots[FIRST]) if FIRST in roots else None
 
     def chains(self, vectors: Floats, *, texts: bool = False) -> list[Chain]:
@@ -324,7 +328,7 @@ class Labeller:
         blocks = [vectors[start : start + BLOCK] for start in range(0, len(vectors), BLOCK)]
         if len(blocks) < 2:
             return [tree for block in blocks for tree in self._block_trees(block)]
-        with ThreadPoolExecutor(min(len(blocks), os.cpu_count() or 1)) as threads:
+        with ThreadPoolExecutor(min(len(blocks), os.cpu_count() or 1, MOST_THREADS)) as threads:
             return [tree for found in threads.map(self._block_trees, blocks) for tree in found]
 
     def memberships(self, vectors: Floats) -> Floats | None:
@@ -357,9 +361,9 @@ class Labeller:
         # What the photo is of, and not only what it shows too, is what the descent is sure of.
         weight = np.asarray((members + masses) / 2, dtype=np.float32)
         first = self._first
-        if first is not None and members[first] < FIRST_FROM:
+        if first is not None and members[first] < SURE:
             first = None
-        chain = self._chain(*self.descent.walk(weight, members, floor=SURE, first=first))
+        chain = self._chain(*self.descent.walk(weight, members, floor=MAIN_FROM, first=first))
         order = np.flatnonzero(members >= PERHAPS)
         order = order[np.argsort(-members[order], kind="stable")]
         links = [Link(self._ids[at], float(members[at])) for at in order]

@@ -54,7 +54,7 @@ NOTHING = 2.5
 negligible; beside two it outweighs what noise earns."""
 
 BLOCK = 256
-"""Vectors worked on at once: bounds the memory to about 100 MB for 10,000 concepts."""
+"""Vectors worked on at once: bounds the memory of a thread to about 100 MB for 10,000 concepts."""
 
 
 Places: TypeAlias = tuple[int, ...]
@@ -189,7 +189,7 @@ class PosteriorDescent:
     def walk(
         self, weight: Floats, stated: Floats, *, floor: float, first: int | None = None
     ) -> tuple[Places, Masses]:
-        """From a root down, always to the heaviest, while enough is stated.
+        """From a root down, always to the heaviest of those of which enough is stated.
 
         Args:
             weight: (n,), by which a concept is chosen among the roots, or below another.
@@ -202,10 +202,8 @@ class PosteriorDescent:
         """
         places: list[int] = []
         choices = self._roots if first is None else np.array([first])
-        while len(choices):
+        while len(choices := choices[stated[choices] >= floor]):
             best = int(choices[np.argmax(weight[choices])])
-            if stated[best] < floor:
-                break
             places.append(best)
             choices = self._children[best]
         return tuple(places), tuple(float(stated[at]) for at in places)

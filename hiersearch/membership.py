@@ -16,6 +16,9 @@ the greater of P and the mass; and nothing is less probable than any kind of it.
 
 from __future__ import annotations
 
+import json
+import struct
+from collections import Counter
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any
@@ -40,20 +43,23 @@ __all__ = [
     "Membership",
     "PhotoStatistics",
     "read_statistics",
+    "statistics_id",
     "write_statistics",
 ]
 
 MEMBERSHIP_FILE = "membership.safetensors"
 """The file in a model's folder that holds its `PhotoStatistics`."""
 
-SURE = 0.6
+SURE = 0.7
 """From here on a photo surely shows a concept: of all that is shown so, four of five are right."""
 
-PERHAPS = 0.2
+PERHAPS = 0.35
 """From here on a photo perhaps shows a concept."""
 
 USUAL_RATE = 0.02
 """The share of photos that a root is taken to be named of where nobody has counted."""
+
+_LONGEST_HEADER = 2**24
 
 LEAST_MASS = 1e-6
 """Below this, a parent's mass says nothing about its children's shares."""
@@ -88,8 +94,6 @@ class PhotoStatistics:
         names: The concepts that captions name often, in lower case.
         weights: (len(names), dim) float32, w of each.
         biases: (len(names),) float32, b of each.
-        expected: Of a concept's photos, how many to expect for each that surely shows it, and for
-            each that perhaps does; the second stands for those below both bounds as well.
     """
 
     id: str
@@ -99,7 +103,6 @@ class PhotoStatistics:
     names: tuple[str, ...]
     weights: Floats
     biases: Floats
-    expected: tuple[float, float]
 
 
 class Membership:
@@ -129,7 +132,10 @@ class Membership:
                 hint="Embed the vocabulary with the model that the statistics are of",
             )
         learned = {name: at for at, name in enumerate(statistics.names)}
-        rows = [learned.get(name.casefold()) for name in names]
+        folded = [name.casefold() for name in names]
+        # Captions do not tell which of two concepts of one name they mean.
+        once = {name for name, times in Counter(folded).items() if times == 1}
+        rows = [learned.get(name) if name in once else None for name in folded]
         judged = [at for at, row in enumerate(rows) if row is not None or not parents[at]]
         self._judged = np.array(judged, dtype=np.intp)
         weights, biases = _by_curve(embeddings[judged], statistics)
@@ -248,10 +254,9 @@ def read_statistics(file: Path) -> PhotoStatistics | None:
             mean=arrays["mean"],
             covariance=arrays["covariance"],
             curve=Curve(*map(float, arrays["curve"])),
-            names=tuple(described["names"].split("\n")),
+            names=tuple(filter(None, described["names"].split("\n"))),
             weights=arrays["weights"],
             biases=arrays["biases"],
-            expected=(float(arrays["expected"][0]), float(arrays["expected"][1])),
         )
     except (OSError, KeyError, TypeError, IndexError, safetensors.SafetensorError) as error:
         raise ModelError(
@@ -261,13 +266,37 @@ def read_statistics(file: Path) -> PhotoStatistics | None:
     return statistics
 
 
-def write_statistics(file: Path, statistics: PhotoStatistics, notes: Mapping[str, str]) -> None:
+def statistics_id(file: Path) -> str | None:
+    """The id of the statistics in a file, which is read in a moment and without any package.
+
+    Args:
+        file: As for `read_statistics`.
+
+    Returns:
+        None where there is no such file, or it says nothing.
+    """
+    try:
+        with file.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            described = json.loads(stream.read(min(length, _LONGEST_HEADER)))["__metadata__"]
+            return str(described["id"])
+    except (OSError, struct.error, ValueError, KeyError, TypeError):
+        return None  # whoever needs them reads them whole, and says what is wrong
+
+
+def write_statistics(
+    file: Path, statistics: PhotoStatistics, notes: Mapping[str, str] | None = None
+) -> None:
     """Writes the statistics of a model, weights in half precision.
 
     Args:
         file: To be made, or replaced.
         statistics: What to write.
         notes: What else the file says about itself, such as where the captions are from.
+
+    Raises:
+        OSError: The file cannot be written.
+        MissingPackageError: The package that writes them is not installed.
     """
     safetensors: Any = require("safetensors.numpy", extra="mini", purpose="a model's statistics")
     curve = statistics.curve
@@ -275,11 +304,10 @@ def write_statistics(file: Path, statistics: PhotoStatistics, notes: Mapping[str
         "mean": statistics.mean.astype(np.float32),
         "covariance": statistics.covariance.astype(np.float32),
         "curve": np.array([curve.slope, curve.use, curve.offset], dtype=np.float64),
-        "expected": np.array(statistics.expected, dtype=np.float64),
         "weights": statistics.weights.astype(np.float16),
         "biases": statistics.biases.astype(np.float32),
     }
-    described = {**notes, "id": statistics.id, "names": "\n".join(statistics.names)}
+    described = {**(notes or {}), "id": statistics.id, "names": "\n".join(statistics.names)}
     safetensors.save_file(arrays, file, described)
 
 
@@ -295,6 +323,12 @@ def _check(statistics: PhotoStatistics, file: Path) -> None:
         "weights": (statistics.weights, (count, dim)),
         "biases": (statistics.biases, (count,)),
     }
+    curve = statistics.curve
+    if not np.isfinite([curve.slope, curve.use, curve.offset]).all() or curve.slope <= 0:
+        raise ModelError(
+            f"the statistics {file} are damaged: their curve is {curve}",
+            hint="Install the model again",
+        )
     for name, (array, shape) in shapes.items():
         if array.shape != shape or not np.isfinite(array).all():
             raise ModelError(

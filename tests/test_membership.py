@@ -17,6 +17,7 @@ from hiersearch.membership import (
     Membership,
     PhotoStatistics,
     read_statistics,
+    statistics_id,
     write_statistics,
 )
 
@@ -38,7 +39,6 @@ def made_statistics(names: tuple[str, ...] = (), seed: int = 0) -> PhotoStatisti
         names=names,
         weights=generator.normal(size=(len(names), DIM)).astype(np.float32),
         biases=generator.normal(size=len(names)).astype(np.float32),
-        expected=(0.8, 0.4),
     )
 
 
@@ -126,18 +126,47 @@ def test_statistics_are_read_as_they_were_written(tmp_path):
     write_statistics(file, statistics, {"captions": "of a test"})
     again = read_statistics(file)
     assert again is not None
+    assert statistics_id(file) == "made"
     assert (again.id, again.names, again.curve) == ("made", ("dog", "hot dog"), Curve(1.5, 0.8, 2))
-    assert again.expected == (0.8, 0.4)
     for name in ("mean", "covariance", "weights", "biases"):
         assert getattr(again, name).dtype == np.float32
         np.testing.assert_array_equal(getattr(again, name), getattr(statistics, name))
 
 
+def test_statistics_may_have_learned_no_names(tmp_path):
+    file = tmp_path / "membership.safetensors"
+    write_statistics(file, made_statistics())
+    assert read_statistics(file).names == ()
+
+
 def test_a_model_without_statistics_has_none(tmp_path):
     assert read_statistics(tmp_path / "membership.safetensors") is None
+    assert statistics_id(tmp_path / "membership.safetensors") is None
 
 
-@pytest.mark.parametrize("damage", ["cut off", "no names", "no weights", "wrong shape", "nan"])
+@pytest.mark.parametrize("content", [b"", b"12345678", b"\x02" + bytes(7) + b"{}", b"\xff" * 40])
+def test_what_is_no_file_of_statistics_has_no_id(tmp_path, content):
+    file = tmp_path / "membership.safetensors"
+    file.write_bytes(content)
+    assert statistics_id(file) is None
+
+
+def test_two_concepts_of_one_name_are_not_judged_by_what_captions_say_of_it():
+    names, parents = ["animal", "Bat", "tool", "bat"], [(), (0,), (), (2,)]
+    statistics = made_statistics(("animal", "bat", "tool"))
+    generator = np.random.default_rng(1)
+    embeddings = unit(generator.normal(size=(4, DIM)))
+    vectors = unit(generator.normal(size=(3, DIM)))
+    masses = np.tile(np.array([0.5, 0.4, 0.2, 0.02], np.float32), (3, 1))
+    found = Membership(names, parents, embeddings, statistics).probabilities(vectors, masses)
+    said = 1 / (1 + np.exp(-(vectors @ statistics.weights.T + statistics.biases)))
+    np.testing.assert_allclose(found[:, 1], np.maximum(said[:, 0] * 0.8, 0.4), rtol=1e-5)
+    np.testing.assert_allclose(found[:, 3], np.maximum(said[:, 2] * 0.1, 0.02), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "damage", ["cut off", "no names", "no weights", "wrong shape", "nan", "curve"]
+)
 def test_damaged_statistics_are_an_error(tmp_path, damage):
     file = tmp_path / "membership.safetensors"
     write_statistics(file, made_statistics(("dog",)), {})
@@ -152,6 +181,8 @@ def test_damaged_statistics_are_an_error(tmp_path, damage):
             del arrays["weights"]
         elif damage == "wrong shape":
             arrays["biases"] = np.zeros(3, np.float32)
+        elif damage == "curve":
+            arrays["curve"] = np.array([np.nan, 1, 1])
         else:
             arrays["mean"] = np.full(DIM, np.nan, np.float32)
         save_file(arrays, file, described)

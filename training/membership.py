@@ -1,6 +1,6 @@
 """Learn from captions which photos show a concept: the statistics that come with `mini`.
 
-    python training/membership.py CAPTIONED PHOTOS --vectors vectors.npy
+    python training/membership.py CAPTIONED PHOTOS --vectors vectors.npz
 
 CAPTIONED is the file that training/captioned.py writes, PHOTOS the folder of its photos. Vectors of
 photos are kept in the file `--vectors`: a second run reads them there.
@@ -23,7 +23,7 @@ import hashlib
 import itertools
 import tomllib
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,10 +31,8 @@ import numpy as np
 import torch
 from torch.nn.functional import logsigmoid
 
-from hiersearch.chains import Labeller
 from hiersearch.concepts import PEOPLE, Mentions, builtin_vocabulary
 from hiersearch.data.captioned_photos import CaptionedPhoto, read_captioned
-from hiersearch.descent import calibrate
 from hiersearch.encoder import HierarchicalEncoder
 from hiersearch.encoder.mini.second_generation import packed_folder
 from hiersearch.membership import (
@@ -83,13 +81,16 @@ class Said:
 
 
 def embed(encoder: HierarchicalEncoder, files: Sequence[Path], cache: Path) -> np.ndarray:
+    """The vectors of photos; from the cache, if they are there of this model and these files."""
+    names = "\n".join([encoder.id, *(path.name for path in files)])
+    digest = hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
     if cache.exists():
-        found = np.load(cache)
-        if len(found) == len(files):
-            return found.astype(np.float32)
+        with np.load(cache) as kept:
+            if str(kept["digest"]) == digest:
+                return kept["vectors"].astype(np.float32)
     batches = [files[start : start + 64] for start in range(0, len(files), 64)]
     found = np.concatenate(list(encoder.encode_photo_batches(batches)))
-    np.save(cache, found.astype(np.float16))
+    np.savez(cache, vectors=found.astype(np.float16), digest=digest)
     return found
 
 
@@ -204,7 +205,7 @@ def main() -> None:
     parser.add_argument("captioned", type=Path)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--model", default="mini")
-    parser.add_argument("--vectors", type=Path, default=Path("vectors.npy"))
+    parser.add_argument("--vectors", type=Path, default=Path("vectors.npz"))
     parser.add_argument("--output", type=Path, default=packed_folder() / MEMBERSHIP_FILE)
     options = parser.parse_args()
 
@@ -230,47 +231,20 @@ def main() -> None:
     curve = Curve(curve.slope * scale, curve.use * scale, curve.offset * scale + shift)
     show_reliability(kept, weights, biases, chance)
     half = weights.astype(np.float16)
-    digest = hashlib.sha256(half.tobytes() + biases.tobytes() + mean.tobytes()).hexdigest()[:12]
+    # Of all that labels depend on.
+    content = repr((curve, names, SURE, PERHAPS)).encode()
+    arrays = b"".join(part.tobytes() for part in (half, biases, mean, covariance))
     statistics = PhotoStatistics(
-        id=f"{encoder.id}-{digest}",
+        id=f"{encoder.id}-{hashlib.sha256(content + arrays).hexdigest()[:12]}",
         mean=mean,
         covariance=covariance,
         curve=curve,
         names=tuple(name.casefold() for name in names),
         weights=half,
         biases=biases,
-        expected=(1.0, 1.0),
     )
-    statistics = replace(statistics, expected=expected(statistics, encoder, kept.vectors, chosen))
-    print(f"photos to expect for each that surely, and perhaps, shows it: {statistics.expected}")
     write_statistics(options.output, statistics, NOTES)
     print(f"{statistics.id}: {options.output.stat().st_size / 1e6:.1f} MB in {options.output}")
-
-
-def expected(
-    statistics: PhotoStatistics,
-    encoder: HierarchicalEncoder,
-    photos: np.ndarray,
-    chosen: Sequence[int],
-) -> tuple[float, float]:
-    """See `PhotoStatistics.expected`."""
-    vocabulary = builtin_vocabulary()
-    words = encoder.encode_texts(vocabulary.names)
-    calibration = calibrate(words, photos, temperature=encoder.temperature)
-    labeller = Labeller(vocabulary, words, calibration, statistics=statistics)
-    sure = perhaps = sure_sum = other_sum = 0.0
-    for start in range(0, len(photos), 256):
-        found = labeller.memberships(photos[start : start + 256])
-        assert found is not None
-        members = found[:, chosen]
-        is_sure = members >= SURE
-        sure += is_sure.sum()
-        perhaps += ((members >= PERHAPS) & ~is_sure).sum()
-        sure_sum += members[is_sure].sum()
-        other_sum += members[~is_sure].sum()
-    of_sure = sure_sum / sure
-    # No more than for a sure one: else a kind could have more photos than what it is a kind of.
-    return float(of_sure), float(min(other_sum / perhaps, of_sure))
 
 
 def show_reliability(

@@ -15,7 +15,7 @@ from hiersearch.encoder import MODEL_CHOICES, MODEL_NAMES
 
 if TYPE_CHECKING:
     from hiersearch.concepts import Vocabulary
-    from hiersearch.index import IndexInfo, PhotoIndex
+    from hiersearch.index import PhotoIndex
 
 __all__ = [
     "COLLECTION_MODELS",
@@ -126,11 +126,14 @@ def choose_model(model: str | None, *, environ: Mapping[str, str] = os.environ) 
     return chosen
 
 
-def suggest_better(index: IndexInfo | PhotoIndex) -> None:
+def suggest_better(index: PhotoIndex) -> None:
     """Says on stderr that an index would gain from another model or new labels, if it would."""
     from hiersearch.encoder import better_labels, better_model
 
-    if note := better_model(index.model) or better_labels(index.model, index.trees):
+    note = better_model(index.model)
+    if note is None and index.vocabulary.has_parents:  # without parents there are no trees
+        note = better_labels(index.model, index.trees)
+    if note:
         sys.stderr.write(f"{note}\n")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -186,14 +187,18 @@ def _without_general(named: Sequence[Named], vocabulary: Vocabulary) -> list[Nam
 def _runs(text: str, named: Sequence[Named]) -> list[_Run]:
     """Runs of adjacent words that name something, in the order of the text."""
     runs: list[_Run] = []
-    for words in phrases(text) or ():
-        inside = [one for one in named if words[0].start <= one.start <= words[-1].start]
+    waiting = deque(named)
+    for words in phrases(text):
         members: list[Named] = []
-        for one in inside:
-            if members and any(members[-1].end <= word.start < one.start for word in words):
+        covered = -1
+        for word in words:
+            if waiting and waiting[0].start <= word.start:
+                one = waiting.popleft()
+                members.append(one)
+                covered = one.end
+            elif word.start >= covered and members:  # a word that names nothing
                 runs.append(_Run(words, members))
                 members = []
-            members.append(one)
         if members:
             runs.append(_Run(words, members))
     # A name without a word, such as "?!", is found as a whole text alone.

@@ -180,12 +180,14 @@ class ConceptNames:
 
     def _one_word(self, word: Word) -> tuple[int, ...]:
         known = word.key if word.owner is None else f"{word.owner}'s"
-        if known not in self._single:
+        found = self._single.get(known)
+        if found is None:
+            found = _concepts(self._best("", [word]))
             # Texts say the same few words again and again; the rest need not be kept.
             if len(self._single) > _KEPT:
                 self._single.clear()
-            self._single[known] = _concepts(self._best("", [word]))
-        return self._single[known]
+            self._single[known] = found
+        return found
 
     def _best(self, text: str, words: Sequence[Word]) -> list[_Entry]:
         """The best way to read some words as one name.

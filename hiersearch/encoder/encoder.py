@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
@@ -30,11 +29,11 @@ from hiersearch.encoder.model_folder import (
     read_sidecar,
     write_sidecar,
 )
-from hiersearch.encoder.registry import IN_MEMORY, MINI, model_folder
+from hiersearch.encoder.registry import IN_MEMORY, MINI, known_statistics, model_folder
 from hiersearch.encoder.threads import spread, spread_ahead
-from hiersearch.encoder.words import Knowledge, read_words, word_pieces
+from hiersearch.encoder.words import read_words, word_pieces
 from hiersearch.errors import ModelError, UsageError
-from hiersearch.membership import MEMBERSHIP_FILE, read_statistics
+from hiersearch.membership import MEMBERSHIP_FILE, read_statistics, write_statistics
 from hiersearch.photos.pixels import upright
 
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ class HierarchicalEncoder:
         """
         if self._folder is None or not self._is_as_stated:
             return None
-        return read_statistics(self._folder / MEMBERSHIP_FILE)
+        return read_statistics(self._folder / MEMBERSHIP_FILE) or known_statistics(self.id)
 
     @cached_property
     def photo_size(self) -> int:
@@ -159,15 +158,6 @@ class HierarchicalEncoder:
         """
         with self._preparing:
             return read_words(self._word_pieces, text)
-
-    def unknown_words(self, text: str) -> tuple[str, ...]:
-        """The words of a text that all look the same to the model, such as "猫" and "🐶".
-
-        Args:
-            text: Any text.
-        """
-        words = self.read_words(text)
-        return tuple(word.text for word in words if word.knowledge is Knowledge.UNKNOWN)
 
     def encode_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> Floats:
         """Embeds texts.
@@ -266,7 +256,7 @@ class HierarchicalEncoder:
             ModelError: It cannot be written.
         """
         folder = Path(path)
-        stated = self._is_as_stated
+        stated, statistics = self._is_as_stated, self.statistics
         sidecar = Sidecar(
             root=self._sidecar.root,
             temperature=self._sidecar.temperature if stated else None,
@@ -278,8 +268,10 @@ class HierarchicalEncoder:
             with quiet():
                 self.model.save(str(folder), create_model_card=False)
             write_sidecar(folder, sidecar)
-            if self._folder is not None and self.statistics is not None:
-                shutil.copyfile(self._folder / MEMBERSHIP_FILE, folder / MEMBERSHIP_FILE)
+            # Those of another model may lie there.
+            (folder / MEMBERSHIP_FILE).unlink(missing_ok=True)
+            if statistics is not None:
+                write_statistics(folder / MEMBERSHIP_FILE, statistics)
         except OSError as error:
             raise ModelError(
                 f"the model cannot be saved to {folder}: {error.strerror or error}",

@@ -14,8 +14,14 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from hiersearch.config import cache_dir
+from hiersearch.encoder.model_folder import read_sidecar
 from hiersearch.errors import MissingPackageError, ModelError, ModelNotFoundError, require
-from hiersearch.membership import MEMBERSHIP_FILE, read_statistics
+from hiersearch.membership import (
+    MEMBERSHIP_FILE,
+    PhotoStatistics,
+    read_statistics,
+    statistics_id,
+)
 
 __all__ = [
     "FORMER",
@@ -31,6 +37,7 @@ __all__ = [
     "current_name",
     "default_model",
     "find_model",
+    "known_statistics",
     "model_folder",
 ]
 
@@ -217,12 +224,7 @@ def better_labels(name: str, trees: str | None) -> str | None:
         trees: The id of the statistics that its photos' trees were made with; None if they have
             chains alone.
     """
-    if name != MINI:
-        return None
-    from hiersearch.encoder.mini.second_generation import packed_folder
-
-    known = read_statistics(packed_folder() / MEMBERSHIP_FILE)
-    if known is None or known.id == trees:
+    if name != MINI or trees == statistics_id(_packed() / MEMBERSHIP_FILE):
         return None
     gain = "all that a photo shows" if trees is None else "more exactly what a photo shows"
     return (
@@ -230,6 +232,28 @@ def better_labels(name: str, trees: str | None) -> str | None:
         "'hiersearch index --concepts builtin', or with your own vocabulary, and with the same "
         "--name or --store, does so; photos are not read again"
     )
+
+
+def known_statistics(model_id: str) -> PhotoStatistics | None:
+    """The statistics of photos that come with hiersearch, if they are of a model.
+
+    Args:
+        model_id: Its id.
+
+    Raises:
+        MissingPackageError: The package that reads them is not installed.
+        ModelError: They are damaged.
+    """
+    packed = _packed()
+    if read_sidecar(packed).id != model_id:
+        return None
+    return read_statistics(packed / MEMBERSHIP_FILE)
+
+
+def _packed() -> Path:
+    from hiersearch.encoder.mini.second_generation import packed_folder
+
+    return packed_folder()
 
 
 def current_name(name: str, model_id: str) -> str:

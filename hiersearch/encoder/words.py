@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from sentence_transformers import SentenceTransformer
 
@@ -73,7 +73,6 @@ def read_words(tokenizer: Any | None, text: str) -> tuple[ReadWord, ...]:
     if tokenizer is None:
         found = [ReadWord(word, 0, 0, Knowledge.WORD) for word in text.split()]
         return tuple(_placed(found, text))
-    vocabulary = tokenizer.get_vocab(with_added_tokens=False)
     encoded = tokenizer.encode(text, add_special_tokens=False)
     pieces: dict[int, list[str]] = {}
     spans: dict[int, tuple[int, int]] = {}
@@ -85,13 +84,14 @@ def read_words(tokenizer: Any | None, text: str) -> tuple[ReadWord, ...]:
         pieces.setdefault(word, []).append(piece)
         spans[word] = (min(spans.get(word, (start, end))[0], start), end)
     words = [
-        ReadWord(text[start:end], start, end, _knowledge(pieces[word], tokenizer.model, vocabulary))
+        ReadWord(text[start:end], start, end, _knowledge(pieces[word], tokenizer))
         for word, (start, end) in spans.items()
     ]
     return tuple(_joined([word for word in words if _says(word)], text))
 
 
-def _knowledge(pieces: list[str], model: Any, vocabulary: Mapping[str, int]) -> Knowledge:
+def _knowledge(pieces: list[str], tokenizer: Any) -> Knowledge:
+    model = tokenizer.model
     if model.unk_token in pieces:
         return Knowledge.UNKNOWN
     bare = [piece.removeprefix(model.continuing_subword_prefix) for piece in pieces]
@@ -99,9 +99,9 @@ def _knowledge(pieces: list[str], model: Any, vocabulary: Mapping[str, int]) -> 
         # A character of a script of which the tokenizer has the characters and no words.
         single = len(bare[0]) == 1 and not bare[0].isascii()
         return Knowledge.LETTERS if single else Knowledge.WORD
-    if any(len(piece) >= _LEAST_WORD and piece in vocabulary for piece in bare):
-        return Knowledge.PARTS
-    return Knowledge.LETTERS
+    long = (piece for piece in bare if len(piece) >= _LEAST_WORD)
+    known = any(tokenizer.token_to_id(piece) is not None for piece in long)
+    return Knowledge.PARTS if known else Knowledge.LETTERS
 
 
 def _says(word: ReadWord) -> bool:

@@ -9,13 +9,12 @@ from typing import Any
 from hiersearch.chains import CONCEPTS, LIKELY, Chain, Labeller, Link
 from hiersearch.geometry import exterior_angle
 from hiersearch.index.fields import PATH
-from hiersearch.index.manifest import Trees
 from hiersearch.index.understanding import Understanding
 from hiersearch.photos import path_to_text, text_to_path
 from hiersearch.qdrant import Filter, HierarchicalCollection, Hit, all_of, equals
 from hiersearch.types import Floats
 
-__all__ = ["Answer", "Level", "PhotoHit", "answer", "expected_count"]
+__all__ = ["Answer", "Level", "PhotoHit", "answer"]
 
 
 _ANSWER_VERSION = 1
@@ -49,7 +48,7 @@ class Level:
             and all below it; None for vocabularies without parents.
         angle: Exterior angle from the concept to the query, in radians in [0, pi]: small if the
             query is a kind of it.
-        count: How many photos of the index are expected to show the concept.
+        count: How many photos of the index show the concept, surely or perhaps.
         sure: How many surely do; where photos have no trees, the same as `count`.
         photos: The best of them: those that surely show it before those that perhaps do, each
             nearest first.
@@ -121,7 +120,7 @@ def answer(
     levels: int,
     limit: int,
     where: Filter | None = None,
-    trees: Trees | None = None,
+    trees: bool = False,
 ) -> Answer:
     """Answers a query.
 
@@ -137,7 +136,7 @@ def answer(
         levels: The most levels to return, at least 1.
         limit: The most photos per level, at least 0.
         where: Only photos that match are counted and listed.
-        trees: How the photos' trees were made; None if they have chains alone.
+        trees: Whether the photos have trees.
     """
     tree = None
     if understanding is None:
@@ -157,20 +156,6 @@ def answer(
         branches=() if tree is None else _named(tree.branches(labeller.vocabulary), labeller),
         notes=understanding.notes if understanding is not None else (),
     )
-
-
-def expected_count(sure: int, likely: int, expected: tuple[float, float]) -> int:
-    """How many photos are expected to show a concept.
-
-    Args:
-        sure: Photos that surely show it.
-        likely: Photos that perhaps do.
-        expected: How many to expect for each of the ones and of the others.
-
-    Returns:
-        At most all of these; a concept's is never below that of a kind of it.
-    """
-    return round(sure * expected[0] + likely * expected[1])
 
 
 def _named(
@@ -201,16 +186,16 @@ def _level(
     labeller: Labeller,
     limit: int,
     where: Filter | None,
-    trees: Trees | None,
+    trees: bool,
 ) -> Level:
     vocabulary = labeller.vocabulary
     parent = labeller.embeddings[vocabulary.position(link.concept)]
     surely = all_of(equals(CONCEPTS, link.concept), where)
     sure = count = photos.count(surely)
     found = _nearest(photos, vector, limit, surely)
-    if trees is not None:
+    if trees:
         perhaps = all_of(equals(LIKELY, link.concept), where)
-        count = expected_count(sure, photos.count(perhaps), trees.expected)
+        count += photos.count(perhaps)
         found += _nearest(photos, vector, limit - len(found), perhaps)
     return Level(
         level=number,

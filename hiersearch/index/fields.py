@@ -15,7 +15,7 @@ from typing import Any
 from hiersearch.chains import CONCEPTS, LIKELY
 from hiersearch.errors import FilterError
 from hiersearch.photos import Photo
-from hiersearch.qdrant import Filter, all_of, between, between_times, equals, none_of
+from hiersearch.qdrant import Filter, all_of, between, between_times, either, equals, none_of
 
 __all__ = [
     "FOLDER",
@@ -185,7 +185,7 @@ def _equals(field: str, value: str, kind: str | None) -> Filter:
         return ways[kind]
     if len(ways) == 1:
         return ways["keyword"]
-    return none_of(none_of(*ways.values()))  # any of them
+    return either(*ways.values())
 
 
 def _any_number(value: str) -> float | None:
@@ -203,11 +203,10 @@ def _condition(expression: object, concept_id: Callable[[str], str], trees: bool
         raise FilterError(f"there is no photo field called {key!r}", hint=_ALLOWED)
     if not value:
         raise FilterError(f"the condition {expression!r} has no value", hint=_ALLOWED)
+    found = read(key, "=" if operator in ("==", "!=") else operator, value)
     if key == _CONCEPT:
         value = concept_id(value)
-    found = read(key, "=" if operator in ("==", "!=") else operator, value)
-    if key == _CONCEPT and trees:
-        found = shows(value)
+        found = shows(value) if trees else equals(CONCEPTS, value)
     return none_of(found) if operator == "!=" else found
 
 
@@ -217,7 +216,7 @@ def shows(concept: str) -> Filter:
     Args:
         concept: Its id.
     """
-    return none_of(none_of(equals(CONCEPTS, concept), equals(LIKELY, concept)))
+    return either(equals(CONCEPTS, concept), equals(LIKELY, concept))
 
 
 def _text(key: str, operator: str, value: str) -> Filter:

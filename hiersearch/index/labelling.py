@@ -20,7 +20,7 @@ from hiersearch.concepts import Vocabulary, builtin_vocabulary
 from hiersearch.config import cache_dir
 from hiersearch.descent import Calibration, calibrate
 from hiersearch.encoder.cache import VectorCache
-from hiersearch.index.manifest import Trees
+from hiersearch.errors import ModelError
 from hiersearch.index.model_check import AnyModel, LoadEncoder, ModelCheck
 from hiersearch.index.storage import IndexStore
 from hiersearch.progress import Progress, tell_nobody
@@ -30,7 +30,7 @@ from hiersearch.types import Floats
 if TYPE_CHECKING:
     from hiersearch.encoder import HierarchicalEncoder
 
-__all__ = ["CALIBRATION_SAMPLE", "LazyLabeller", "how_trees_are_made", "vocabulary_label"]
+__all__ = ["CALIBRATION_SAMPLE", "LazyLabeller", "trees_of", "vocabulary_label"]
 
 CALIBRATION_SAMPLE = 256
 """Photos that a calibration should be measured on; fewer only while there are no more."""
@@ -86,6 +86,12 @@ class LazyLabeller:
         if not vocabulary.has_parents:
             return Labeller(vocabulary, embeddings, None, store.concepts)
         statistics = self._encoder().statistics if store.manifest.trees else None
+        if statistics is None and store.manifest.trees:
+            raise ModelError(
+                f"the photos of the index at {store.place} have trees, and the model "
+                f"{store.manifest.model} has lost the statistics that they are made with",
+                hint="Install the model again",
+            )
         calibration = store.manifest.calibration
         if calibration is None:
             calibration, measured_on = _calibrate(
@@ -95,10 +101,10 @@ class LazyLabeller:
         return Labeller(vocabulary, embeddings, calibration, store.concepts, statistics)
 
 
-def how_trees_are_made(vocabulary: Vocabulary, encoder: HierarchicalEncoder) -> Trees | None:
-    """What the manifest of an index says of its photos' trees; None where they get chains alone."""
+def trees_of(vocabulary: Vocabulary, encoder: HierarchicalEncoder) -> str | None:
+    """The id of the statistics that photos get trees by; None where they get chains alone."""
     statistics = encoder.statistics if vocabulary.has_parents else None
-    return None if statistics is None else Trees(statistics.id, statistics.expected)
+    return None if statistics is None else statistics.id
 
 
 @contextmanager

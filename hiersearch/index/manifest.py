@@ -25,7 +25,6 @@ __all__ = [
     "SCHEMA_VERSION",
     "CopyMark",
     "Manifest",
-    "Trees",
     "forget_manifest",
     "forget_mark",
     "forget_vocabularies",
@@ -49,20 +48,6 @@ _MARK = "hiersearch-copy.json"
 Stored = TypeVar("Stored")
 
 
-@dataclass(frozen=True)
-class Trees:
-    """How the trees of an index's photos were made.
-
-    Attributes:
-        id: Of the statistics; see `hiersearch.membership.PhotoStatistics`.
-        expected: As there: photos to expect for each that surely shows a concept, and for each that
-            perhaps does.
-    """
-
-    id: str
-    expected: tuple[float, float]
-
-
 @dataclass(frozen=True, eq=False)
 class Manifest:
     """What every later command on an index must agree with.
@@ -76,7 +61,8 @@ class Manifest:
         labelled: Whether every stored photo has its chain from this vocabulary.
         calibration: The model's, for the posterior descent; None until it is measured.
         calibrated_on: Number of photos it was measured on; None if the model states it.
-        trees: How the photos' trees were made; None if they have chains alone.
+        trees: The id of the statistics that the photos' trees were made with; None if they have
+            chains alone. See `hiersearch.membership.PhotoStatistics`.
     """
 
     model: str
@@ -87,7 +73,7 @@ class Manifest:
     labelled: bool
     calibration: Calibration | None = None
     calibrated_on: int | None = None
-    trees: Trees | None = None
+    trees: str | None = None
 
 
 def read_manifest(records: Records) -> Manifest:
@@ -276,7 +262,7 @@ class _StoredManifest:
     labelled: bool
     calibration: _StoredCalibration | None
     calibrated_on: int | None
-    trees: Trees | None = None
+    trees: str | None = None
 
     @classmethod
     def of(cls, manifest: Manifest) -> _StoredManifest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -21,9 +22,9 @@ from hiersearch.errors import (
     UnreadablePhotoError,
     UsageError,
 )
-from hiersearch.index.answer import Answer, answer, expected_count
+from hiersearch.index.answer import Answer, answer
 from hiersearch.index.fields import parse_where
-from hiersearch.index.labelling import LazyLabeller, how_trees_are_made
+from hiersearch.index.labelling import LazyLabeller, trees_of
 from hiersearch.index.manifest import Manifest
 from hiersearch.index.model_check import check_encoder, load_encoder, user_model
 from hiersearch.index.storage import IndexInfo, IndexStore, read_info
@@ -156,7 +157,7 @@ class PhotoIndex:
             root=encoder.root,
             vocabulary_id=vocabulary.id,
             labelled=True,
-            trees=how_trees_are_made(vocabulary, encoder),
+            trees=trees_of(vocabulary, encoder),
         )
         made = IndexStore.create(place, manifest, vocabulary)
         return cls(made, encoder=encoder, environ=environ)
@@ -189,8 +190,7 @@ class PhotoIndex:
     @property
     def trees(self) -> str | None:
         """The id of the statistics that photos' trees were made with; None if they have chains."""
-        trees = self._store.manifest.trees
-        return None if trees is None else trees.id
+        return self._store.manifest.trees
 
     @property
     def photo_count(self) -> int:
@@ -315,31 +315,25 @@ class PhotoIndex:
             levels=levels,
             limit=limit,
             where=condition,
-            trees=self._store.manifest.trees,
+            trees=self.trees is not None,
         )
 
     def concept_counts(self, where: Sequence[str] = ()) -> dict[str, int]:
         """How many photos show each concept, by concept id; those without photos are left out.
 
-        Photos with trees are weighed by how sure it is that they show it; see `Level.count`.
-
         Args:
             where: Conditions on the photos; all must hold.
+
+        Returns:
+            The most frequent first. Of photos with trees, those that surely or perhaps show it.
         """
         self._require_labels()
         condition = self._condition(where)
         photos, limit = self._store.photos, len(self.vocabulary)
-        sure = photos.facets(CONCEPTS, limit=limit, filter=condition)
-        trees = self._store.manifest.trees
-        if trees is None:
-            return sure
-        likely = photos.facets(LIKELY, limit=limit, filter=condition)
-        expected = {
-            one: expected_count(sure.get(one, 0), likely.get(one, 0), trees.expected)
-            for one in {**sure, **likely}
-        }
-        found = sorted(expected.items(), key=lambda pair: (-pair[1], pair[0]))
-        return {one: count for one, count in found if count}
+        counts = Counter(photos.facets(CONCEPTS, limit=limit, filter=condition))
+        if self.trees is not None:
+            counts.update(photos.facets(LIKELY, limit=limit, filter=condition))
+        return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
     def info(self) -> IndexInfo:
         """What the index holds."""
@@ -376,9 +370,8 @@ class PhotoIndex:
             )
 
     def _condition(self, where: Sequence[str]) -> Filter | None:
-        trees = self._store.manifest.trees is not None
-        return parse_where(where, self._concept_id, trees=trees)
+        return parse_where(where, self._concept_id, trees=self.trees is not None)
 
     def _concept_id(self, name: str) -> str:
         """The id of the concept that an id, a name or a synonym says."""
-        return concept_called(name, self.vocabulary)
+        return concept_called(name, self._store.names, self.vocabulary)

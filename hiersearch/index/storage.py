@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from hiersearch.chains import CHAIN, Chain
-from hiersearch.concepts import Vocabulary
+from hiersearch.concepts import ConceptNames, Vocabulary
 from hiersearch.config import IndexPlace, ServerPlace
 from hiersearch.errors import StoreError
 from hiersearch.index.fields import PATH
@@ -188,6 +188,11 @@ class IndexStore:
         """The vocabulary that the photos' chains come from."""
         return load_vocabulary(self._records, self._manifest.vocabulary_id)
 
+    @cached_property
+    def names(self) -> ConceptNames:
+        """The names of the vocabulary's concepts, to be found in texts."""
+        return ConceptNames(self.vocabulary)
+
     def count(self) -> int:
         """Number of different photos."""
         return self.photos.count() if self.photos.exists() else 0
@@ -203,12 +208,17 @@ class IndexStore:
         write_manifest(self._records, manifest)
         self._manifest = manifest
 
-    def take_vocabulary(self, vocabulary: Vocabulary) -> None:
-        """Stores a vocabulary; if it is a new one, the photos count as not labelled."""
+    def take_vocabulary(self, vocabulary: Vocabulary, *, trees: str | None) -> None:
+        """Stores a vocabulary, and how photos' trees are made.
+
+        Where either is new, the photos count as not labelled.
+        """
         save_vocabulary(self._records, vocabulary)
-        if vocabulary.id != self._manifest.vocabulary_id:
-            self.remember(vocabulary_id=vocabulary.id, labelled=False)
-        self.__dict__.pop("vocabulary", None)
+        now = (self._manifest.vocabulary_id, self._manifest.trees)
+        if (vocabulary.id, trees) != now:
+            self.remember(vocabulary_id=vocabulary.id, trees=trees, labelled=False)
+        for kept in ("vocabulary", "names"):
+            self.__dict__.pop(kept, None)
 
     def forget_vocabularies(self) -> None:
         """Removes all kept vocabularies but the current one."""
@@ -298,5 +308,5 @@ def read_info(store: IndexStore) -> IndexInfo:
         dimension=store.dimension,
         vocabulary=store.vocabulary.name,
         concepts=len(store.vocabulary),
-        trees=None if store.manifest.trees is None else store.manifest.trees.id,
+        trees=store.manifest.trees,
     )

@@ -122,11 +122,12 @@ def _is(words: Sequence[ReadWord]) -> str:
     return "are" if len({word.text for word in words}) > 1 else "is"
 
 
-def concept_called(name: str, vocabulary: Vocabulary) -> str:
+def concept_called(name: str, names: ConceptNames, vocabulary: Vocabulary) -> str:
     """The id of the concept that a condition on concepts means.
 
     Args:
         name: Its id, its name or a synonym, in the singular or the plural.
+        names: The vocabulary's names.
         vocabulary: The concepts.
 
     Raises:
@@ -134,7 +135,6 @@ def concept_called(name: str, vocabulary: Vocabulary) -> str:
     """
     if name in vocabulary:
         return name
-    names = ConceptNames(vocabulary)
     found = [vocabulary.concepts[at] for at in names.whole(name)]
     if len(found) == 1:
         return found[0].id

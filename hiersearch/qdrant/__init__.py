@@ -16,6 +16,7 @@ from hiersearch.qdrant.filters import (
     any_of,
     between,
     between_times,
+    either,
     equals,
     none_of,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "between_times",
     "connect",
     "copy_points",
+    "either",
     "equals",
     "none_of",
     "only_vector",

@@ -26,6 +26,7 @@ __all__ = [
     "attached",
     "between",
     "between_times",
+    "either",
     "equals",
     "has_field",
     "lacks_any",
@@ -55,6 +56,11 @@ def any_of(field: str, values: Sequence[str] | Sequence[int]) -> Filter:
     """
     chosen: Any = list(values)
     return _only(models.FieldCondition(key=field, match=models.MatchAny(any=chosen)))
+
+
+def either(*filters: Filter) -> Filter:
+    """Points that match at least one of some filters."""
+    return models.Filter(should=list(filters))
 
 
 def between(

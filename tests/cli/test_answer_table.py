@@ -22,7 +22,7 @@ def hit(path: str, score: float = 0.5, copies: int = 0) -> PhotoHit:
 
 
 def level(number: int, concept: str, *photos: PhotoHit, mass: float | None = 0.98) -> Level:
-    return Level(number, concept, concept, mass, math.pi / 4, 12, photos)
+    return Level(number, concept, concept, mass, math.pi / 4, 12, 9, photos)
 
 
 ANSWER = Answer(
@@ -66,6 +66,25 @@ def test_a_vocabulary_without_parents_has_no_column_of_masses():
         "level  concept  angle  photos  nearest",
         "    1  animal     45°      12  -",
     ]
+
+
+def test_what_else_a_photo_shows_is_listed_roots_alone_last():
+    branches = (
+        (("animal", 0.98), ("cat", 0.5)),
+        (("structure", 0.72),),
+        (("object", 0.9), ("furniture", 0.85)),
+        (("event", 0.71),),
+    )
+    answer = Answer(ANSWER.query, ANSWER.levels, (), branches)
+    assert shown(answer, 80)[3:] == [
+        "",
+        "The photo also shows",
+        "    85%  object > furniture",
+        "         structure 72%, event 71%",
+    ]
+    assert max(map(cell_len, shown(answer, 24)[-3:])) <= 24
+    alone = Answer(ANSWER.query, ANSWER.levels, (), branches[:1])
+    assert len(shown(alone, 80)) == 3
 
 
 def test_an_answer_without_levels_says_so():

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.numpy import load_file
 from sentence_transformers import SentenceTransformer
 
-from hiersearch.encoder import MODELS
+from hiersearch.encoder import MODELS, HierarchicalEncoder
 from hiersearch.encoder.mini import second_generation
 from hiersearch.encoder.mini.second_generation import (
     WEIGHTS,
@@ -27,6 +28,7 @@ from hiersearch.encoder.mini.second_generation import (
 from hiersearch.encoder.model_folder import Sidecar, read_sidecar, write_sidecar
 from hiersearch.errors import ModelError
 from hiersearch.geometry import root_distance
+from hiersearch.membership import MEMBERSHIP_FILE
 
 CHAINS = [
     ("animal", "bird", "parrot", "a ring-necked parakeet on a branch"),
@@ -168,3 +170,20 @@ def test_it_is_written_without_torch_and_the_packages_of_the_first(tmp_path):
     )
 
     assert (Path(done.stdout.strip()) / "modules.json").is_file()
+
+
+def test_a_saved_model_has_its_statistics_and_those_of_no_other(mini, tmp_path):
+    folder = tmp_path / "saved"
+    mini.save(folder)
+    saved = HierarchicalEncoder(folder)
+    assert saved.statistics.id == mini.statistics.id
+    saved.save(folder)
+    assert HierarchicalEncoder(folder).statistics.id == mini.statistics.id
+
+    with torch.no_grad():
+        next(saved.model.parameters()).add_(1.0)
+    other = HierarchicalEncoder(saved.model)
+    assert other.statistics is None
+    other.save(folder)
+    assert not (folder / MEMBERSHIP_FILE).exists()
+    assert HierarchicalEncoder(folder).statistics is None

@@ -11,7 +11,6 @@ from hiersearch.descent import Calibration
 from hiersearch.errors import IndexNotFoundError, StoreError
 from hiersearch.index.manifest import (
     Manifest,
-    Trees,
     forget_vocabularies,
     has_manifest,
     load_vocabulary,
@@ -53,7 +52,7 @@ def test_what_is_written_is_read_to_the_bit(records):
         root=centre,
         calibration=Calibration(centre, 0.1, 0.2),
         labelled=False,
-        trees=Trees("made", (0.8, 0.4)),
+        trees="made",
     )
     write_manifest(records, written)
     read = read_manifest(records)
@@ -62,7 +61,7 @@ def test_what_is_written_is_read_to_the_bit(records):
     assert (read.calibration.temperature, read.calibration.text_temperature) == (0.1, 0.2)
     assert (read.model, read.model_id, read.photo_size) == ("mini", "mini-1", 224)
     assert read.labelled is False
-    assert read.trees == Trees("made", (0.8, 0.4))
+    assert read.trees == "made"
     assert read.vocabulary_id == VOCABULARY.id
     assert same_manifest(read, written)
     assert not same_manifest(read, manifest(root=centre))

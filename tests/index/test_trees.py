@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
 from hiersearch.chains import CHAIN, CONCEPTS, LIKELY
 from hiersearch.concepts import Concept, Vocabulary
 from hiersearch.encoder import better_labels
-from hiersearch.errors import StoreError
+from hiersearch.errors import ModelError, StoreError
 from hiersearch.index import PhotoIndex
-from hiersearch.index.answer import expected_count
 from tests.index.made import VOCABULARY, add, stored
 
 
@@ -38,7 +38,7 @@ def test_photos_of_the_offline_model_get_trees(index, folder, mini):
         (tree,) = index._labeller.get().trees(vectors[name][None])
         assert payload[CONCEPTS] == sorted(link.concept for link in tree.sure)
         assert payload[LIKELY] == sorted(link.concept for link in tree.likely)
-        assert set(payload[CHAIN]) <= set(payload[CONCEPTS])
+        assert set(payload[CHAIN]) <= {*payload[CONCEPTS], *payload[LIKELY]}
         assert not set(payload[LIKELY]) & set(payload[CONCEPTS])
 
 
@@ -77,9 +77,7 @@ def test_a_row_lists_what_is_sure_before_what_is_likely(labelled):
     (*_, last) = labelled.query("a cat", limit=3).levels
     assert last.concept == "cat"
     assert names(last.photos) == ["cat.png", "coffee.png"]
-    assert last.sure == 1
-    expected = labelled._store.manifest.trees.expected
-    assert last.count == expected_count(1, 1, expected)
+    assert (last.sure, last.count) == (1, 2)
     (*_, last) = labelled.query("a cat", limit=1).levels
     assert names(last.photos) == ["cat.png"]
 
@@ -93,12 +91,16 @@ def test_conditions_on_concepts_take_what_is_likely_too(labelled):
     assert found("concept=dog") == {"cat.png"}
 
 
-def test_counts_are_what_is_expected(labelled):
-    counts = labelled.concept_counts()
-    expected = labelled._store.manifest.trees.expected
-    assert counts["cat"] == expected_count(1, 1, expected)
-    assert counts["motorcycle"] == expected_count(1, 0, expected)
-    assert counts["animal"] >= counts["cat"]
+def test_counts_take_what_is_likely_too(labelled):
+    assert labelled.concept_counts() == {
+        "animal": 2,
+        "cat": 2,
+        "coffee": 1,
+        "dog": 1,
+        "drink": 1,
+        "motorcycle": 1,
+        "vehicle": 1,
+    }
     assert labelled.concept_counts(["name=motorcycle.png"]).keys() == {"motorcycle", "vehicle"}
 
 
@@ -157,11 +159,51 @@ def test_models_without_statistics_have_no_better_labels(name, trees):
     assert better_labels(name, trees) is None
 
 
-def test_a_kind_is_never_counted_above_what_it_is_a_kind_of():
-    for expected in [(0.85, 0.4), (0.85, 0.85)]:
-        for sure in range(5):
-            for likely in range(5):
-                least = expected_count(sure, likely, expected)
-                assert least <= sure + likely
-                assert expected_count(sure + 1, max(likely - 1, 0), expected) >= least
-                assert expected_count(sure, likely + 1, expected) >= least
+def test_a_change_of_vocabulary_that_is_cut_off_leaves_no_trees_of_another(
+    index, folder, monkeypatch
+):
+    index.add(folder)
+    flat = Vocabulary([Concept("cat", "cat"), Concept("dog", "dog")], "flat")
+
+    def no_model(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hiersearch.index.update.addition.trees_of", no_model)
+        with pytest.raises(KeyboardInterrupt):
+            index.add(concepts=flat)
+    assert index.vocabulary == VOCABULARY
+    assert add(index, folder) == {"unchanged": 3}
+    assert add(index, concepts=flat) == {"relabelled": 3}
+    assert index.trees is None
+    assert all(payload[LIKELY] == [] for payload in stored(index).values())
+
+
+def test_new_photos_are_labelled_by_the_statistics_of_the_others(index, folder, demo_photos, mini):
+    index.add(folder)
+    now = stored(index)
+    index._store.remember(trees="of an earlier version")
+    assert "more exactly" in better_labels("mini", index.trees)
+    assert add(index, folder) == {"unchanged": 3}
+    shutil.copy2(demo_photos / "photographer.png", folder / "photographer.png")
+    assert add(index, folder) == {"relabelled": 3, "added": 1, "unchanged": 3}
+    assert index.trees == mini.statistics.id
+    assert {name: stored(index)[name] for name in now} == now
+
+
+def test_a_model_that_lost_its_statistics_is_refused(index, folder, mini, monkeypatch):
+    index.add(folder)
+    index._labeller.forget()
+    monkeypatch.setitem(mini.__dict__, "statistics", None)
+    with pytest.raises(ModelError, match="lost the statistics"):
+        index.query(image=folder / "cat.png")
+
+
+def test_the_main_branch_goes_on_while_anything_below_it_is_shown(index, folder, mini):
+    index.add(folder)
+    vectors = mini.encode_photos([folder / name for name in sorted(stored(index))])
+    for tree in index._labeller.get().trees(vectors):
+        shown = {link.concept for link in tree.sure}
+        assert bool(tree.chain) or not shown
+        if tree.chain:
+            assert not shown & set(index.vocabulary.children(tree.chain.concepts[-1]))

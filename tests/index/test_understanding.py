@@ -128,22 +128,22 @@ def test_a_name_that_the_model_cannot_read_does_not_help(mini):
     ],
 )
 def test_concepts_in_conditions(name, concept):
-    assert concept_called(name, VOCABULARY) == concept
+    assert concept_called(name, NAMES, VOCABULARY) == concept
 
 
 def test_a_name_of_several_concepts_is_refused():
     with pytest.raises(FilterError) as caught:
-        concept_called("mice", VOCABULARY)
+        concept_called("mice", NAMES, VOCABULARY)
     assert str(caught.value) == (
         "2 concepts are called 'mice': 'mouse1' (mouse, under animal), 'mouse2' (mouse, under "
         "device). Say which by its id: concept=mouse1."
     )
     with pytest.raises(FilterError, match="'top' \\(mug, under nothing\\)"):
-        concept_called("mug", VOCABULARY)
+        concept_called("mug", NAMES, VOCABULARY)
 
 
 def test_a_name_that_is_not_there_suggests_the_nearest():
     with pytest.raises(FilterError, match=r"no concept 'hot dgo'\. Did you mean 'hot dog'"):
-        concept_called("hot dgo", VOCABULARY)
+        concept_called("hot dgo", NAMES, VOCABULARY)
     with pytest.raises(FilterError, match=r"no concept 'zzzz'\. See 'hiersearch concepts'"):
-        concept_called("zzzz", VOCABULARY)
+        concept_called("zzzz", NAMES, VOCABULARY)

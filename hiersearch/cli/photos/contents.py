@@ -33,11 +33,12 @@ def info(store: StoreOption = None, name: NameOption = None, json_: JsonFlag = F
 
     with PhotoIndex.open(index_place(store, os.environ, name)) as index:
         found = index.info()
+        if not json_:
+            suggest_better(index)
     if json_:
         store_text = found.store if isinstance(found.store, str) else path_to_text(found.store)
         typer.echo(json.dumps({"version": 1, **asdict(found), "store": store_text}, indent=1))
         return
-    suggest_better(found)
     copies = f" in {found.files} files" if found.files != found.photos else ""
     unnamed = found.photos - found.chained
     rows = {

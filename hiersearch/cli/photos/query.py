@@ -278,7 +278,7 @@ def answer_lines(answer: Answer, width: int, here: Path) -> list[str]:
         lines = ["Nothing in the vocabulary fits."]
     if len(answer.branches) > 1:
         lines += ["", typer.style("The photo also shows", bold=True)]
-        lines += [_branch_line(branch, width) for branch in answer.branches[1:]]
+        lines += _branch_lines(answer.branches[1:], width)
     if answer.photos:
         lines += ["", typer.style("Nearest of all photos", bold=True)]
         lines += [_photo_line(photo, width, here) for photo in answer.photos]
@@ -330,10 +330,17 @@ def _facts(level: Level) -> str:
     return ", ".join([*mass, f"angle {_degrees(level.angle)}", f"{level.count} {noun}"])
 
 
-def _branch_line(branch: Sequence[tuple[str, float]], width: int) -> str:
-    """A line of concepts, with how probable the last of them is."""
-    mass = f"  {_percent(branch[-1][1]):>5}  "
-    return mass + _short(" > ".join(concept for concept, _ in branch), width - len(mass))
+def _branch_lines(branches: Sequence[Sequence[tuple[str, float]]], width: int) -> list[str]:
+    """Lines of concepts, each with how probable the last of it is; roots alone share the last."""
+    lines = [
+        f"  {_percent(branch[-1][1]):>5}  {' > '.join(concept for concept, _ in branch)}"
+        for branch in branches
+        if len(branch) > 1
+    ]
+    roots = [f"{branch[0][0]} {_percent(branch[0][1])}" for branch in branches if len(branch) == 1]
+    if roots:
+        lines.append(f"{' ' * 9}{', '.join(roots)}")
+    return [f"{line[:9]}{_short(line[9:], width - 9)}" for line in lines]
 
 
 def _photo_line(photo: PhotoHit, width: int, here: Path) -> str:

@@ -10,7 +10,6 @@ are in one file, in half precision. Writing them out needs no torch.
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from dataclasses import replace
 from importlib import resources
@@ -62,10 +61,8 @@ def mini_folder(cache: Path) -> Path:
     stated = read_sidecar(packed)
     if stated.id is None:
         raise ModelError("the offline model is missing", hint="Install hiersearch again")
-    # New statistics may come with the same weights.
-    statistics = hashlib.sha256((packed / MEMBERSHIP_FILE).read_bytes()).hexdigest()[:8]
     return built_folder(
-        cache / "models" / f"{stated.id}-{statistics}",
+        cache / "models" / stated.id,
         model_id=stated.id,
         temperature=stated.temperature,
         build=lambda folder: write_folder(packed, folder),
@@ -96,7 +93,8 @@ def write_folder(packed: Path, folder: Path) -> None:
         ) from error
     others = [path for path in packed.rglob("*") if path.is_file()]
     for path in sorted(others):
-        if path.name in (WEIGHTS, SIDECAR_NAME):
+        # Statistics are read where they are: newer ones may come with the same weights.
+        if path.name in (WEIGHTS, SIDECAR_NAME, MEMBERSHIP_FILE):
             continue
         target = folder / path.relative_to(packed)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -9,12 +9,12 @@ from typing import TypeAlias
 
 import numpy as np
 
-from hiersearch.chains import Labeller
+from hiersearch.chains import LIKELY, Labeller
 from hiersearch.concepts import Vocabulary
 from hiersearch.config import absolute
 from hiersearch.errors import PhotosNotFoundError
 from hiersearch.index.fields import PHOTO_INDEXES
-from hiersearch.index.labelling import CALIBRATION_SAMPLE, LazyLabeller, how_trees_are_made
+from hiersearch.index.labelling import CALIBRATION_SAMPLE, LazyLabeller, trees_of
 from hiersearch.index.model_check import LoadEncoder
 from hiersearch.index.storage import IndexStore
 from hiersearch.index.update.catalogue import Plan, StoredFiles, make_plan, read_stored_files
@@ -81,7 +81,7 @@ class Addition:
         look = None
         if roots or vocabulary is None:
             look = self._look(roots, follow_links, prune)
-        relabelled = self._use_vocabulary(vocabulary)
+        relabelled = self._use_vocabulary(vocabulary) + self._renew_trees(look)
         summary = IngestSummary() if look is None else self._ingest(look, prune)
         summary.relabelled = relabelled + self._recalibrate()
         if summary.changed:
@@ -125,10 +125,8 @@ class Addition:
     def _use_vocabulary(self, vocabulary: Vocabulary | None) -> int:
         """Takes a vocabulary, or finishes taking one if an earlier run was interrupted."""
         if vocabulary is not None:
-            self._store.take_vocabulary(vocabulary)
-            trees = how_trees_are_made(vocabulary, self._encoder())
-            if trees != self._store.manifest.trees:
-                self._store.remember(trees=trees, labelled=False)
+            trees = trees_of(vocabulary, self._encoder())
+            self._store.take_vocabulary(vocabulary, trees=trees)
         if self._store.manifest.labelled:
             return 0
         self._store.concepts.drop()
@@ -140,6 +138,17 @@ class Addition:
         if on is None or on >= CALIBRATION_SAMPLE or self._store.count() < 2 * on:
             return 0
         self._store.remember(calibration=None, calibrated_on=None, labelled=False)
+        return self._relabel()
+
+    def _renew_trees(self, look: _Look | None) -> int:
+        """Labels all photos again where new ones would get trees by other statistics than they."""
+        trees = self._store.manifest.trees
+        if trees is None or look is None or not look.plan.read:
+            return 0
+        now = trees_of(self._store.vocabulary, self._encoder())
+        if now in (None, trees):
+            return 0
+        self._store.remember(trees=now, labelled=False)
         return self._relabel()
 
     def _relabel(self) -> int:
@@ -173,7 +182,8 @@ def relabel(
     done = 0
     for batch in batches(photos.scroll(payload=[], with_vectors=True), lambda: _PAGE):
         vectors = np.stack([record.vector for record in batch if record.vector is not None])
-        photos.set_payload([record.id for record in batch], labeller.payloads(vectors))
+        labels = [{LIKELY: []} | payload for payload in labeller.payloads(vectors)]
+        photos.set_payload([record.id for record in batch], labels)
         done += len(batch)
         on_progress(done)
     return done
