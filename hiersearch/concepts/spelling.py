@@ -148,7 +148,7 @@ def phrases(text: str) -> Iterator[list[Word]]:
 
 @lru_cache(maxsize=2**16)
 def singulars(word: str) -> tuple[str, ...]:
-    """What a word may be the plural of: first itself, then what fits better than it."""
+    """What a word may be the plural of, most likely first; itself among them."""
     return tuple(_singulars(word))
 
 

@@ -11,17 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hiersearch.config import cache_dir
-from hiersearch.encoder.model_folder import read_sidecar
 from hiersearch.errors import MissingPackageError, ModelError, ModelNotFoundError, require
-from hiersearch.membership import (
-    MEMBERSHIP_FILE,
-    PhotoStatistics,
-    read_statistics,
-    statistics_id,
-)
+
+if TYPE_CHECKING:
+    from hiersearch.membership import PhotoStatistics
 
 __all__ = [
     "FORMER",
@@ -224,6 +220,9 @@ def better_labels(name: str, trees: str | None) -> str | None:
         trees: The id of the statistics that its photos' trees were made with; None if they have
             chains alone.
     """
+    # NumPy is not needed for the names of models.
+    from hiersearch.membership import MEMBERSHIP_FILE, statistics_id
+
     if name != MINI or trees == statistics_id(_packed() / MEMBERSHIP_FILE):
         return None
     gain = "all that a photo shows" if trees is None else "more exactly what a photo shows"
@@ -244,6 +243,9 @@ def known_statistics(model_id: str) -> PhotoStatistics | None:
         MissingPackageError: The package that reads them is not installed.
         ModelError: They are damaged.
     """
+    from hiersearch.encoder.model_folder import read_sidecar
+    from hiersearch.membership import MEMBERSHIP_FILE, read_statistics
+
     packed = _packed()
     if read_sidecar(packed).id != model_id:
         return None

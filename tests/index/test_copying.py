@@ -259,7 +259,7 @@ def test_a_source_that_changes_meanwhile_is_noticed(folder, remote, tmp_path):
     source = IndexStore.open(remote)
 
     def tell(task, done, total):
-        source.take_vocabulary(OTHER)
+        source.take_vocabulary(OTHER, trees=None)
 
     with pytest.raises(StoreError, match="was changed while it was copied"):
         copy_index(remote, tmp_path / "target", on_progress=tell)

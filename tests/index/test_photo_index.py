@@ -244,10 +244,12 @@ def test_a_name_of_two_concepts_is_answered_by_the_likelier_and_refused_as_a_con
         "x",
     )
     index.add(folder, concepts=words)
-    assert [level.concept for level in index.query("an animal like a cat").levels][-1] == "cat"
+    levels = index.query("an animal like a cat").levels
+    assert [level.concept_id for level in levels] == ["a", "c"]
     with pytest.raises(FilterError, match="2 concepts are called 'cats'"):
         index.query("something", where=["concept=cats"])
-    assert index.query("something", where=["concept=c"]).levels is not None
+    assert index.query("something", where=["concept=c"]).photos[0].path.name == "cat.png"
+    assert index.query("something", where=["concept=m2"]).photos != index.query("something").photos
 
 
 def test_where_takes_a_concept_by_its_name(index, folder):
