@@ -5,10 +5,11 @@ HierarCaps' development items and the split "dev" of Flickr8k, with five caption
 shows a concept, or what is above it, if a caption names it; for the rows, if two captions do.
 Prints, for either set:
 
-* rows: of the photos that show a noun, over 34 everyday nouns and over 200 that captions of the
-  split "train" name most often, the share that its row lists, and the share of the listed ones that
-  show it: the ones that surely show it, and with those that perhaps do. Beside them, the nearest
-  photos by likeness to the word alone, as many as there are right ones;
+* rows: of the photos that show a noun, over 34 everyday nouns, over the 200 most specific concepts
+  that captions of the split "train" name most often, and over all of these, the share that its row
+  lists, and the share of the listed ones that show it: the ones that surely show it, and with those
+  that perhaps do. Beside them, the nearest photos by likeness to the word alone, as many as there
+  are right ones;
 * trees: concepts that a photo surely shows, how many of them its captions name, photos of people
   (three captions say so) whose tree has *person*, and others whose tree has it;
 * calibration: for pairs stated at .05 or more by tenths of what is stated; log loss and Brier score
@@ -179,8 +180,9 @@ def main() -> None:
         one = measured(photos, rows, labeller, mentions)
         print(f"| {one.name}, {len(rows)} photos | {encoder.name} |\n| --- | --- |")
         for label, value in (
-            *rows_of(one, "rows", nouns),
-            *rows_of(one, "rows", more),
+            *rows_of(one, "everyday", nouns),
+            *rows_of(one, "often named", more),
+            *rows_of(one, "all", sorted({*nouns, *more})),
             *trees_of(one, place["person"]),
             *losses(one, often, rates),
             *counts(one),
