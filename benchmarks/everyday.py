@@ -213,13 +213,17 @@ def words(text: str) -> set[str]:
     return set(re.findall("[a-z]+", text.lower()))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def read_options(description: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("hierarcaps", type=Path)
     parser.add_argument("captioned", type=Path)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--model", default="mini")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = read_options(__doc__.splitlines()[0])
 
     encoder = HierarchicalEncoder(options.model)
     vocabulary = builtin_vocabulary()

@@ -21,7 +21,6 @@ Prints, for either set:
 
 from __future__ import annotations
 
-import argparse
 import csv
 import itertools
 from collections import Counter
@@ -30,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from everyday import GENERAL, SAID, Photos, embed, flickr, hierarcaps, words
+from everyday import GENERAL, SAID, Photos, embed, flickr, hierarcaps, read_options, words
 
 from hiersearch.chains import Labeller
 from hiersearch.concepts import PEOPLE, Mentions, builtin_vocabulary
@@ -153,12 +152,7 @@ def often_named(captioned: Path, mentions: Mentions) -> tuple[Counter[int], int]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("hierarcaps", type=Path)
-    parser.add_argument("captioned", type=Path)
-    parser.add_argument("photos", type=Path)
-    parser.add_argument("--model", default="mini")
-    options = parser.parse_args()
+    options = read_options(__doc__.splitlines()[0])
 
     encoder = HierarchicalEncoder(options.model)
     vocabulary = builtin_vocabulary()

@@ -60,9 +60,11 @@ def understand(
     if head is not None:
         # What the vocabulary says for it the model may know: a synonym in another language.
         known = tuple(at for at in head.concepts if any(map(_means, read(vocabulary.names[at]))))
+        if known and unknown:  # of several, no vector of the text could choose
+            note = _read_as(unknown, vocabulary.names[known[0]])
+            return Understanding(known[:1], readable=False, notes=(note,))
         if known:
-            note = (_read_as(unknown, vocabulary.names[known[0]]),) if unknown else ()
-            return Understanding(known, readable=not unknown, notes=note)
+            return Understanding(known)
         if not unknown:
             return Understanding(head.concepts)
     if not unknown and not letters:
