@@ -278,7 +278,6 @@ class Labeller:
     ) -> None:
         self.vocabulary = vocabulary
         self.embeddings = embeddings
-        self.statistics = statistics if calibration is not None else None
         self._calibration = calibration
         self._concepts = concepts
         self._ids = [concept.id for concept in vocabulary]
@@ -294,8 +293,8 @@ class Labeller:
             else None
         )
         self._membership = (
-            Membership(vocabulary.names, parents, embeddings, self.statistics)
-            if self.statistics is not None
+            Membership(vocabulary.names, parents, embeddings, statistics)
+            if statistics is not None and calibration is not None
             else None
         )
         roots = {vocabulary[root].name.casefold(): root for root in vocabulary.roots}
