@@ -61,8 +61,8 @@ def understand(
         # What the vocabulary says for it the model may know: a synonym in another language.
         known = tuple(at for at in head.concepts if any(map(_means, read(vocabulary.names[at]))))
         if known and unknown:  # of several, no vector of the text could choose
-            note = _read_as(unknown, vocabulary.names[known[0]])
-            return Understanding(known[:1], readable=False, notes=(note,))
+            read_as = _read_as(unknown, vocabulary.names[known[0]])
+            return Understanding(known[:1], readable=False, notes=(read_as,))
         if known:
             return Understanding(known)
         if not unknown:

@@ -179,13 +179,17 @@ def relabel(
     Returns:
         How many photos were labelled.
     """
+    from threadpoolctl import threadpool_limits  # comes with the model libraries
+
     done = 0
-    for batch in batches(photos.scroll(payload=[], with_vectors=True), lambda: _PAGE):
-        vectors = np.stack([record.vector for record in batch if record.vector is not None])
-        labels = [{LIKELY: []} | payload for payload in labeller.payloads(vectors)]
-        photos.set_payload([record.id for record in batch], labels)
-        done += len(batch)
-        on_progress(done)
+    # Photos are shared out among threads: NumPy's own would only be in their way.
+    with threadpool_limits(1, user_api="blas"):
+        for batch in batches(photos.scroll(payload=[], with_vectors=True), lambda: _PAGE):
+            vectors = np.stack([record.vector for record in batch if record.vector is not None])
+            labels = [{LIKELY: []} | payload for payload in labeller.payloads(vectors)]
+            photos.set_payload([record.id for record in batch], labels)
+            done += len(batch)
+            on_progress(done)
     return done
 
 
