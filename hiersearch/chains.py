@@ -12,12 +12,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Protocol, Self
 
 import numpy as np
 
-from hiersearch.concepts import Concept, ConceptNames, Vocabulary
+from hiersearch.concepts import Concept, Vocabulary
 from hiersearch.descent import BLOCK, Calibration, PosteriorDescent
 from hiersearch.errors import StoreError
 from hiersearch.membership import PERHAPS, SURE, Membership, PhotoStatistics
@@ -372,11 +371,6 @@ class Labeller:
     def _chain(self, places: Sequence[int], masses: Sequence[float]) -> Chain:
         pairs = zip(places, masses, strict=True)
         return Chain(tuple(Link(self._ids[at], mass) for at, mass in pairs))
-
-    @cached_property
-    def names(self) -> ConceptNames:
-        """The names of the vocabulary's concepts, to be found in texts."""
-        return ConceptNames(self.vocabulary)
 
     def named_chain(self, vector: Floats, places: Sequence[int]) -> Chain:
         """The chain of a text that names a concept, which is the chain's last.

@@ -28,7 +28,7 @@ import numpy as np
 from hiersearch.errors import ModelError, VectorError, require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -94,6 +94,7 @@ class PhotoStatistics:
         names: The concepts that captions name often, in lower case.
         weights: (len(names), dim) float32, w of each.
         biases: (len(names),) float32, b of each.
+        source: Whose captions, and on what terms.
     """
 
     id: str
@@ -103,6 +104,7 @@ class PhotoStatistics:
     names: tuple[str, ...]
     weights: Floats
     biases: Floats
+    source: str = ""
 
 
 class Membership:
@@ -257,6 +259,7 @@ def read_statistics(file: Path) -> PhotoStatistics | None:
             names=tuple(filter(None, described["names"].split("\n"))),
             weights=arrays["weights"],
             biases=arrays["biases"],
+            source=described.get("captions", ""),
         )
     except (OSError, KeyError, TypeError, IndexError, safetensors.SafetensorError) as error:
         raise ModelError(
@@ -284,15 +287,12 @@ def statistics_id(file: Path) -> str | None:
         return None  # whoever needs them reads them whole, and says what is wrong
 
 
-def write_statistics(
-    file: Path, statistics: PhotoStatistics, notes: Mapping[str, str] | None = None
-) -> None:
+def write_statistics(file: Path, statistics: PhotoStatistics) -> None:
     """Writes the statistics of a model, weights in half precision.
 
     Args:
         file: To be made, or replaced.
         statistics: What to write.
-        notes: What else the file says about itself, such as where the captions are from.
 
     Raises:
         OSError: The file cannot be written.
@@ -307,7 +307,11 @@ def write_statistics(
         "weights": statistics.weights.astype(np.float16),
         "biases": statistics.biases.astype(np.float32),
     }
-    described = {**(notes or {}), "id": statistics.id, "names": "\n".join(statistics.names)}
+    described = {
+        "captions": statistics.source,
+        "id": statistics.id,
+        "names": "\n".join(statistics.names),
+    }
     safetensors.save_file(arrays, file, described)
 
 

@@ -122,11 +122,12 @@ def test_embeddings_of_another_model_are_refused():
 def test_statistics_are_read_as_they_were_written(tmp_path):
     file = tmp_path / "membership.safetensors"
     statistics = made_statistics(("dog", "hot dog"))
-    statistics = replace(statistics, weights=statistics.weights.astype(np.float16))
-    write_statistics(file, statistics, {"captions": "of a test"})
+    statistics = replace(statistics, weights=statistics.weights.astype(np.float16), source="a test")
+    write_statistics(file, statistics)
     again = read_statistics(file)
     assert again is not None
     assert statistics_id(file) == "made"
+    assert again.source == "a test"
     assert (again.id, again.names, again.curve) == ("made", ("dog", "hot dog"), Curve(1.5, 0.8, 2))
     for name in ("mean", "covariance", "weights", "biases"):
         assert getattr(again, name).dtype == np.float32
@@ -169,7 +170,7 @@ def test_two_concepts_of_one_name_are_not_judged_by_what_captions_say_of_it():
 )
 def test_damaged_statistics_are_an_error(tmp_path, damage):
     file = tmp_path / "membership.safetensors"
-    write_statistics(file, made_statistics(("dog",)), {})
+    write_statistics(file, made_statistics(("dog",)))
     arrays = load_file(file)
     described = {"id": "made", "names": "dog"}
     if damage == "cut off":

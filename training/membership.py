@@ -59,9 +59,7 @@ PEOPLE_ASKED = 5
 USUAL = 5
 """A concept's chance that one caption names it is drawn towards all concepts' by so many photos."""
 
-NOTES = {
-    "captions": "of COCO (CC BY 4.0) and of Flickr8k (for research); of these, counts and weights",
-}
+SOURCE = "of COCO (CC BY 4.0) and of Flickr8k (for research); of these, counts and weights"
 RECIPE = Path(__file__).parent / "recipes" / "captioned.toml"
 
 
@@ -242,8 +240,9 @@ def main() -> None:
         names=tuple(name.casefold() for name in names),
         weights=half,
         biases=biases,
+        source=SOURCE,
     )
-    write_statistics(options.output, statistics, NOTES)
+    write_statistics(options.output, statistics)
     print(f"{statistics.id}: {options.output.stat().st_size / 1e6:.1f} MB in {options.output}")
 
 

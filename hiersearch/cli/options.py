@@ -131,8 +131,10 @@ def suggest_better(index: PhotoIndex) -> None:
     from hiersearch.encoder import better_labels, better_model
 
     note = better_model(index.model)
-    if note is None and index.vocabulary.has_parents:  # without parents there are no trees
-        note = better_labels(index.model, index.trees)
+    if note is None:
+        labels = better_labels(index.model, index.trees)
+        # Without parents there are no trees; a vocabulary takes a moment to read.
+        note = labels if labels and index.vocabulary.has_parents else None
     if note:
         sys.stderr.write(f"{note}\n")
 

@@ -301,7 +301,7 @@ class PhotoIndex:
         if text is not None:
             vector = self._encoder.encode_texts([text])[0]
             understanding = understand(
-                text, labeller.names, self.vocabulary, self._encoder.read_words
+                text, self._store.names, self.vocabulary, self._encoder.read_words
             )
         else:
             vector = self._encoder.encode_photos([self._query_photo(Path(image or ""))])[0]

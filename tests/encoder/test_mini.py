@@ -177,6 +177,7 @@ def test_a_saved_model_has_its_statistics_and_those_of_no_other(mini, tmp_path):
     mini.save(folder)
     saved = HierarchicalEncoder(folder)
     assert saved.statistics.id == mini.statistics.id
+    assert "COCO" in saved.statistics.source
     saved.save(folder)
     assert HierarchicalEncoder(folder).statistics.id == mini.statistics.id
 

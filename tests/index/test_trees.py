@@ -207,3 +207,13 @@ def test_the_main_branch_goes_on_while_anything_below_it_is_shown(index, folder,
         assert bool(tree.chain) or not shown
         if tree.chain:
             assert not shown & set(index.vocabulary.children(tree.chain.concepts[-1]))
+
+
+def test_a_cut_off_relabelling_is_finished_by_the_statistics_of_now(index, folder, mini):
+    index.add(folder)
+    now = stored(index)
+    make_older(index)
+    index._store.remember(trees="of an earlier version", labelled=False)
+    assert add(index, folder) == {"relabelled": 3, "unchanged": 3}
+    assert index.trees == mini.statistics.id
+    assert stored(index) == now

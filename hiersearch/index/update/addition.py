@@ -129,6 +129,9 @@ class Addition:
             self._store.take_vocabulary(vocabulary, trees=trees)
         if self._store.manifest.labelled:
             return 0
+        if vocabulary is None and self._store.manifest.trees is not None:
+            # The model may have newer statistics than the run that was interrupted.
+            self._store.remember(trees=trees_of(self._store.vocabulary, self._encoder()))
         self._store.concepts.drop()
         return self._relabel()
 
