@@ -250,6 +250,7 @@ def read_statistics(file: Path) -> PhotoStatistics | None:
     try:
         with safetensors.safe_open(file, "numpy") as stored:
             described = stored.metadata() or {}
+            # An open file is no mapping: it can only be asked for its keys.
             arrays = {name: _single(stored.get_tensor(name)) for name in stored.keys()}  # noqa: SIM118
         statistics = PhotoStatistics(
             id=described["id"],
