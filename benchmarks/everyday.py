@@ -30,11 +30,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps
 
-from hiersearch.chains import Labeller
 from hiersearch.concepts import PEOPLE, Mentions, Vocabulary, builtin_vocabulary
-from hiersearch.descent import calibrate
 from hiersearch.encoder import HierarchicalEncoder
 from hiersearch.evaluation.metrics import auroc, best_ranks, recall_at
+from hiersearch.trees import Labeller, calibrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

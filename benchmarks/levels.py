@@ -29,11 +29,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from hiersearch.chains import MAIN_FROM, Labeller, trim
 from hiersearch.concepts import Vocabulary, builtin_vocabulary
-from hiersearch.descent import FLOOR, calibrate
 from hiersearch.encoder import HierarchicalEncoder
 from hiersearch.geometry import root_distance
+from hiersearch.trees import FLOOR, MAIN_FROM, Labeller, calibrate, trim
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -31,11 +31,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from everyday import GENERAL, SAID, Photos, embed, flickr, hierarcaps, read_options, words
 
-from hiersearch.chains import Labeller
 from hiersearch.concepts import PEOPLE, Mentions, builtin_vocabulary
-from hiersearch.descent import calibrate
 from hiersearch.encoder import HierarchicalEncoder
-from hiersearch.membership import PERHAPS, SURE
+from hiersearch.trees import PERHAPS, SURE, Labeller, calibrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

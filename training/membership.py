@@ -35,7 +35,7 @@ from hiersearch.concepts import PEOPLE, Mentions, builtin_vocabulary
 from hiersearch.data.captioned_photos import CaptionedPhoto, read_captioned
 from hiersearch.encoder import HierarchicalEncoder
 from hiersearch.encoder.mini.second_generation import packed_folder
-from hiersearch.membership import (
+from hiersearch.trees import (
     MEMBERSHIP_FILE,
     PERHAPS,
     SURE,

@@ -33,8 +33,8 @@ from hiersearch.encoder.registry import IN_MEMORY, MINI, known_statistics, model
 from hiersearch.encoder.threads import spread, spread_ahead
 from hiersearch.encoder.words import read_words, word_pieces
 from hiersearch.errors import ModelError, UsageError
-from hiersearch.membership import MEMBERSHIP_FILE, read_statistics, write_statistics
 from hiersearch.photos.pixels import upright
+from hiersearch.trees import MEMBERSHIP_FILE, read_statistics, write_statistics
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hiersearch.encoder.words import ReadWord
-    from hiersearch.membership import PhotoStatistics
+    from hiersearch.trees import PhotoStatistics
     from hiersearch.types import Floats
 
     Photo = Image.Image | str | Path

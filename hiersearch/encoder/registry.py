@@ -17,7 +17,7 @@ from hiersearch.config import cache_dir
 from hiersearch.errors import MissingPackageError, ModelError, ModelNotFoundError, require
 
 if TYPE_CHECKING:
-    from hiersearch.membership import PhotoStatistics
+    from hiersearch.trees import PhotoStatistics
 
 __all__ = [
     "FORMER",
@@ -221,7 +221,7 @@ def better_labels(name: str, trees: str | None) -> str | None:
             chains alone.
     """
     # NumPy is not needed for the names of models.
-    from hiersearch.membership import MEMBERSHIP_FILE, statistics_id
+    from hiersearch.trees import MEMBERSHIP_FILE, statistics_id
 
     if name != MINI or trees == statistics_id(_packed() / MEMBERSHIP_FILE):
         return None
@@ -244,7 +244,7 @@ def known_statistics(model_id: str) -> PhotoStatistics | None:
         ModelError: They are damaged.
     """
     from hiersearch.encoder.model_folder import read_sidecar
-    from hiersearch.membership import MEMBERSHIP_FILE, read_statistics
+    from hiersearch.trees import MEMBERSHIP_FILE, read_statistics
 
     packed = _packed()
     if read_sidecar(packed).id != model_id:

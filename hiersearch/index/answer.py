@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hiersearch.chains import CONCEPTS, LIKELY, Chain, Labeller, Link
 from hiersearch.geometry import exterior_angle
 from hiersearch.index.fields import PATH
 from hiersearch.index.understanding import Understanding
 from hiersearch.photos import path_to_text, text_to_path
 from hiersearch.qdrant import Filter, HierarchicalCollection, Hit, all_of, equals
+from hiersearch.trees import CONCEPTS, LIKELY, Chain, Labeller, Link
 from hiersearch.types import Floats
 
 __all__ = ["Answer", "Level", "PhotoHit", "answer"]

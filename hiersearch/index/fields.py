@@ -1,6 +1,6 @@
 """The payload fields of a photo, and the conditions that `--where` takes, on them or on any field.
 
-A photo's chain has its fields in `hiersearch.chains`, its root distance in `hiersearch.qdrant`.
+A photo's chain has its fields in `hiersearch.trees`, its root distance in `hiersearch.qdrant`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from hiersearch.chains import CONCEPTS, LIKELY
 from hiersearch.errors import FilterError
 from hiersearch.photos import Photo
 from hiersearch.qdrant import Filter, all_of, between, between_times, either, equals, none_of
+from hiersearch.trees import CONCEPTS, LIKELY
 
 __all__ = [
     "FOLDER",

@@ -15,16 +15,15 @@ from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
 
-from hiersearch.chains import Labeller, concept_payload
 from hiersearch.concepts import Vocabulary, builtin_vocabulary
 from hiersearch.config import cache_dir
-from hiersearch.descent import Calibration, calibrate
 from hiersearch.encoder.cache import VectorCache
 from hiersearch.errors import ModelError
 from hiersearch.index.model_check import AnyModel, LoadEncoder, ModelCheck
 from hiersearch.index.storage import IndexStore
 from hiersearch.progress import Progress, tell_nobody
 from hiersearch.qdrant import EdgeClient, HierarchicalCollection
+from hiersearch.trees import Calibration, Labeller, calibrate, concept_payload
 from hiersearch.types import Floats
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from hiersearch.concepts import Vocabulary
-from hiersearch.descent import Calibration
 from hiersearch.encoder import current_name
 from hiersearch.errors import IndexNotFoundError, StoreError, VocabularyError
 from hiersearch.index.records import Records
+from hiersearch.trees import Calibration
 from hiersearch.types import Floats
 
 __all__ = [
@@ -62,7 +62,7 @@ class Manifest:
         calibration: The model's, for the posterior descent; None until it is measured.
         calibrated_on: Number of photos it was measured on; None if the model states it.
         trees: The id of the statistics that the photos' trees were made with; None if they have
-            chains alone. See `hiersearch.membership.PhotoStatistics`.
+            chains alone. See `hiersearch.trees.PhotoStatistics`.
     """
 
     model: str

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from hiersearch.chains import CONCEPTS, LIKELY
 from hiersearch.concepts import BUILTIN, Vocabulary, chosen_vocabulary
 from hiersearch.config import IndexPlace, absolute, index_place
 from hiersearch.encoder import IN_MEMORY
@@ -34,6 +33,7 @@ from hiersearch.index.update.catalogue import read_stored_files
 from hiersearch.photos import path_to_text, read_photo
 from hiersearch.progress import Progress, tell_nobody
 from hiersearch.qdrant import Filter
+from hiersearch.trees import CONCEPTS, LIKELY
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from hiersearch.chains import CHAIN, Chain
 from hiersearch.concepts import ConceptNames, Vocabulary
 from hiersearch.config import IndexPlace, ServerPlace
 from hiersearch.errors import StoreError
@@ -29,6 +28,7 @@ from hiersearch.index.manifest import (
 )
 from hiersearch.index.records import FolderRecords, Records, ServerRecords
 from hiersearch.qdrant import Client, HierarchicalCollection, connect
+from hiersearch.trees import CHAIN, Chain
 
 __all__ = ["Connection", "IndexInfo", "IndexStore", "read_info"]
 

@@ -17,11 +17,11 @@ from uuid import NAMESPACE_URL, uuid5
 import numpy as np
 from qdrant_client import models
 
-from hiersearch.chains import CONCEPTS
 from hiersearch.errors import CollectionError, StoreError
 from hiersearch.qdrant.connection import Client, client_errors, create_once
 from hiersearch.qdrant.patience import patient
 from hiersearch.qdrant.points import ROOT_DISTANCE
+from hiersearch.trees import CONCEPTS
 from hiersearch.types import Floats
 
 __all__ = [

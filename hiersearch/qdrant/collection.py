@@ -7,7 +7,6 @@ from typing import Self
 
 from numpy.typing import ArrayLike
 
-from hiersearch.chains import CONCEPTS
 from hiersearch.errors import CollectionError
 from hiersearch.progress import Progress, tell_nobody
 from hiersearch.qdrant.attach.attaching import (
@@ -29,6 +28,7 @@ from hiersearch.qdrant.ranking import Ranking
 from hiersearch.qdrant.schema import CollectionOptions, CollectionSchema
 from hiersearch.qdrant.searching import Searcher, Wanted
 from hiersearch.qdrant.stored import StoredPoints
+from hiersearch.trees import CONCEPTS
 
 __all__ = ["HierarchicalCollection"]
 

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from numpy.typing import ArrayLike
 from qdrant_client import models
 
-from hiersearch.chains import CONCEPTS
 from hiersearch.errors import CollectionError, StoreError, StoreUnreachableError, VectorError
 from hiersearch.qdrant.attachment import filterable
 from hiersearch.qdrant.connection import client_errors
@@ -19,6 +18,7 @@ from hiersearch.qdrant.filters import Filter, has_field
 from hiersearch.qdrant.points import ROOT_DISTANCE, Fields, Hit, settled
 from hiersearch.qdrant.schema import CollectionSchema
 from hiersearch.qdrant.stored import selection
+from hiersearch.trees import CONCEPTS
 
 __all__ = ["Searcher", "Wanted"]
 

@@ -28,7 +28,7 @@ from hiersearch.encoder.mini.second_generation import (
 from hiersearch.encoder.model_folder import Sidecar, read_sidecar, write_sidecar
 from hiersearch.errors import ModelError
 from hiersearch.geometry import root_distance
-from hiersearch.membership import MEMBERSHIP_FILE
+from hiersearch.trees import MEMBERSHIP_FILE
 
 CHAINS = [
     ("animal", "bird", "parrot", "a ring-necked parakeet on a branch"),

@@ -9,11 +9,11 @@ import numpy as np
 
 from hiersearch.concepts import Concept, Vocabulary
 from hiersearch.config import IndexPlace
-from hiersearch.descent import Calibration
 from hiersearch.index import PhotoIndex
 from hiersearch.index.fields import PHOTO_INDEXES
 from hiersearch.index.manifest import Manifest
 from hiersearch.index.storage import IndexStore
+from hiersearch.trees import Calibration
 
 __all__ = [
     "VOCABULARY",

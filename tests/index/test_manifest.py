@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from hiersearch.concepts import Concept, Vocabulary
-from hiersearch.descent import Calibration
 from hiersearch.errors import IndexNotFoundError, StoreError
 from hiersearch.index.manifest import (
     Manifest,
@@ -21,6 +20,7 @@ from hiersearch.index.manifest import (
 )
 from hiersearch.index.records import Records
 from hiersearch.index.storage import Connection
+from hiersearch.trees import Calibration
 
 VOCABULARY = Vocabulary([Concept("a", "a"), Concept("b", "b", ("a",), 1.5)], "test")
 MANIFEST = "hiersearch-index.json"

@@ -7,11 +7,11 @@ import shutil
 
 import pytest
 
-from hiersearch.chains import CHAIN, CONCEPTS, LIKELY
 from hiersearch.concepts import Concept, Vocabulary
 from hiersearch.encoder import better_labels
 from hiersearch.errors import ModelError, StoreError
 from hiersearch.index import PhotoIndex
+from hiersearch.trees import CHAIN, CONCEPTS, LIKELY
 from tests.index.made import VOCABULARY, add, stored
 
 

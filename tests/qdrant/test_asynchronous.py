@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from qdrant_client import AsyncQdrantClient, QdrantClient, models
 
-from hiersearch.chains import CONCEPTS
 from hiersearch.errors import CollectionError, StoreError, StoreUnreachableError, VectorError
 from hiersearch.qdrant import (
     AsyncHierarchicalCollection,
@@ -21,6 +20,7 @@ from hiersearch.qdrant import (
     Hit,
     equals,
 )
+from hiersearch.trees import CONCEPTS
 from tests.qdrant.conftest import Cloud
 from tests.qdrant.foreign import NAME, label
 

@@ -11,7 +11,6 @@ import pytest
 from qdrant_client import models
 
 from hiersearch import geometry
-from hiersearch.chains import CONCEPTS
 from hiersearch.errors import (
     CollectionError,
     StoreError,
@@ -19,6 +18,7 @@ from hiersearch.errors import (
     VectorError,
 )
 from hiersearch.qdrant import Client, HierarchicalCollection, all_of, equals, radial_path
+from hiersearch.trees import CONCEPTS
 from tests.qdrant.conftest import Cloud, Made, unit
 from tests.qdrant.oracle import oracle_nearest, oracle_path, oracle_sampled
 

@@ -10,10 +10,10 @@ import pytest
 from qdrant_client import QdrantClient, models
 
 from hiersearch import geometry
-from hiersearch.chains import CONCEPTS
 from hiersearch.errors import StoreError
 from hiersearch.qdrant import CollectionOptions, EdgeClient, HierarchicalCollection, equals
 from hiersearch.qdrant.limits import Limits
+from hiersearch.trees import CONCEPTS
 from tests.qdrant.conftest import Cloud
 from tests.rest_server import serving
 

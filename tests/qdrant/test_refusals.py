@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from qdrant_client import QdrantClient, models
 
-from hiersearch.chains import CONCEPTS
 from hiersearch.errors import CollectionError, UsageError
 from hiersearch.qdrant import Client, HierarchicalCollection, equals
+from hiersearch.trees import CONCEPTS
 from tests.qdrant.conftest import Cloud, unit
 from tests.qdrant.foreign import COSINE, NAME, add, check_right, everything, label, their, theirs
 from tests.rest_server import serving

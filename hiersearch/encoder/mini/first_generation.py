@@ -201,7 +201,7 @@ RECIPE_VERSION = 1
 
 MINI_1_TEMPERATURE = 0.044
 """T of the posterior descent: 0.375 times the typical standard deviation of a photo's scores over
-the built-in vocabulary; see hiersearch.descent. A folder with another value is built again."""
+the built-in vocabulary; see hiersearch.trees. A folder with another value is built again."""
 
 SOFTENING = 2.0
 """Divides the classifier's logits before the softmax. Lower values take photos unlike ImageNet's

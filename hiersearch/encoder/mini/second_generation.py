@@ -26,7 +26,7 @@ from hiersearch.encoder.model_folder import (
     write_sidecar,
 )
 from hiersearch.errors import ModelError, require
-from hiersearch.membership import MEMBERSHIP_FILE
+from hiersearch.trees import MEMBERSHIP_FILE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 import numpy as np
 
-from hiersearch.chains import LIKELY, Labeller
 from hiersearch.concepts import Vocabulary
 from hiersearch.config import absolute
 from hiersearch.errors import PhotosNotFoundError
@@ -22,6 +21,7 @@ from hiersearch.index.update.ingest import Ingest, IngestSummary, batches
 from hiersearch.photos import find_photos
 from hiersearch.progress import Progress
 from hiersearch.qdrant import HierarchicalCollection
+from hiersearch.trees import LIKELY, Labeller
 
 __all__ = ["Addition", "relabel", "require_photos"]
 

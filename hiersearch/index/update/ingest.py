@@ -20,7 +20,6 @@ from uuid import UUID
 import numpy as np
 from PIL.Image import Image
 
-from hiersearch.chains import Labeller
 from hiersearch.errors import MissingPhotosError, UnreadablePhotoError
 from hiersearch.index.fields import photo_payload
 from hiersearch.index.update.catalogue import (
@@ -31,6 +30,7 @@ from hiersearch.index.update.catalogue import (
 )
 from hiersearch.photos import Photo, PhotoFile, content_hash, path_to_text, read_photo
 from hiersearch.qdrant import HierarchicalCollection
+from hiersearch.trees import Labeller
 from hiersearch.types import Floats
 
 __all__ = [

@@ -20,7 +20,6 @@ import numpy as np
 from pydantic_core import to_jsonable_python
 from qdrant_client import models
 
-from hiersearch.chains import CHAIN, CONCEPTS, MASSES
 from hiersearch.errors import CollectionError, StoreError, VectorError
 from hiersearch.progress import Progress
 from hiersearch.qdrant.connection import client_errors
@@ -46,6 +45,7 @@ from hiersearch.qdrant.stored import (
     refuse_other_lengths,
     root_distances,
 )
+from hiersearch.trees import CHAIN, CONCEPTS, MASSES
 from hiersearch.types import Floats
 
 __all__ = ["LABELS", "PAGE", "Fill", "Label", "set_payload"]

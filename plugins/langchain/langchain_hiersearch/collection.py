@@ -9,10 +9,10 @@ from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 from hiersearch import HierarchicalCollection, HierarchicalEncoder
-from hiersearch.chains import trim
 from hiersearch.errors import ModelMismatchError, UsageError
 from hiersearch.geometry import angle_cosine_from_score, root_distance
 from hiersearch.qdrant import Filter, Hit
+from hiersearch.trees import trim
 from langchain_core.documents import Document
 from numpy.typing import NDArray
 from pydantic import model_validator

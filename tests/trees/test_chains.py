@@ -5,22 +5,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hiersearch.chains import (
+from hiersearch.concepts import Concept, Vocabulary
+from hiersearch.errors import StoreError
+from hiersearch.trees import (
     CHAIN,
     CONCEPTS,
     LIKELY,
     MASSES,
+    Calibration,
     Chain,
+    Curve,
     Labeller,
     Link,
+    PhotoStatistics,
     Tree,
     heaviest_path,
     trim,
 )
-from hiersearch.concepts import Concept, Vocabulary
-from hiersearch.descent import Calibration
-from hiersearch.errors import StoreError
-from hiersearch.membership import Curve, PhotoStatistics
 
 WORDS = Vocabulary(
     [

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hiersearch.descent import (
+from hiersearch.errors import VectorError
+from hiersearch.trees.descent import (
     FLOOR,
     NOTHING,
     OWN_SHARE,
@@ -17,7 +18,6 @@ from hiersearch.descent import (
     PosteriorDescent,
     calibrate,
 )
-from hiersearch.errors import VectorError
 
 # animal > dog > terrier, animal > cat; food > fruit, food > vegetable; tomato below both
 PARENTS = [(), (0,), (1,), (0,), (), (4,), (4,), (5, 6)]
@@ -204,7 +204,7 @@ def test_blocks_change_nothing(monkeypatch):
     descent = PosteriorDescent(PARENTS, embeddings, calibration)
     vectors = np.random.default_rng(0).normal(size=(11, 32)).astype(np.float32)
     whole = descent.masses(vectors)
-    monkeypatch.setattr("hiersearch.descent.BLOCK", 4)
+    monkeypatch.setattr("hiersearch.trees.descent.BLOCK", 4)
     np.testing.assert_allclose(descent.masses(vectors), whole, atol=1e-6)
     assert len(descent.descend(vectors)) == 11
     assert descent.descend(np.empty((0, 32), dtype=np.float32)) == []

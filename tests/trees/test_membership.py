@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from hiersearch.errors import ModelError, VectorError
-from hiersearch.membership import (
-    USUAL_RATE,
+from hiersearch.trees import (
     Curve,
     Membership,
     PhotoStatistics,
@@ -20,6 +19,7 @@ from hiersearch.membership import (
     statistics_id,
     write_statistics,
 )
+from hiersearch.trees.membership import USUAL_RATE
 
 DIM = 6
 
