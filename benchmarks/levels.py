@@ -113,13 +113,13 @@ def main_branches(labeller: Labeller, rows: np.ndarray, set_: str) -> list[list[
     others = [vocabulary.position(root) for root in vocabulary.roots]
     others.remove(person)
     for place, at in enumerate(people):
-        mass = masses[place]
-        if members is None:  # the shares that people leave
-            stated, weight, floor = mass, mass, FLOOR * (1 - mass[person])
-        else:
-            stated, weight, floor = members[place], (members[place] + mass) / 2, MAIN_FROM
+        # The shares of what people leave.
+        weight = masses[place] / max(1 - masses[place][person], 1e-6)
+        floor = FLOOR
+        if members is not None:
+            weight, floor = (members[place] + weight) / 2, MAIN_FROM
         first = max(others, key=lambda root: weight[root])
-        found[at] = list(descent.walk(weight, stated, floor=floor, first=first)[0])
+        found[at] = list(descent.walk(weight, weight >= floor, first=first))
     return found
 
 

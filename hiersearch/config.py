@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from platformdirs import user_cache_path, user_config_path, user_data_path
 
@@ -38,6 +38,7 @@ __all__ = [
     "index_place",
     "is_url",
     "read_settings",
+    "statistics_file",
     "store_folder",
 ]
 
@@ -170,7 +171,7 @@ def cache_dir(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def data_dir(environ: Mapping[str, str] = os.environ) -> Path:
-    """The folder of what takes work to make again: the indexes.
+    """The folder of what takes work to make again: the indexes, and statistics of one's own.
 
     Args:
         environ: The environment; `HIERSEARCH_HOME` overrides the system's data folder.
@@ -179,6 +180,19 @@ def data_dir(environ: Mapping[str, str] = os.environ) -> Path:
         An absolute path; the folder need not exist.
     """
     return _folder(environ.get("HIERSEARCH_HOME"), user_data_path("hiersearch", appauthor=False))
+
+
+def statistics_file(model_id: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """Where `hiersearch calibrate` keeps what it found out about a model.
+
+    Args:
+        model_id: The model.
+        environ: The environment, as for `data_dir`.
+
+    Returns:
+        An absolute path; the file need not exist.
+    """
+    return data_dir(environ) / "statistics" / f"{quote(model_id, safe='')}.safetensors"
 
 
 def datasets_dir(environ: Mapping[str, str] = os.environ) -> Path | None:

@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from hiersearch import __version__
 from hiersearch.cli.collections.attach import attach, detach
+from hiersearch.cli.photos.calibrate import calibrate
 from hiersearch.cli.photos.contents import concepts, info
 from hiersearch.cli.photos.demo import demo
 from hiersearch.cli.photos.index import copy, index
@@ -112,6 +113,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "info": info,
         "concepts": concepts,
         "copy": copy,
+        "calibrate": calibrate,
     },
     "Qdrant collections": {"attach": attach, "detach": detach},
     "Research": {"train": train, "eval": evaluate_command},

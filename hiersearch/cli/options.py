@@ -132,7 +132,7 @@ def suggest_better(index: PhotoIndex) -> None:
 
     note = better_model(index.model)
     if note is None:
-        labels = better_labels(index.model, index.trees)
+        labels = better_labels(index.model, index.model_id, index.trees)
         # Without parents there are no trees; a vocabulary takes a moment to read.
         note = labels if labels and index.vocabulary.has_parents else None
     if note:

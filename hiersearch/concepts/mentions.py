@@ -14,7 +14,7 @@ from hiersearch.concepts.spelling import fold, words_of
 from hiersearch.concepts.vocabulary import Vocabulary
 from hiersearch.errors import UsageError
 
-__all__ = ["PEOPLE", "Mentions"]
+__all__ = ["MISLEADING", "PEOPLE", "Mentions"]
 
 PEOPLE = (
     *("adult", "baby", "babies", "batter", "bicyclist", "biker", "bikers", "boy", "boys"),
@@ -25,6 +25,19 @@ PEOPLE = (
     *("someone", "toddler", "toddlers", "woman", "women"),
 )
 """Words of captions that say that people are there."""
+
+MISLEADING = (
+    *("aerial", "bank", "bar", "black and white", "block", "body part", "brush", "cage", "camera"),
+    *("can", "cap", "clothes", "cone", "counter", "cross", "dish", "engine", "event", "eye"),
+    *("face", "fan", "fighter", "fire", "float", "floating", "fly", "hand", "head", "intersection"),
+    *("jumping", "material", "mouse", "mouth", "nature", "night", "object", "orange", "paint"),
+    *("photograph", "pick", "picture", "place", "plant", "platform", "race", "riding", "running"),
+    *("screen", "seal", "sheet", "shore", "slide", "stage", "string", "stripe", "structure"),
+    *("suit", "swimming", "swing", "tackle", "tie", "turkey", "watch", "wheel", "wind", "wing"),
+    *("wire", "wood"),
+)
+"""Names of the built-in vocabulary that captions mostly use for something else: "orange" is a
+colour, "can" a verb, "the bank" a river's, "a photograph" every photo."""
 
 
 class Mentions:

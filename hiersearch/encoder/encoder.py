@@ -20,6 +20,7 @@ from PIL import Image
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import batch_to_device
 
+from hiersearch.config import statistics_file
 from hiersearch.encoder.fusing import fuse_photos
 from hiersearch.encoder.model_folder import (
     Sidecar,
@@ -94,6 +95,7 @@ class HierarchicalEncoder:
         self._preparing = Lock()  # tokenizers are not safe to share among threads
         self._sidecar = Sidecar()
         self._folder: Path | None = None
+        self._environ = environ
         if isinstance(model, SentenceTransformer):
             self.name = IN_MEMORY
             self.model = model if device is None else model.to(device)
@@ -122,7 +124,22 @@ class HierarchicalEncoder:
 
     @cached_property
     def statistics(self) -> PhotoStatistics | None:
-        """What is known of this model's vectors of photos, if it was measured for these weights.
+        """What is known of this model's vectors of photos: found out by this user, or shipped.
+
+        Raises:
+            ModelError: The file that holds it is damaged.
+        """
+        if self._folder is None:
+            return None
+        own = read_statistics(
+            statistics_file(self.id, self._environ),
+            mend="Calibrate again, or go back with 'hiersearch calibrate --forget'",
+        )
+        return own or self.shipped_statistics
+
+    @cached_property
+    def shipped_statistics(self) -> PhotoStatistics | None:
+        """What comes with the model, if it was measured for these weights.
 
         Raises:
             ModelError: The file that holds it is damaged.
@@ -256,7 +273,7 @@ class HierarchicalEncoder:
             ModelError: It cannot be written.
         """
         folder = Path(path)
-        stated, statistics = self._is_as_stated, self.statistics
+        stated, statistics = self._is_as_stated, self.shipped_statistics
         sidecar = Sidecar(
             root=self._sidecar.root,
             temperature=self._sidecar.temperature if stated else None,

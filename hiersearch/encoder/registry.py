@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from hiersearch.config import cache_dir
+from hiersearch.config import cache_dir, statistics_file
 from hiersearch.errors import MissingPackageError, ModelError, ModelNotFoundError, require
 
 if TYPE_CHECKING:
@@ -212,22 +212,29 @@ def better_model(name: str) -> str | None:
     )
 
 
-def better_labels(name: str, trees: str | None) -> str | None:
+def better_labels(
+    name: str, model_id: str, trees: str | None, environ: Mapping[str, str] = os.environ
+) -> str | None:
     """One line for the user of an index whose photos' labels can be made better.
 
     Args:
         name: The index's model.
+        model_id: Its id.
         trees: The id of the statistics that its photos' trees were made with; None if they have
             chains alone.
+        environ: The environment, for the user's own statistics.
     """
     # NumPy is not needed for the names of models.
     from hiersearch.trees import MEMBERSHIP_FILE, statistics_id
 
-    if name != MINI or trees == statistics_id(_packed() / MEMBERSHIP_FILE):
+    own = statistics_id(statistics_file(model_id, environ))
+    shipped = statistics_id(_packed() / MEMBERSHIP_FILE) if name == MINI else None
+    if (own or shipped) in (None, trees):
         return None
+    before = "before its model was calibrated" if own else "by an earlier version"
     gain = "all that a photo shows" if trees is None else "more exactly what a photo shows"
     return (
-        f"This index was labelled by an earlier version; labelled again, it says {gain}. "
+        f"This index was labelled {before}; labelled again, it says {gain}. "
         "'hiersearch index --concepts builtin', or with your own vocabulary, and with the same "
         "--name or --store, does so; photos are not read again"
     )

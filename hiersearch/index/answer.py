@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from hiersearch.concepts import Vocabulary
 from hiersearch.geometry import exterior_angle
-from hiersearch.index.fields import PATH
+from hiersearch.index.photo_rows import PhotoHit, Rows
 from hiersearch.index.understanding import Understanding
-from hiersearch.photos import path_to_text, text_to_path
-from hiersearch.qdrant import Filter, HierarchicalCollection, Hit, all_of, equals
-from hiersearch.trees import CONCEPTS, LIKELY, Chain, Labeller, Link
+from hiersearch.photos import path_to_text
+from hiersearch.qdrant import Filter, HierarchicalCollection
+from hiersearch.trees import FLOOR, Chain, Labeller, Tally, Tree
 from hiersearch.types import Floats
 
 __all__ = ["Answer", "Level", "PhotoHit", "answer"]
 
 
 _ANSWER_VERSION = 1
-
-
-@dataclass(frozen=True)
-class PhotoHit:
-    """A photo of the index.
-
-    Attributes:
-        path: Its file.
-        copies: Further files of equal content.
-        score: Cosine to the query, in [−1, 1].
-    """
-
-    path: Path
-    copies: tuple[Path, ...]
-    score: float
 
 
 @dataclass(frozen=True)
@@ -48,7 +33,7 @@ class Level:
             and all below it; None for vocabularies without parents.
         angle: Exterior angle from the concept to the query, in radians in [0, pi]: small if the
             query is a kind of it.
-        count: How many photos of the index show the concept, surely or perhaps.
+        count: How many photos of the index are expected to show the concept.
         sure: How many surely do; where photos have no trees, the same as `count`.
         photos: The best of them: those that surely show it before those that perhaps do, each
             nearest first.
@@ -121,6 +106,8 @@ def answer(
     limit: int,
     where: Filter | None = None,
     trees: bool = False,
+    tally: Tally | None = None,
+    floor: float | None = None,
 ) -> Answer:
     """Answers a query.
 
@@ -137,92 +124,85 @@ def answer(
         limit: The most photos per level, at least 0.
         where: Only photos that match are counted and listed.
         trees: Whether the photos have trees.
+        tally: Of their memberships; None where it is not known.
+        floor: The least mass of a level; by default what reads best.
     """
     tree = None
     if understanding is None:
-        tree = next(iter(labeller.trees(vector[None]) or ()), None)
-    chain = _chain(vector, understanding, labeller) if tree is None else tree.chain
+        tree = next(iter(labeller.trees(vector[None], floor=floor) or ()), None)
+    chain = _chain(vector, understanding, labeller, floor) if tree is None else tree.chain
     if understanding is not None and not understanding.readable and chain.links:
         # The model cannot read the query, but what the vocabulary calls it.
         vector = labeller.embeddings[labeller.vocabulary.position(chain.concepts[-1])]
     familiarity = [labeller.vocabulary[one].familiarity for one in chain.concepts]
+    rows = Rows(
+        photos,
+        labeller.vocabulary,
+        vector,
+        limit=limit,
+        where=where,
+        trees=trees,
+        tally=tally,
+    )
     return Answer(
         query=query,
-        levels=tuple(
-            _level(number, link, vector, photos, labeller, limit, where, trees)
-            for number, link in enumerate(chain.trimmed(levels, familiarity), start=1)
-        ),
-        photos=_nearest(photos, vector, limit, where),
-        branches=() if tree is None else _named(tree.branches(labeller.vocabulary), labeller),
+        levels=_levels(chain.trimmed(levels, familiarity), vector, photos.root, labeller, rows),
+        photos=rows.nearest,
+        branches=() if tree is None else _branches(tree, labeller.vocabulary, floor),
         notes=understanding.notes if understanding is not None else (),
     )
 
 
-def _named(
-    branches: tuple[Chain, ...], labeller: Labeller
+def _branches(
+    tree: Tree, vocabulary: Vocabulary, floor: float | None
 ) -> tuple[tuple[tuple[str, float], ...], ...]:
-    vocabulary = labeller.vocabulary
-    return tuple(
-        tuple((vocabulary[link.concept].name, link.mass or 0.0) for link in branch)
-        for branch in branches
+    """The branches with names, down to the least mass."""
+    named = (
+        tuple(
+            (vocabulary[link.concept].name, link.mass)
+            for link in branch
+            if link.mass is not None and link.mass >= (floor or 0)
+        )
+        for branch in tree.branches(vocabulary)
     )
+    return tuple(filter(None, named))
 
 
-def _chain(vector: Floats, understanding: Understanding | None, labeller: Labeller) -> Chain:
+def _chain(
+    vector: Floats, understanding: Understanding | None, labeller: Labeller, floor: float | None
+) -> Chain:
+    least = FLOOR if floor is None else floor
     if understanding is None:
-        return labeller.chains(vector[None])[0]
+        return labeller.chains(vector[None], floor=least)[0]
     if understanding.concepts:
         return labeller.named_chain(vector, understanding.concepts)
     if not understanding.readable:
         return Chain()
-    return labeller.chains(vector[None], texts=True)[0]
+    return labeller.chains(vector[None], texts=True, floor=least)[0]
 
 
-def _level(
-    number: int,
-    link: Link,
-    vector: Floats,
-    photos: HierarchicalCollection,
-    labeller: Labeller,
-    limit: int,
-    where: Filter | None,
-    trees: bool,
-) -> Level:
+def _levels(
+    chain: Chain, vector: Floats, root: Floats, labeller: Labeller, rows: Rows
+) -> tuple[Level, ...]:
+    """Levels of which none is expected to have more photos than the one above it."""
     vocabulary = labeller.vocabulary
-    parent = labeller.embeddings[vocabulary.position(link.concept)]
-    surely = all_of(equals(CONCEPTS, link.concept), where)
-    sure = count = photos.count(surely)
-    found = _nearest(photos, vector, limit, surely)
-    if trees:
-        perhaps = all_of(equals(LIKELY, link.concept), where)
-        count += photos.count(perhaps)
-        found += _nearest(photos, vector, limit - len(found), perhaps)
-    return Level(
-        level=number,
-        concept=vocabulary[link.concept].name,
-        concept_id=link.concept,
-        mass=link.mass,
-        angle=float(exterior_angle(parent, vector, photos.root)),
-        count=count,
-        sure=sure,
-        photos=found,
-    )
-
-
-def _nearest(
-    photos: HierarchicalCollection, vector: Floats, limit: int, where: Filter | None
-) -> tuple[PhotoHit, ...]:
-    if limit == 0:
-        return ()
-    return tuple(
-        _photo_hit(hit) for hit in photos.nearest(vector, limit=limit, filter=where, payload=[PATH])
-    )
-
-
-def _photo_hit(hit: Hit) -> PhotoHit:
-    # Of equal files, one that exists: others may be on a disk that is not connected.
-    paths = sorted(map(text_to_path, hit.payload[PATH]), key=lambda path: not path.exists())
-    return PhotoHit(path=paths[0], copies=tuple(paths[1:]), score=hit.score)
+    found: list[Level] = []
+    for number, link in enumerate(chain, start=1):
+        row = rows.of(link.concept)
+        parent = labeller.embeddings[vocabulary.position(link.concept)]
+        found.append(
+            Level(
+                level=number,
+                concept=vocabulary[link.concept].name,
+                concept_id=link.concept,
+                mass=link.mass,
+                angle=float(exterior_angle(parent, vector, root)),
+                count=min([row.count, *(level.count for level in found[-1:])]),
+                sure=row.sure,
+                photos=row.photos,
+            )
+        )
+    return tuple(found)
 
 
 def _photo_json(photo: PhotoHit) -> dict[str, Any]:

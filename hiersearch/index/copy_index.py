@@ -21,9 +21,11 @@ from hiersearch.index.manifest import (
     forget_mark,
     forget_vocabularies,
     has_manifest,
+    load_tally,
     read_manifest,
     read_mark,
     same_manifest,
+    save_tally,
     save_vocabulary,
     write_manifest,
     write_mark,
@@ -207,6 +209,8 @@ class _Copy:
                 hint="Copy it again, with --overwrite, when nothing writes to it",
             )
         save_vocabulary(self._records, self._store.vocabulary)
+        tally = load_tally(self._store.connection.records, self._manifest)
+        save_tally(self._records, self._manifest, tally)
         write_manifest(self._records, self._manifest)
         forget_vocabularies(self._records, keep=self._manifest.vocabulary_id)
         forget_mark(self._records)

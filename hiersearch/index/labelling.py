@@ -89,7 +89,8 @@ class LazyLabeller:
             raise ModelError(
                 f"the photos of the index at {store.place} have trees, and the model "
                 f"{store.manifest.model} has lost the statistics that they are made with",
-                hint="Install the model again",
+                hint="Calibrate it again with 'hiersearch calibrate', or have chains instead with "
+                "'hiersearch index --concepts builtin'",
             )
         calibration = store.manifest.calibration
         if calibration is None:

@@ -1,4 +1,4 @@
-"""What an index remembers of itself: its manifest, its vocabulary, and a copy that is under way.
+"""What an index remembers of itself: its manifest, vocabulary and tally, and a copy under way.
 
 The files' formats are the dataclasses named `Stored...`; pydantic checks them when they are read.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 import shlex
 import zlib
 from dataclasses import asdict, dataclass
@@ -25,15 +26,18 @@ __all__ = [
     "SCHEMA_VERSION",
     "CopyMark",
     "Manifest",
+    "StoredTally",
     "forget_manifest",
     "forget_mark",
     "forget_vocabularies",
     "has_manifest",
+    "load_tally",
     "load_vocabulary",
     "read_manifest",
     "read_mark",
     "refuse_half_copy",
     "same_manifest",
+    "save_tally",
     "save_vocabulary",
     "write_manifest",
     "write_mark",
@@ -44,8 +48,11 @@ SCHEMA_VERSION = 2
 
 _MANIFEST = "hiersearch-index.json"
 _MARK = "hiersearch-copy.json"
+_TALLY = "hiersearch-tally.json.gz"
 
 Stored = TypeVar("Stored")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +81,19 @@ class Manifest:
     calibration: Calibration | None = None
     calibrated_on: int | None = None
     trees: str | None = None
+
+
+@dataclass(frozen=True)
+class StoredTally:
+    """The tally of an index as it is kept.
+
+    Attributes:
+        photos: As in `Tally`.
+        concepts: As from `Tally.to_rows`.
+    """
+
+    photos: int
+    concepts: dict[str, list[float]]
 
 
 def read_manifest(records: Records) -> Manifest:
@@ -164,6 +184,43 @@ def load_vocabulary(records: Records, vocabulary_id: str) -> Vocabulary:
             hint="Give it one again with 'hiersearch index --concepts FILE' (or builtin)",
         ) from error
     return vocabulary
+
+
+def save_tally(records: Records, manifest: Manifest, tally: StoredTally | None) -> None:
+    """Keeps the tally of the photos' memberships; None forgets an earlier one.
+
+    Raises:
+        StoreError: It cannot be stored.
+    """
+    if tally is None:
+        records.delete([_TALLY])
+        return
+    content = {**asdict(tally), "vocabulary_id": manifest.vocabulary_id, "trees": manifest.trees}
+    records.write(_TALLY, gzip.compress(json.dumps(content).encode(), mtime=0))
+
+
+def load_tally(records: Records, manifest: Manifest) -> StoredTally | None:
+    """The tally that was kept; None if it is of other labels than the photos have now.
+
+    It is a help to count by, and made again with the labels: a damaged one is none, with a warning.
+    """
+    content = records.read(_TALLY)
+    if content is None:
+        return None
+    try:
+        plain = gzip.decompress(content)
+        stored = _validated(records, _TALLY, plain, _LabelledTally, "index the photos again")
+    except (OSError, EOFError, zlib.error, StoreError) as error:
+        logger.warning(
+            "%s is damaged (%s); photos are counted without it until they are labelled again with "
+            "'hiersearch index --concepts FILE' (or builtin)",
+            records.where(_TALLY),
+            error,
+        )
+        return None
+    if (stored.vocabulary_id, stored.trees) != (manifest.vocabulary_id, manifest.trees):
+        return None
+    return StoredTally(stored.photos, {one: list(row) for one, row in stored.concepts.items()})
 
 
 def _vocabulary_document(vocabulary_id: str) -> str:
@@ -288,6 +345,14 @@ class _StoredManifest:
             calibrated_on=self.calibrated_on,
             trees=self.trees,
         )
+
+
+@dataclass(frozen=True)
+class _LabelledTally:
+    photos: int
+    concepts: dict[str, tuple[float, float, float, float, float]]
+    vocabulary_id: str
+    trees: str | None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +32,7 @@ from hiersearch.index.update.catalogue import read_stored_files
 from hiersearch.photos import path_to_text, read_photo
 from hiersearch.progress import Progress, tell_nobody
 from hiersearch.qdrant import Filter
-from hiersearch.trees import CONCEPTS, LIKELY
+from hiersearch.trees import CONCEPTS, LIKELY, expected_counts, risk_floor
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -188,6 +187,11 @@ class PhotoIndex:
         return self._store.manifest.model
 
     @property
+    def model_id(self) -> str:
+        """What tells the model's weights from others."""
+        return self._store.manifest.model_id
+
+    @property
     def trees(self) -> str | None:
         """The id of the statistics that photos' trees were made with; None if they have chains."""
         return self._store.manifest.trees
@@ -268,6 +272,8 @@ class PhotoIndex:
         levels: int = 4,
         limit: int = 3,
         where: Sequence[str] = (),
+        risk: float | None = None,
+        min_mass: float | None = None,
     ) -> Answer:
         """Answers a query from general to specific.
 
@@ -280,9 +286,13 @@ class PhotoIndex:
             levels: The most levels, at least 1.
             limit: The most photos per level, at least 0.
             where: Conditions on the photos, like "taken>=2020" or "folder=Holidays"; all must hold.
+            risk: Of a photo: the levels go down only so far that at most this share of answers has
+                a false deepest level, in (0, 1); see `hiersearch.trees.Trials`.
+            min_mass: Instead: the least mass of a level, in [0, 1].
 
         Raises:
-            UsageError: Not exactly one of text and image was given, or a number is out of range.
+            UsageError: Not exactly one of text and image was given, a number is out of range, or
+                nothing can be promised at the risk.
             FilterError: A condition cannot be read.
             UnreadablePhotoError: The query's photo cannot be decoded.
             ModelMismatchError: The model's files have changed since the index was made.
@@ -298,6 +308,7 @@ class PhotoIndex:
         condition = self._condition(where)
         self._require_labels()
         labeller = self._labeller.get()
+        floor = self._floor(risk, min_mass, is_photo=image is not None)
         if text is not None:
             vector = self._encoder.encode_texts([text])[0]
             understanding = understand(
@@ -316,6 +327,8 @@ class PhotoIndex:
             limit=limit,
             where=condition,
             trees=self.trees is not None,
+            tally=self._store.tally,
+            floor=floor,
         )
 
     def concept_counts(self, where: Sequence[str] = ()) -> dict[str, int]:
@@ -325,19 +338,44 @@ class PhotoIndex:
             where: Conditions on the photos; all must hold.
 
         Returns:
-            The most frequent first. Of photos with trees, those that surely or perhaps show it.
+            The most frequent first. Of photos with trees, how many are expected to.
         """
         self._require_labels()
         condition = self._condition(where)
         photos, limit = self._store.photos, len(self.vocabulary)
-        counts = Counter(photos.facets(CONCEPTS, limit=limit, filter=condition))
+        counts = photos.facets(CONCEPTS, limit=limit, filter=condition)
         if self.trees is not None:
-            counts.update(photos.facets(LIKELY, limit=limit, filter=condition))
+            likely = photos.facets(LIKELY, limit=limit, filter=condition)
+            most = photos.count(condition)
+            counts = expected_counts(counts, likely, most, self._store.tally, self.vocabulary)
         return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
     def info(self) -> IndexInfo:
         """What the index holds."""
         return read_info(self._store)
+
+    def _floor(self, risk: float | None, min_mass: float | None, *, is_photo: bool) -> float | None:
+        """The least mass of a level."""
+        if min_mass is not None:
+            if risk is not None:
+                raise UsageError("give a risk or a least mass, not both")
+            if not 0 <= min_mass <= 1:
+                raise UsageError(f"the least mass is {min_mass}, not between 0 and 1")
+            if not self.vocabulary.has_parents:
+                raise UsageError(
+                    "levels have no masses where the vocabulary has no parents",
+                    hint="Leave out the least mass",
+                )
+        if risk is None:
+            return min_mass
+        if not is_photo:
+            raise UsageError(
+                "a risk is for photos: how often answers to texts are wrong was not measured",
+                hint="Give a photo, or a least mass",
+            )
+        statistics = self._encoder.statistics if self.trees is not None else None
+        trials = None if statistics is None else statistics.trials
+        return risk_floor(risk, trials, self.vocabulary.id)
 
     def _query_photo(self, path: Path) -> Image:
         try:

@@ -18,17 +18,20 @@ from hiersearch.errors import StoreError
 from hiersearch.index.fields import PATH
 from hiersearch.index.manifest import (
     Manifest,
+    StoredTally,
     forget_vocabularies,
     has_manifest,
+    load_tally,
     load_vocabulary,
     read_manifest,
     refuse_half_copy,
+    save_tally,
     save_vocabulary,
     write_manifest,
 )
 from hiersearch.index.records import FolderRecords, Records, ServerRecords
 from hiersearch.qdrant import Client, HierarchicalCollection, connect
-from hiersearch.trees import CHAIN, Chain
+from hiersearch.trees import CHAIN, Chain, Tally
 
 __all__ = ["Connection", "IndexInfo", "IndexStore", "read_info"]
 
@@ -193,6 +196,22 @@ class IndexStore:
         """The names of the vocabulary's concepts, to be found in texts."""
         return ConceptNames(self.vocabulary)
 
+    @cached_property
+    def tally(self) -> Tally | None:
+        """The sums of the photos' memberships; None where none were kept."""
+        kept = load_tally(self._records, self._manifest) if self._manifest.trees else None
+        if kept is None:
+            return None
+        return Tally.from_rows(kept.photos, kept.concepts, [one.id for one in self.vocabulary])
+
+    def keep_tally(self, tally: Tally | None) -> None:
+        """Stores the sums of the photos' memberships; None forgets them."""
+        kept = None
+        if tally is not None:
+            kept = StoredTally(tally.photos, tally.to_rows([one.id for one in self.vocabulary]))
+        save_tally(self._records, self._manifest, kept)
+        self.__dict__.pop("tally", None)
+
     def count(self) -> int:
         """Number of different photos."""
         return self.photos.count() if self.photos.exists() else 0
@@ -217,7 +236,7 @@ class IndexStore:
         now = (self._manifest.vocabulary_id, self._manifest.trees)
         if (vocabulary.id, trees) != now:
             self.remember(vocabulary_id=vocabulary.id, trees=trees, labelled=False)
-        for kept in ("vocabulary", "names"):
+        for kept in ("vocabulary", "names", "tally"):
             self.__dict__.pop(kept, None)
 
     def forget_vocabularies(self) -> None:

@@ -227,12 +227,12 @@ class HierarchicalCollection:
         """
         return self._points.similarities_to_root(ids)
 
-    def count(self, filter: Filter | None = None) -> int:
-        """How many points match, exactly.
+    def count(self, filter: Filter | None = None, *, exact: bool = True) -> int:
+        """How many points match; all of them exactly, or about, which is faster.
 
         If a server's strict mode allows no exact counts, the ids of all matches are read instead.
         """
-        return self._points.count(filter)
+        return self._points.count(filter, exact=exact)
 
     def count_without_distance(self) -> int:
         """How many points are not attached; hierarchical queries do not find those."""

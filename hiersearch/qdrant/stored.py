@@ -383,14 +383,14 @@ class StoredPoints:
                 )
         known.unit = True
 
-    def count(self, matching: Filter | None = None) -> int:
-        """How many points match, exactly."""
-        if not self.schema.limits().exact:
+    def count(self, matching: Filter | None = None, *, exact: bool = True) -> int:
+        """How many points match, exactly or about."""
+        if exact and not self.schema.limits().exact:
             # Strict mode allows no exact counts: count the ids instead.
             return sum(map(len, self.scroll_ids(matching, page=READ)))
         with client_errors(self._client):
             return self._client.count(
-                self._name, count_filter=matching, exact=True, **self.in_shard()
+                self._name, count_filter=matching, exact=exact, **self.in_shard()
             ).count
 
     def _point(self, number: PointId, row: Any, payload: dict[str, Any]) -> models.PointStruct:

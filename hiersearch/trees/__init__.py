@@ -18,6 +18,7 @@ from hiersearch.trees.chains import (
 from hiersearch.trees.descent import FLOOR, Calibration, PosteriorDescent, calibrate
 from hiersearch.trees.labeller import MAIN_FROM, Labeller
 from hiersearch.trees.membership import PERHAPS, SURE, Membership
+from hiersearch.trees.risk import CONFIDENCE, THRESHOLDS, Trials, risk_floor
 from hiersearch.trees.statistics import (
     MEMBERSHIP_FILE,
     Curve,
@@ -26,11 +27,13 @@ from hiersearch.trees.statistics import (
     statistics_id,
     write_statistics,
 )
+from hiersearch.trees.tally import Tally, expected_counts
 
 __all__ = [
     "CHAIN",
     "CONCEPT",
     "CONCEPTS",
+    "CONFIDENCE",
     "FLOOR",
     "LIKELY",
     "MAIN_FROM",
@@ -38,6 +41,7 @@ __all__ = [
     "MEMBERSHIP_FILE",
     "PERHAPS",
     "SURE",
+    "THRESHOLDS",
     "Calibration",
     "Chain",
     "Curve",
@@ -46,11 +50,15 @@ __all__ = [
     "Membership",
     "PhotoStatistics",
     "PosteriorDescent",
+    "Tally",
     "Tree",
+    "Trials",
     "calibrate",
     "concept_payload",
+    "expected_counts",
     "heaviest_path",
     "read_statistics",
+    "risk_floor",
     "statistics_id",
     "trim",
     "write_statistics",

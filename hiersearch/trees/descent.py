@@ -33,6 +33,8 @@ from hiersearch.types import Floats, Positions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
 __all__ = ["BLOCK", "FLOOR", "Calibration", "Masses", "Places", "PosteriorDescent", "calibrate"]
 
 
@@ -56,6 +58,9 @@ negligible; beside two it outweighs what noise earns."""
 BLOCK = 256
 """Vectors worked on at once: bounds the memory of a thread to about 100 MB for 10,000 concepts."""
 
+
+_SHORT = 8
+"""Concepts of a run that is summed together with others of its length."""
 
 Places: TypeAlias = tuple[int, ...]
 """Positions in a vocabulary."""
@@ -150,17 +155,17 @@ class PosteriorDescent:
             temperature: T; by default the calibration's for photos.
 
         Returns:
-            (b, n) float32 in [0, 1].
+            (b, n) float32 in [0, 1]; its columns are contiguous in memory.
 
         Raises:
             VectorError: Vectors are not finite, have no length, or another dimension.
         """
         rows = self._checked(vectors)
-        found = np.empty((len(rows), len(self._children)), dtype=np.float32)
-        for start in range(0, len(rows), BLOCK):
-            block = rows[start : start + BLOCK]
-            found[start : start + BLOCK] = self._block_masses(block, temperature)
-        return found
+        blocks = [
+            self._block_masses(rows[start : start + BLOCK], temperature)
+            for start in range(0, max(len(rows), 1), BLOCK)
+        ]
+        return blocks[0].T if len(blocks) == 1 else np.concatenate(blocks, axis=1).T
 
     def descend(
         self, vectors: Floats, *, floor: float = FLOOR, temperature: float | None = None
@@ -183,30 +188,31 @@ class PosteriorDescent:
         found: list[tuple[Places, Masses]] = []
         for start in range(0, len(rows), BLOCK):
             block = self._block_masses(rows[start : start + BLOCK], temperature)
-            found.extend(self.walk(mass, mass, floor=floor) for mass in block)
+            for mass, allowed in zip(block.T, (block >= floor).T, strict=True):
+                places = self.walk(mass, allowed)
+                found.append((places, tuple(float(mass[at]) for at in places)))
         return found
 
     def walk(
-        self, weight: Floats, stated: Floats, *, floor: float, first: int | None = None
-    ) -> tuple[Places, Masses]:
-        """From a root down, always to the heaviest of those of which enough is stated.
+        self, weight: Floats, allowed: NDArray[np.bool_], *, first: int | None = None
+    ) -> Places:
+        """From a root down, always to the heaviest of those that are allowed.
 
         Args:
             weight: (n,), by which a concept is chosen among the roots, or below another.
-            stated: (n,), what the answer states of the chosen ones.
-            floor: The least that is stated.
+            allowed: (n,), which concepts the answer may hold.
             first: The root to begin with; by default the heaviest.
 
         Returns:
-            The positions of the concepts, general to specific, and what is stated of them.
+            The positions of the concepts, general to specific.
         """
         places: list[int] = []
         choices = self._roots if first is None else np.array([first])
-        while len(choices := choices[stated[choices] >= floor]):
+        while len(choices := choices[allowed[choices]]):
             best = int(choices[np.argmax(weight[choices])])
             places.append(best)
             choices = self._children[best]
-        return tuple(places), tuple(float(stated[at]) for at in places)
+        return tuple(places)
 
     def _checked(self, vectors: Floats) -> Floats:
         rows = _unit_rows(vectors)
@@ -219,13 +225,17 @@ class PosteriorDescent:
         return rows
 
     def _block_masses(self, rows: Floats, temperature: float | None) -> Floats:
+        """(n, b): a row for each concept, which is faster to gather than a column."""
         if temperature is None:
             temperature = self._calibration.temperature
-        logits = (rows @ self._directions.T) / np.float32(temperature) + self._prior
+        # In place from here on: fresh memory costs more than the arithmetic.
+        shares: Floats = self._directions @ (rows / np.float32(temperature)).T
+        shares += self._prior[:, None]
         nothing = np.float32(NOTHING / SHARPNESS)
-        peak = np.maximum(logits.max(axis=1, keepdims=True), nothing)
-        shares: Floats = np.exp(logits - peak)
-        shares /= shares.sum(axis=1, keepdims=True) + np.exp(nothing - peak)
+        peak = np.maximum(shares.max(axis=0), nothing)
+        shares -= peak
+        np.exp(shares, out=shares)
+        shares /= shares.sum(axis=0) + np.exp(nothing - peak)
         return self._runs.sums(shares)
 
 
@@ -307,7 +317,8 @@ class _Runs:
     """Sums over each concept and its descendants.
 
     In the order of a walk down the tree these are one run of neighbours; only below a concept
-    with several parents there are more. Differences of running sums then replace long sums.
+    with several parents there are more. Short runs, which are most, are summed together, length by
+    length.
     """
 
     def __init__(self, parents: Sequence[Sequence[int]], order: Positions) -> None:
@@ -318,26 +329,35 @@ class _Runs:
                 below[above].append(rank)
         self._rank = np.empty(len(order), dtype=np.intp)
         self._rank[order] = np.arange(len(order))
-        # Most concepts have nothing below them: their sum is their share.
-        inner = [at for at, ranks in enumerate(below) if len(ranks) > 1]
-        runs = [_runs(below[at]) for at in inner]
-        self._inner = np.array(inner, dtype=np.intp)
-        self._starts = np.array([first[0] for first, *_ in runs], dtype=np.intp)
-        self._ends = np.array([first[1] for first, *_ in runs], dtype=np.intp)
-        self._more = [(at, run) for at, (_, *more) in enumerate(runs) for run in more]
+        short: dict[int, list[tuple[int, int]]] = {}
+        self._long: list[tuple[int, int, int]] = []
+        for at, ranks in enumerate(below):
+            if len(ranks) == 1:
+                continue  # nothing below it: its sum is its share
+            runs = _runs(ranks)
+            if len(runs) == 1 and len(ranks) <= _SHORT:
+                short.setdefault(len(ranks), []).append((at, ranks[0]))
+            else:
+                self._long.extend((at, start, end) for start, end in runs)
+        self._short = {
+            length: tuple(np.array(pairs, dtype=np.intp).T) for length, pairs in short.items()
+        }
 
     def sums(self, shares: Floats) -> Floats:
-        """(b, n) shares in the order of the walk to (b, n) sums in the vocabulary's order."""
-        found: Floats = np.take(shares, self._rank, axis=1)
-        # Differences of running sums cancel: double precision keeps the small ones right.
-        running = np.zeros((len(shares), shares.shape[1] + 1), dtype=np.float64)
-        np.cumsum(shares, axis=1, dtype=np.float64, out=running[:, 1:])
-        sums = np.take(running, self._ends, axis=1) - np.take(running, self._starts, axis=1)
-        for at, (start, end) in self._more:
-            sums[:, at] += running[:, end] - running[:, start]
-        # Rounding may carry a sum of shares a hair beyond the whole, or below nothing.
-        found[:, self._inner] = np.clip(sums, 0, 1)
-        return found
+        """(n, b) shares in the order of the walk to (n, b) sums in the vocabulary's order."""
+        found: Floats = np.take(shares, self._rank, axis=0)
+        for length, (places, starts) in self._short.items():
+            total = shares[starts]
+            for step in range(1, length):
+                total += shares[starts + step]
+            found[places] = total
+        begun: set[int] = set()
+        for at, start, end in self._long:
+            total = shares[start:end].sum(axis=0)
+            found[at] = found[at] + total if at in begun else total
+            begun.add(at)
+        # Rounding may carry a sum of shares a hair beyond the whole.
+        return np.minimum(found, 1, out=found)
 
 
 def _runs(ranks: Sequence[int]) -> list[tuple[int, int]]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hiersearch.errors import ModelError, require
+from hiersearch.trees.risk import THRESHOLDS, Trials
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -63,6 +66,7 @@ class PhotoStatistics:
         weights: (len(names), dim) float32, w of each.
         biases: (len(names),) float32, b of each.
         source: Whose captions, and on what terms.
+        trials: Answers to labelled photos; None where there were none.
     """
 
     id: str
@@ -73,13 +77,15 @@ class PhotoStatistics:
     weights: Floats
     biases: Floats
     source: str = ""
+    trials: Trials | None = None
 
 
-def read_statistics(file: Path) -> PhotoStatistics | None:
+def read_statistics(file: Path, *, mend: str = "Install the model again") -> PhotoStatistics | None:
     """Reads the statistics of a model.
 
     Args:
-        file: `MEMBERSHIP_FILE` in the model's folder.
+        file: `MEMBERSHIP_FILE` in the model's folder, or the user's own.
+        mend: What to do if it is damaged.
 
     Returns:
         The statistics; None where there is no such file.
@@ -105,12 +111,11 @@ def read_statistics(file: Path) -> PhotoStatistics | None:
             weights=arrays["weights"],
             biases=arrays["biases"],
             source=described.get("captions", ""),
+            trials=_trials(described),
         )
-    except (OSError, KeyError, TypeError, IndexError, safetensors.SafetensorError) as error:
-        raise ModelError(
-            f"the statistics {file} cannot be read: {error}", hint="Install the model again"
-        ) from error
-    _check(statistics, file)
+        _check(statistics)
+    except (OSError, LookupError, TypeError, ValueError, safetensors.SafetensorError) as error:
+        raise ModelError(f"the statistics {file} cannot be read: {error}", hint=mend) from error
     return statistics
 
 
@@ -157,14 +162,37 @@ def write_statistics(file: Path, statistics: PhotoStatistics) -> None:
         "id": statistics.id,
         "names": "\n".join(statistics.names),
     }
-    safetensors.save_file(arrays, file, described)
+    if statistics.trials is not None:
+        described["trials"] = json.dumps(asdict(statistics.trials))
+    # Another process may be reading the file that is replaced.
+    fresh = file.with_name(f"{file.name}.{os.getpid()}")
+    try:
+        safetensors.save_file(arrays, fresh, described)
+        fresh.replace(file)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _trials(described: Mapping[str, str]) -> Trials | None:
+    stored = described.get("trials")
+    if stored is None:
+        return None
+    values = json.loads(stored)
+    photos, wrong, vocabulary = values["photos"], values["wrong"], values["vocabulary"]
+    counts = [photos, *wrong]
+    if not all(type(count) is int and 0 <= count <= photos for count in counts):
+        raise ValueError("its trials are no counts")
+    # None where other thresholds than these were tried.
+    fits = len(wrong) == len(THRESHOLDS)
+    return Trials(photos, tuple(wrong), str(vocabulary)) if fits else None
 
 
 def _single(array: NDArray[Any]) -> NDArray[Any]:
     return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
-def _check(statistics: PhotoStatistics, file: Path) -> None:
+def _check(statistics: PhotoStatistics) -> None:
+    """Raises ValueError if the parts do not fit each other."""
     dim, count = statistics.mean.size, len(statistics.names)
     shapes = {
         "mean": (statistics.mean, (dim,)),
@@ -174,14 +202,7 @@ def _check(statistics: PhotoStatistics, file: Path) -> None:
     }
     curve = statistics.curve
     if not np.isfinite([curve.slope, curve.use, curve.offset]).all() or curve.slope <= 0:
-        raise ModelError(
-            f"the statistics {file} are damaged: their curve is {curve}",
-            hint="Install the model again",
-        )
+        raise ValueError(f"their curve is {curve}")
     for name, (array, shape) in shapes.items():
         if array.shape != shape or not np.isfinite(array).all():
-            raise ModelError(
-                f"the statistics {file} are damaged: {name} is of shape {array.shape}, not "
-                f"{shape}, or not finite",
-                hint="Install the model again",
-            )
+            raise ValueError(f"{name} is of shape {array.shape}, not {shape}, or not finite")

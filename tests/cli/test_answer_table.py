@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,9 +42,9 @@ def shown(answer: Answer, width: int) -> list[str]:
 
 def test_a_wide_terminal_gets_a_table():
     assert shown(ANSWER, 80) == [
-        "level  concept  mass  angle  photos  nearest",
-        "    1  animal    98%    45°      12  cat.jpg  dog.jpg",
-        "    2    cat     50%    45°      12  cat.jpg",
+        "level  concept  mass  angle  sure  about  nearest",
+        "    1  animal    98%    45°     9     12  cat.jpg  dog.jpg",
+        "    2    cat     50%    45°     9     12  cat.jpg",
         "",
         "Nearest of all photos",
         "   1.00  cat.jpg  (+2 equal)",
@@ -54,14 +55,14 @@ def test_a_wide_terminal_gets_a_table():
 def test_a_narrow_terminal_gets_a_list():
     assert shown(ANSWER, 40)[:4] == [
         "1 animal",
-        "  mass 98%, angle 45°, 12 photos",
+        "  mass 98%, angle 45°, 9 surely, about 12 photos",
         "   1.00  cat.jpg",
         "   0.50  dog.jpg",
     ]
 
 
-def test_a_vocabulary_without_parents_has_no_column_of_masses():
-    radial = Answer("x", (level(1, "animal", mass=None),), ())
+def test_a_vocabulary_without_parents_has_no_column_of_masses_and_one_of_photos():
+    radial = Answer("x", (replace(level(1, "animal", mass=None), sure=12),), ())
     assert shown(radial, 80) == [
         "level  concept  angle  photos  nearest",
         "    1  animal     45°      12  -",
@@ -94,7 +95,7 @@ def test_an_answer_without_levels_says_so():
 def test_concepts_and_titles_stand_out_and_nothing_else():
     styled = [line for line in answer_lines(ANSWER, 80, HERE) if "\x1b" in line]
     assert [re.findall(r"\x1b\[[12]m(.+?)\x1b", line) for line in styled] == [
-        ["level  concept  mass  angle  photos  nearest"],
+        ["level  concept  mass  angle  sure  about  nearest"],
         ["animal"],
         ["  cat"],
         ["Nearest of all photos"],
@@ -124,4 +125,4 @@ def test_lines_keep_to_the_width_wherever_the_concept_leaves_room(width, concept
     photo = hit(f"/photos/{name}")
     answer = Answer("x", (level(1, concept, photo, photo),), (photo,))
     for line in shown(answer, width):
-        assert cell_len(line) <= max(width, 32 + cell_len(concept) + 16)
+        assert cell_len(line) <= max(width, 37 + cell_len(concept) + 16)

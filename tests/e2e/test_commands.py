@@ -26,7 +26,9 @@ def store(tmp_path_factory, command, demo_photos, vocabulary_file) -> Path:
 def test_help_names_every_command_and_is_light(run_installed):
     shown = run_installed("--help").stdout
     named = re.findall(r"^  ([a-z]+)  ", shown, re.MULTILINE)
-    assert " ".join(named) == "demo index query info concepts copy attach detach train eval"
+    assert (
+        " ".join(named) == "demo index query info concepts copy calibrate attach detach train eval"
+    )
     heavy = {"torch", "transformers", "sentence_transformers", "qdrant_client", "qdrant_edge"}
     loaded = subprocess.run(
         [sys.executable, "-c", "import sys, hiersearch, hiersearch.cli; print(*sys.modules)"],

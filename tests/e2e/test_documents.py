@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from qdrant_client import QdrantClient, models
 
 from tests.evaluation.made_hierarcaps import make_hierarcaps
@@ -68,8 +69,21 @@ def photos(home, demo_photos) -> Path:
     named = [path.relative_to(home / "photos") for path in (home / "photos").rglob("*.*")]
     rows = [f"{path},a photo of {path.stem}" for path in named]
     (home / "captions.csv").write_text("\n".join(["file,caption", *rows]) + "\n")
+    (home / "described.csv").write_text("\n".join(["file,caption", *described(home)]) + "\n")
     make_hyperlex(make_hierarcaps(home / "data", demo_photos))
     return home / "photos"
+
+
+def described(home: Path) -> Iterator[str]:
+    """Makes a folder with parts of the photos; yields file and caption of each, five times."""
+    (home / "albums").mkdir()
+    for path in sorted((home / "photos").glob("*.*")):
+        with Image.open(path) as photo:
+            whole = photo.convert("RGB").resize((160, 160))
+        for at in range(20):
+            part = whole.crop((at, 2 * at, at + 120, 2 * at + 120))
+            part.save(home / "albums" / f"{path.stem}-{at}.png")
+            yield from [f"{path.stem}-{at}.png,a photo of a {path.stem}"] * 5
 
 
 @pytest.fixture

@@ -109,7 +109,7 @@ def test_an_older_index_answers_as_it_did_and_can_be_labelled_again(index, folde
     now = stored(index)
     make_older(index)
     assert index.trees is None
-    assert "--concepts builtin" in better_labels("mini", index.trees)
+    assert "--concepts builtin" in better_labels("mini", index.model_id, index.trees)
     answer = index.query(image=folder / "cat.png")
     assert [level.concept for level in answer.levels] == ["animal", "cat"]
     assert all(level.sure == level.count for level in answer.levels)
@@ -120,7 +120,7 @@ def test_an_older_index_answers_as_it_did_and_can_be_labelled_again(index, folde
 
     assert add(index, concepts=VOCABULARY) == {"relabelled": 3}
     assert stored(index) == now
-    assert better_labels("mini", index.trees) is None
+    assert better_labels("mini", index.model_id, index.trees) is None
     assert add(index, concepts=VOCABULARY) == {}
 
 
@@ -156,7 +156,7 @@ def test_only_indexes_with_trees_need_this_version(index, folder):
     ("name", "trees"), [("clip-b", None), ("mini-1", None), ("/a/folder", None)]
 )
 def test_models_without_statistics_have_no_better_labels(name, trees):
-    assert better_labels(name, trees) is None
+    assert better_labels(name, "an id", trees) is None
 
 
 def test_a_change_of_vocabulary_that_is_cut_off_leaves_no_trees_of_another(
@@ -183,7 +183,7 @@ def test_new_photos_are_labelled_by_the_statistics_of_the_others(index, folder, 
     index.add(folder)
     now = stored(index)
     index._store.remember(trees="of an earlier version")
-    assert "more exactly" in better_labels("mini", index.trees)
+    assert "more exactly" in better_labels("mini", index.model_id, index.trees)
     assert add(index, folder) == {"unchanged": 3}
     shutil.copy2(demo_photos / "photographer.png", folder / "photographer.png")
     assert add(index, folder) == {"relabelled": 3, "added": 1, "unchanged": 3}

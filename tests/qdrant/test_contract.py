@@ -118,6 +118,30 @@ class TestPoints:
         assert filled.count() == len(cloud.ids) - 10
         assert not filled.retrieve(cloud.ids[:10])
 
+    def test_an_approximate_count_of_one_keyword_is_exact(
+        self, filled: HierarchicalCollection, cloud: Cloud
+    ) -> None:
+        """Stores estimate a condition from its index: the length of one keyword's list."""
+
+        def check(wanted: dict[str, int]) -> None:
+            for word, count in wanted.items():
+                matching = equals(CONCEPTS, word)
+                assert filled.count(matching, exact=False) == count
+                assert filled.count(matching) == count
+
+        check({"c0": 100, "c1": 100, "c2": 100, "all": 300, "no such": 0})
+        filled.delete(cloud.ids[:9])
+        check({"c0": 97, "c1": 97, "c2": 97, "all": 291})
+        # From one word to another, to a new one, to several, to one twice and to none.
+        words = [["c1", "all"], ["new"], ["c0", "c1", "c2"], ["c2", "c2"], []]
+        filled.set_payload(cloud.ids[9:24:3], [{CONCEPTS: each} for each in words])  # all of c0
+        check({"c0": 93, "c1": 99, "c2": 99, "all": 287, "new": 1})
+        filled.upsert(cloud.ids[:2], cloud.vectors[:2], [{CONCEPTS: ["c0"]}, {CONCEPTS: ["new"]}])
+        filled.delete(cloud.ids[12:13])
+        for _ in range(2):
+            check({"c0": 94, "c1": 99, "c2": 99, "all": 287, "new": 1})
+            filled.optimize()
+
     def test_counts_and_facets(self, filled: HierarchicalCollection) -> None:
         assert filled.facets() == {"all": 300, "c0": 100, "c1": 100, "c2": 100}
         assert filled.facets(limit=1) == {"all": 300}

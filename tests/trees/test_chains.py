@@ -12,12 +12,8 @@ from hiersearch.trees import (
     CONCEPTS,
     LIKELY,
     MASSES,
-    Calibration,
     Chain,
-    Curve,
-    Labeller,
     Link,
-    PhotoStatistics,
     Tree,
     heaviest_path,
     trim,
@@ -88,35 +84,6 @@ def test_trimmed(levels, familiarity, kept):
     assert set(trimmed) <= set(LONG)
 
 
-class Stored:
-    """Stored concepts whose radial path is always the same."""
-
-    class Hit:
-        def __init__(self, concept):
-            self.payload = {"concept": concept}
-
-    def radial_path(self, _):
-        return [self.Hit("food"), self.Hit("fruit")]
-
-
-def test_without_a_calibration_chains_are_radial_paths():
-    labeller = Labeller(WORDS, np.eye(4, dtype=np.float32), None, Stored())
-    chains = labeller.chains(np.eye(4, dtype=np.float32)[:2])
-    assert chains == [Chain((Link("food"), Link("fruit")))] * 2
-
-
-def test_with_a_calibration_chains_come_from_the_descent():
-    embeddings = np.eye(4, dtype=np.float32)
-    calibration = Calibration(np.zeros(4, np.float32), temperature=0.02, text_temperature=5.0)
-    labeller = Labeller(WORDS, embeddings, calibration, Stored())
-    (photo,) = labeller.chains(embeddings[:1])
-    assert photo.concepts[0] == "food"
-    assert photo.concepts[-1] == "tomato"
-    assert all(0.3 <= link.mass <= 1 for link in photo)
-    (text,) = labeller.chains(embeddings[:1], texts=True)
-    assert text == Chain()  # the temperature of texts is far too high here: nothing is sure
-
-
 @pytest.mark.parametrize(
     ("length", "levels", "familiarity", "kept"),
     [
@@ -183,57 +150,6 @@ def test_branches_run_from_roots_to_ends_the_main_one_first():
     assert Tree(Chain(), (), ()).branches(words) == ()
 
 
-def labeller_of_people(vectors: np.ndarray, statistics: PhotoStatistics | None) -> Labeller:
-    words = Vocabulary(
-        [
-            Concept("t", "thing"),
-            Concept("p", "person"),
-            Concept("m", "man", ("p",)),
-            Concept("s", "surfboard", ("t",)),
-        ],
-        "people",
-    )
-    calibration = Calibration(np.zeros(vectors.shape[1], np.float32), 0.2, 0.2)
-    return Labeller(words, vectors, calibration, statistics=statistics)
-
-
-def test_a_photo_shows_several_things_and_its_people_come_first():
-    vectors = np.eye(4, dtype=np.float32)
-    # Whatever a photo's vector is, captions would say all of it but the man.
-    learned = PhotoStatistics(
-        id="made",
-        mean=np.zeros(4, np.float32),
-        covariance=np.eye(4, dtype=np.float32),
-        curve=Curve(1.0, 1.0, 0.0),
-        names=("thing", "person", "surfboard", "man"),
-        weights=np.zeros((4, 4), np.float32),
-        biases=np.array([4.0, 2.0, 3.0, -0.5], np.float32),
-    )
-    labeller = labeller_of_people(vectors, learned)
-    photo = (vectors[0] + vectors[3])[None] / np.sqrt(2, dtype=np.float32)
-    (tree,) = labeller.trees(photo)
-    assert [link.concept for link in tree.sure] == ["t", "s", "p"]
-    assert [link.concept for link in tree.likely] == ["m"]
-    assert tree.chain.concepts == ("p",)
-    assert tree.chain.links[0].mass == pytest.approx(1 / (1 + np.exp(-2)), abs=1e-3)
-    assert [branch.concepts for branch in tree.branches(labeller.vocabulary)] == [
-        ("p",),
-        ("t", "s"),
-    ]
-    assert labeller.payloads(photo) == [tree.payload(labeller.vocabulary)]
-    assert labeller.memberships(photo).shape == (1, 4)
-    assert labeller.memberships(photo[:0]).shape == (0, 4)
-
-
-def test_without_statistics_photos_get_chains():
-    vectors = np.eye(4, dtype=np.float32)
-    labeller = labeller_of_people(vectors, None)
-    assert labeller.trees(vectors) is None
-    assert labeller.memberships(vectors) is None
-    chains = labeller.chains(vectors)
-    assert labeller.payloads(vectors) == [chain.payload(labeller.vocabulary) for chain in chains]
-
-
 @pytest.mark.parametrize(
     ("masses", "path"),
     [
@@ -248,16 +164,3 @@ def test_the_path_to_a_concept_goes_by_the_heavier_parent(masses, path):
 
 def test_a_root_is_its_own_path():
     assert heaviest_path(WORDS.parent_positions, 3, [0, 0, 0, 0]) == (3,)
-
-
-def test_a_named_chain_ends_with_the_concept():
-    embeddings = np.eye(5, dtype=np.float32)[1:]
-    calibration = Calibration(np.eye(5, dtype=np.float32)[0] / 5, 0.1, 0.2)
-    labeller = Labeller(WORDS, embeddings, calibration, concepts=None)
-    by_fruit = labeller.named_chain(embeddings[1], [0])
-    assert by_fruit == Chain((Link("food", 1.0), Link("fruit", 1.0), Link("tomato", 1.0)))
-    by_vegetable = labeller.named_chain(embeddings[2], [0])
-    assert by_vegetable.concepts == ("food", "vegetable", "tomato")
-    # Of several concepts of one name, the one that is nearer to the text.
-    assert labeller.named_chain(embeddings[1], [1, 2]).concepts == ("food", "fruit")
-    assert labeller.named_chain(embeddings[2], [1, 2]).concepts == ("food", "vegetable")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +14,11 @@ from safetensors.numpy import load_file, save_file
 
 from hiersearch.errors import ModelError, VectorError
 from hiersearch.trees import (
+    THRESHOLDS,
     Curve,
     Membership,
     PhotoStatistics,
+    Trials,
     read_statistics,
     statistics_id,
     write_statistics,
@@ -187,5 +191,84 @@ def test_damaged_statistics_are_an_error(tmp_path, damage):
         else:
             arrays["mean"] = np.full(DIM, np.nan, np.float32)
         save_file(arrays, file, described)
+    with pytest.raises(ModelError, match=r"statistics .*\.safetensors cannot be read: .") as caught:
+        read_statistics(file)
+    assert caught.value.hint == "Install the model again"
+    with pytest.raises(ModelError) as caught:
+        read_statistics(file, mend="Do something else")
+    assert caught.value.hint == "Do something else"
+
+
+@st.composite
+def made_trials(draw: st.DrawFn) -> Trials:
+    photos = draw(st.integers(0, 10**6))
+    size = len(THRESHOLDS)
+    wrong = draw(st.lists(st.integers(0, photos), min_size=size, max_size=size))
+    return Trials(photos, tuple(wrong), draw(st.text(max_size=20)))
+
+
+@settings(deadline=None, max_examples=30)
+@given(made_trials())
+def test_trials_are_read_as_they_were_written(tmp_path_factory, trials):
+    file = tmp_path_factory.mktemp("trials") / "membership.safetensors"
+    write_statistics(file, replace(made_statistics(("dog",)), trials=trials))
+    assert read_statistics(file).trials == trials
+    assert statistics_id(file) == "made"
+
+
+def test_statistics_without_trials_have_none(tmp_path):
+    file = tmp_path / "membership.safetensors"
+    write_statistics(file, made_statistics())
+    assert read_statistics(file).trials is None
+
+
+def write_trials(file: Path, stored: str) -> None:
+    """Statistics whose trials are any text."""
+    write_statistics(file, made_statistics(("dog",)))
+    described = {"id": "made", "names": "dog", "trials": stored}
+    save_file(load_file(file), file, described)
+
+
+@pytest.mark.parametrize("count", [0, len(THRESHOLDS) - 1, len(THRESHOLDS) + 1])
+def test_trials_at_other_thresholds_are_left_out(tmp_path, count):
+    file = tmp_path / "membership.safetensors"
+    write_trials(file, json.dumps({"photos": 9, "wrong": [0] * count, "vocabulary": "words"}))
+    statistics = read_statistics(file)
+    assert statistics.trials is None
+    assert statistics.names == ("dog",)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "",
+        "{",
+        "null",
+        "3",
+        "[]",
+        "{}",
+        json.dumps({"photos": 9, "vocabulary": "words"}),
+        json.dumps({"photos": 9, "wrong": 4, "vocabulary": "words"}),
+        json.dumps({"photos": 9, "wrong": None, "vocabulary": "words"}),
+        json.dumps({"wrong": [0] * len(THRESHOLDS), "vocabulary": "words"}),
+        # Words, fractions, truths and numbers below 0 are no counts, nor more than all photos.
+        *(
+            json.dumps({"photos": 9, "wrong": [1] * len(THRESHOLDS), "vocabulary": "words"} | odd)
+            for odd in (
+                {"photos": "9"},
+                {"photos": 9.0},
+                {"photos": -1, "wrong": [-1] * len(THRESHOLDS)},
+                {"wrong": ["0"] * len(THRESHOLDS)},
+                {"wrong": [True] * len(THRESHOLDS)},
+                {"wrong": [0.5] * len(THRESHOLDS)},
+                {"wrong": [-1] * len(THRESHOLDS)},
+                {"wrong": [10] * len(THRESHOLDS)},
+            )
+        ),
+    ],
+)
+def test_damaged_trials_are_an_error(tmp_path, stored):
+    file = tmp_path / "membership.safetensors"
+    write_trials(file, stored)
     with pytest.raises(ModelError, match=r"statistics .*membership\.safetensors"):
         read_statistics(file)

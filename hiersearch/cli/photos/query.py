@@ -86,6 +86,19 @@ def query(
             "year>=2000. Can be repeated; all must hold.",
         ),
     ] = None,
+    risk: Annotated[
+        float | None,
+        _option(
+            "--risk",
+            "SHARE",
+            "Photos, with --image: go down only so far that at most this share of answers, such as "
+            "0.1, ends with a concept that is false.",
+        ),
+    ] = None,
+    min_mass: Annotated[
+        float | None,
+        _option("--min-mass", "SHARE", "Photos: show only levels of this mass or more, as 0.9."),
+    ] = None,
     paths: Annotated[
         bool, typer.Option("--paths", help="Photos: print only paths, one per line, nearest first.")
     ] = False,
@@ -174,7 +187,13 @@ def query(
     With --collection, rank a Qdrant collection as it is: it need not be attached, and a key that
     may only read is enough. Options marked Photos or Collection are for one of the two.
     """
-    for_photos = {"--levels": levels, "--paths": paths or None, "--name": name}
+    for_photos = {
+        "--levels": levels,
+        "--risk": risk,
+        "--min-mass": min_mass,
+        "--paths": paths or None,
+        "--name": name,
+    }
     for_collections = {
         "--url": url,
         "--rank": rank,
@@ -186,15 +205,20 @@ def query(
     }
     if collection is None:
         _refuse(for_collections, "for a collection", "Add --collection NAME, or leave it out")
-        limit = limit if limit is not None else _PATHS if paths else _PHOTOS_PER_LEVEL
-        _query_photos(
-            text, image, levels or _LEVELS, limit, where or (), paths, json_, store, name, model
-        )
+        wanted = {
+            "image": image,
+            "levels": levels or _LEVELS,
+            "limit": limit if limit is not None else _PATHS if paths else _PHOTOS_PER_LEVEL,
+            "where": where or (),
+            "risk": risk,
+            "min_mass": min_mass,
+        }
+        _query_photos(text, wanted, paths, json_, store, name, model)
         return
     from hiersearch.cli.collections.search import CollectionQuery, search_collection
 
     _refuse(for_photos, "for photos", "Leave it out, or leave out --collection")
-    wanted = CollectionQuery(
+    ranked = CollectionQuery(
         collection=collection,
         url=url,
         store=store,
@@ -210,7 +234,7 @@ def query(
         limit=limit,
         unverified=unverified,
     )
-    search_collection(wanted, width=_width(), json_=json_)
+    search_collection(ranked, width=_width(), json_=json_)
 
 
 def _refuse(options: Mapping[str, object], what: str, hint: str) -> None:
@@ -223,10 +247,7 @@ def _refuse(options: Mapping[str, object], what: str, hint: str) -> None:
 
 def _query_photos(
     text: str | None,
-    image: Path | None,
-    levels: int,
-    limit: int,
-    where: Sequence[str],
+    wanted: Mapping[str, Any],
     paths: bool,
     json_: bool,
     store: str | None,
@@ -237,13 +258,13 @@ def _query_photos(
     from hiersearch.errors import UsageError
     from hiersearch.index import PhotoIndex
 
-    if (text is None) == (image is None):
+    if (text is None) == (wanted["image"] is None):
         raise UsageError(
             "a query is a text or a photo",
             hint="Give one of the two: 'hiersearch query \"a parrot\"' or --image FILE",
         )
     with PhotoIndex.open(index_place(store, os.environ, name), model=model) as index:
-        answer = index.query(text, image=image, levels=levels, limit=limit, where=where)
+        answer = index.query(text, **wanted)
     for note in answer.notes:
         sys.stderr.write(f"note: {printable(note)}\n")
     if json_:
@@ -293,8 +314,12 @@ def _table(answer: Answer, width: int) -> list[str]:
         "concept": [f"{'  ' * (level.level - 1)}{level.concept}" for level in levels],
         "mass": [_percent(level.mass) for level in levels],
         "angle": [_degrees(level.angle) for level in levels],
-        "photos": [str(level.count) for level in levels],
+        "sure": [str(level.sure) for level in levels],
+        "about": [str(level.count) for level in levels],
     }
+    if columns["sure"] == columns["about"]:
+        columns["photos"] = columns.pop("about")
+        del columns["sure"]
     if not any(columns["mass"]):
         del columns["mass"]
     room = width
@@ -327,7 +352,8 @@ def _list(answer: Answer, width: int, here: Path) -> list[str]:
 def _facts(level: Level) -> str:
     noun = "photo" if level.count == 1 else "photos"
     mass = [] if level.mass is None else [f"mass {_percent(level.mass)}"]
-    return ", ".join([*mass, f"angle {_degrees(level.angle)}", f"{level.count} {noun}"])
+    sure = "" if level.sure == level.count else f"{level.sure} surely, about "
+    return ", ".join([*mass, f"angle {_degrees(level.angle)}", f"{sure}{level.count} {noun}"])
 
 
 def _branch_lines(branches: Sequence[Sequence[tuple[str, float]]], width: int) -> list[str]:

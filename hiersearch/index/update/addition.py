@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -20,8 +21,9 @@ from hiersearch.index.update.catalogue import Plan, StoredFiles, make_plan, read
 from hiersearch.index.update.ingest import Ingest, IngestSummary, batches
 from hiersearch.photos import find_photos
 from hiersearch.progress import Progress
-from hiersearch.qdrant import HierarchicalCollection
-from hiersearch.trees import LIKELY, Labeller
+from hiersearch.qdrant import HierarchicalCollection, Record
+from hiersearch.qdrant.points import PointId
+from hiersearch.trees import LIKELY, Labeller, Tally
 
 __all__ = ["Addition", "relabel", "require_photos"]
 
@@ -120,6 +122,13 @@ class Addition:
         )
         summary = run.run(look.plan, prune=prune)
         summary.skip(look.problems)
+        if run.tally is not None:
+            before = self._store.tally
+            if before is not None:
+                self._store.keep_tally(before + run.tally)
+            elif 2 * run.tally.photos >= self._store.count():
+                # A few that came later would tell nothing of the rest.
+                self._store.keep_tally(run.tally)
         return summary
 
     def _use_vocabulary(self, vocabulary: Vocabulary | None) -> int:
@@ -127,6 +136,8 @@ class Addition:
         if vocabulary is not None:
             trees = trees_of(vocabulary, self._encoder())
             self._store.take_vocabulary(vocabulary, trees=trees)
+            if trees is not None and self._store.tally is None and self._store.count():
+                self._store.remember(labelled=False)  # the tally was damaged, or never finished
         if self._store.manifest.labelled:
             return 0
         if vocabulary is None and self._store.manifest.trees is not None:
@@ -159,11 +170,12 @@ class Addition:
         count = self._store.count()
         if count:
             self._store.photos.create(payload_indexes=PHOTO_INDEXES)
-            relabel(
+            tally = relabel(
                 self._store.photos,
                 self._labeller.get(None, self._on_progress),
                 on_progress=lambda done: self._on_progress("relabelling photos", done, count),
             )
+            self._store.keep_tally(tally)
         self._store.remember(labelled=True)
         self._store.forget_vocabularies()
         return count
@@ -171,7 +183,7 @@ class Addition:
 
 def relabel(
     photos: HierarchicalCollection, labeller: Labeller, *, on_progress: Callable[[int], None]
-) -> int:
+) -> Tally | None:
     """Gives every stored photo new labels, from its stored vector.
 
     Args:
@@ -180,20 +192,41 @@ def relabel(
         on_progress: Called with the number of photos that are done.
 
     Returns:
-        How many photos were labelled.
+        The tally of all photos' memberships; None where they have none.
     """
     from threadpoolctl import threadpool_limits  # comes with the model libraries
 
     done = 0
+    total: Tally | None = None
+    pages = batches(photos.scroll(payload=[], with_vectors=True), lambda: _PAGE)
     # Photos are shared out among threads: NumPy's own would only be in their way.
     with threadpool_limits(1, user_api="blas"):
-        for batch in batches(photos.scroll(payload=[], with_vectors=True), lambda: _PAGE):
-            vectors = np.stack([record.vector for record in batch if record.vector is not None])
-            labels = [{LIKELY: []} | payload for payload in labeller.payloads(vectors)]
-            photos.set_payload([record.id for record in batch], labels)
-            done += len(batch)
+        for ids, labels, tally in _labelled_ahead(pages, labeller):
+            photos.set_payload(ids, [{LIKELY: []} | payload for payload in labels])
+            if tally is not None:
+                total = tally if total is None else total + tally
+            done += len(ids)
             on_progress(done)
-    return done
+    return total
+
+
+def _labelled_ahead(
+    pages: Iterable[Sequence[Record]], labeller: Labeller
+) -> Iterator[tuple[list[PointId], list[dict[str, Any]], Tally | None]]:
+    """The ids of each page and their labels, made while the caller stores those before."""
+
+    def label(page: Sequence[Record]) -> tuple[list[dict[str, Any]], Tally | None]:
+        return labeller.labels(np.stack([one.vector for one in page if one.vector is not None]))
+
+    with ThreadPoolExecutor(1) as worker:
+        before: tuple[list[PointId], Future[Any]] | None = None
+        for page in pages:
+            made = worker.submit(label, page)
+            if before is not None:
+                yield before[0], *before[1].result()
+            before = [record.id for record in page], made
+        if before is not None:
+            yield before[0], *before[1].result()
 
 
 def require_photos(paths: Iterable[str | Path]) -> None:

@@ -30,7 +30,7 @@ from hiersearch.index.update.catalogue import (
 )
 from hiersearch.photos import Photo, PhotoFile, content_hash, path_to_text, read_photo
 from hiersearch.qdrant import HierarchicalCollection
-from hiersearch.trees import Labeller
+from hiersearch.trees import Labeller, Tally
 from hiersearch.types import Floats
 
 __all__ = [
@@ -138,6 +138,9 @@ class Ingest:
         labeller: Returns the labeller; called with the first vectors of the run.
         min_side: Shortest edge in pixels that the encoder looks at.
         on_progress: Called with the number of files that are stored.
+
+    Attributes:
+        tally: Of the memberships of the photos that were stored; None if there are none.
     """
 
     def __init__(
@@ -160,6 +163,7 @@ class Ingest:
         self._batch_size = _SMALLEST
         self._arrived: set[str] = set()
         self._summary = IngestSummary()
+        self.tally: Tally | None = None
 
     def run(self, plan: Plan, *, prune: bool = False) -> IngestSummary:
         """Carries out a plan. What was reported as done stays done even if the run fails later.
@@ -271,14 +275,16 @@ class Ingest:
             with closing(self._encode([[fresh[point].image for point in late]])) as found:
                 encoded.update(zip(late, next(found), strict=True))
         rows = np.stack([encoded[point] for point in fresh])
-        labeller = self._labeller(rows)
+        labelled, tally = self._labeller(rows).labels(rows)
+        if tally is not None:
+            self.tally = tally if self.tally is None else self.tally + tally
         payloads = [
             {
                 **photo_payload(photo),
                 **file_payload(self._catalogue.files_of(point)),
                 **labels,
             }
-            for (point, photo), labels in zip(fresh.items(), labeller.payloads(rows), strict=True)
+            for (point, photo), labels in zip(fresh.items(), labelled, strict=True)
         ]
         self._photos.upsert(list(fresh), rows, payloads)
 
