@@ -53,9 +53,10 @@ def test_a_wide_terminal_gets_a_table():
 
 
 def test_a_narrow_terminal_gets_a_list():
-    assert shown(ANSWER, 40)[:4] == [
+    assert shown(ANSWER, 40)[:5] == [
         "1 animal",
-        "  mass 98%, angle 45°, 9 surely, about 12 photos",
+        "  mass 98%, angle 45°",
+        "  9 surely, about 12 in all",
         "   1.00  cat.jpg",
         "   0.50  dog.jpg",
     ]

@@ -52,7 +52,7 @@ def test_no_command_shows_the_help_and_is_wrong_use(run):
 def test_query_by_image_as_a_table(run_installed, store, demo_photos):
     shown = run_installed("query", "--image", demo_photos / "cat.png", "--store", store).stdout
     head, first, second, *_ = shown.splitlines()
-    assert head.split() == ["level", "concept", "mass", "angle", "photos", "nearest"]
+    assert head.split() == ["level", "concept", "mass", "angle", "sure", "about", "nearest"]
     assert first.split()[:2] == ["1", "animal"]
     assert second.split()[:2] == ["2", "cat"]
     assert "cat.png" in second

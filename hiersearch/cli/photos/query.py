@@ -344,16 +344,17 @@ def _list(answer: Answer, width: int, here: Path) -> list[str]:
     lines = []
     for level in answer.levels:
         lines.append(f"{level.level} {typer.style(level.concept, bold=True)}")
-        lines.append(f"  {_facts(level)}")
+        lines += [f"  {fact}" for fact in _facts(level)]
         lines += [_photo_line(photo, width, here) for photo in level.photos]
     return lines
 
 
-def _facts(level: Level) -> str:
-    noun = "photo" if level.count == 1 else "photos"
+def _facts(level: Level) -> list[str]:
     mass = [] if level.mass is None else [f"mass {_percent(level.mass)}"]
-    sure = "" if level.sure == level.count else f"{level.sure} surely, about "
-    return ", ".join([*mass, f"angle {_degrees(level.angle)}", f"{sure}{level.count} {noun}"])
+    facts = [*mass, f"angle {_degrees(level.angle)}"]
+    if level.sure == level.count:
+        return [", ".join([*facts, f"{level.count} {'photo' if level.count == 1 else 'photos'}"])]
+    return [", ".join(facts), f"{level.sure} surely, about {level.count} in all"]
 
 
 def _branch_lines(branches: Sequence[Sequence[tuple[str, float]]], width: int) -> list[str]:
