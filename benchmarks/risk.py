@@ -10,7 +10,8 @@ Prints, for either set and for each risk:
 * over 1,000 random splits, with the least membership that half of the photos allow at 95 %
   confidence: in how many the other half has at most that share of wrong answers, and two standard
   errors of it; how many are wrong on average, how many are answered, and how deep;
-* the same of all photos with the least membership that comes with the model.
+* the same of all photos with the least membership that comes with the model, and of main branches
+  as they are by default.
 """
 
 from __future__ import annotations
@@ -71,6 +72,10 @@ def main() -> None:
             raise SystemExit("this model comes without statistics of photos")
         true = [frozenset().union(*map(mentions, texts)) for texts in photos.captions]
         wrong, deep = tried(answers, true)
+        usual = [
+            (tuple(map(vocabulary.position, tree.chain.concepts)),)
+            for tree in labeller.trees(rows) or ()
+        ]
         print(f"| {photos.name}, {len(rows)} photos: risk | kept in | wrong | answered | levels |")
         print("| --- | --- | --- | --- | --- |")
         generator = np.random.default_rng(0)
@@ -90,6 +95,9 @@ def main() -> None:
             shown = "-" if floor is None else f"from {floor:.2f}"
             values = " | ".join(f"{value:.3f}" for value in shares)
             print(f"| {risk}, {shown} with the model | {shares[0] <= risk} | {values} |")
+        usually_wrong, usual_depth = tried(usual, true)
+        values = (usually_wrong.mean(), (usual_depth > 0).mean(), usual_depth.mean())
+        print("| by default | | " + " | ".join(f"{value:.3f}" for value in values) + " |")
         print()
 
 
