@@ -1,8 +1,9 @@
 """Search photos from general to specific.
 
 Importing the package imports neither torch nor Qdrant; the names below are loaded when first used.
-Some need an extra: `pip install "hiersearch[models]"` brings what encodes photos and texts,
-`"hiersearch[train]"` the losses and training, `"hiersearch[eval]"` the benchmarks.
+Some need an extra: `pip install "hiersearch[mini]"` brings the offline model,
+`"hiersearch[models]"` all others and PyTorch, `"hiersearch[train]"` the losses and training,
+`"hiersearch[eval]"` the benchmarks.
 """
 
 from __future__ import annotations
@@ -138,7 +139,6 @@ _MODULES = {
 
 _NEEDS = {
     **dict.fromkeys(("train", "train_pairs", *_MODULES["hiersearch.alignment.losses"]), "train"),
-    "HierarchicalEncoder": "models",
     "evaluate": "eval",
 }
 """The extra that brings the model libraries for a name, where the base install is not enough."""

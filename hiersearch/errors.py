@@ -100,6 +100,10 @@ class ModelMismatchError(UsageError):
     """The index was made by a different model from the one asked for."""
 
 
+WITH_TORCH = ("models", "train", "eval", "export")
+"""The extras that bring PyTorch."""
+
+
 class MissingPackageError(HiersearchError, ImportError):
     """A package that an extra of hiersearch installs is missing; an `ImportError` too.
 
@@ -114,6 +118,11 @@ class MissingPackageError(HiersearchError, ImportError):
         self, package: str, *, extra: str, purpose: str = "this", instead: str = ""
     ) -> None:
         install = f'Install it: pip install "hiersearch[{extra}]"'
+        if extra in WITH_TORCH:
+            install += (
+                " (on a machine without a GPU, PyTorch's CPU build first, which saves gigabytes: "
+                "pytorch.org/get-started)"
+            )
         super().__init__(
             f"{purpose} needs the package {package}, which is not installed",
             hint=f"{install}; or {instead}" if instead else install,

@@ -1,6 +1,6 @@
 """Dual encoders with an entailment root: the models, where they lie, and how they are loaded.
 
-Importing the package imports no torch; `HierarchicalEncoder` does when it is first used.
+Importing the package imports no torch, and neither does the offline model; others do when loaded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from hiersearch.encoder.registry import (
     current_name,
     default_model,
 )
-from hiersearch.errors import require
 
 if TYPE_CHECKING:
     from hiersearch.encoder.encoder import HierarchicalEncoder
@@ -41,7 +40,6 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name == "HierarchicalEncoder":
-        require("sentence_transformers", extra="models", purpose="encoding")
         from hiersearch.encoder.encoder import HierarchicalEncoder
 
         return HierarchicalEncoder

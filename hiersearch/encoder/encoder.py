@@ -1,7 +1,8 @@
 """Photos and texts to unit vectors, and the root that they are measured from.
 
 A `HierarchicalEncoder` is a dual encoder that sentence-transformers loads, with its entailment
-root: the embedding of the empty text, unless the model's folder fixes another.
+root: the embedding of the empty text, unless the model's folder fixes another. Where the model's
+graphs are at hand, as `mini`'s are, they compute the same vectors without torch.
 """
 
 from __future__ import annotations
@@ -11,17 +12,13 @@ import os
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import torch
 from PIL import Image
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.util import batch_to_device
 
 from hiersearch.config import statistics_file
-from hiersearch.encoder.fusing import fuse_photos
+from hiersearch.encoder.graphs import GraphRuntime, read_notes
 from hiersearch.encoder.model_folder import (
     Sidecar,
     fingerprint,
@@ -30,9 +27,14 @@ from hiersearch.encoder.model_folder import (
     read_sidecar,
     write_sidecar,
 )
-from hiersearch.encoder.registry import IN_MEMORY, MINI, known_statistics, model_folder
+from hiersearch.encoder.registry import (
+    IN_MEMORY,
+    MINI,
+    graph_folder,
+    known_statistics,
+    model_folder,
+)
 from hiersearch.encoder.threads import spread, spread_ahead
-from hiersearch.encoder.words import read_words, word_pieces
 from hiersearch.errors import ModelError, UsageError
 from hiersearch.photos.pixels import upright
 from hiersearch.trees import MEMBERSHIP_FILE, read_statistics, write_statistics
@@ -41,7 +43,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
+    from sentence_transformers import SentenceTransformer
 
+    from hiersearch.encoder.graphs import GraphNotes
+    from hiersearch.encoder.runtime import Runtime
     from hiersearch.encoder.words import ReadWord
     from hiersearch.trees import PhotoStatistics
     from hiersearch.types import Floats
@@ -54,12 +59,6 @@ Item = TypeVar("Item")
 
 FEW_TEXTS = 8
 """Up to this many texts are not worth a second thread."""
-
-PHOTO_BATCH = 16
-"""Photos in a part of a batch."""
-
-FUSED_BATCH = 4
-"""The same for the fused tower: a smaller part keeps its activations in the processor's caches."""
 
 
 class HierarchicalEncoder:
@@ -75,14 +74,12 @@ class HierarchicalEncoder:
 
     Attributes:
         name: The name that was asked for; for a folder, its absolute path.
-        model: The stock model. Its own `encode` gives the same vectors.
-        root: (dim,) float32, of length 1.
-        dimension: Length of a vector.
+        has_photos: Whether it encodes photos.
 
     Raises:
         ModelNotFoundError: The model was not found on this machine and could not be downloaded.
         ModelError: It was found, but cannot be used.
-        MissingPackageError: The offline model's packages are not installed.
+        MissingPackageError: The packages that it needs are not installed.
     """
 
     def __init__(
@@ -92,25 +89,72 @@ class HierarchicalEncoder:
         device: str | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        self._preparing = Lock()  # tokenizers are not safe to share among threads
+        self._environ = environ
         self._sidecar = Sidecar()
         self._folder: Path | None = None
-        self._environ = environ
-        if isinstance(model, SentenceTransformer):
+        self._notes: GraphNotes | None = None
+        self._model: SentenceTransformer | None = None
+        if not isinstance(model, str | Path):
             self.name = IN_MEMORY
-            self.model = model if device is None else model.to(device)
+            self._model = model if device is None else model.to(device)
         else:
-            folder = model_folder(model, environ)
-            is_folder = Path(model).expanduser() == folder
-            self.name = str(folder.absolute()) if is_folder else str(model)
-            self.model = load_model(folder, device)
-            self._sidecar = read_sidecar(folder)
-            self._folder = folder
-        self.model.eval()
-        self._fused = fuse_photos(self.model)
-        empty = self.encode_texts([""])[0]
-        self.dimension: int = len(empty)
-        self.root: Floats = empty if self._sidecar.root is None else self._fixed_root()
+            graphs = graph_folder(model) if device in (None, "cpu") else None
+            self._folder = graphs or model_folder(model, environ)
+            is_folder = Path(model).expanduser() == self._folder
+            self.name = str(self._folder.absolute()) if is_folder else str(model)
+            self._sidecar = read_sidecar(self._folder)
+            self._notes = read_notes(self._folder)
+            if graphs is None:
+                self._model = load_model(self._stock_folder(), device)
+        self._runtime: Runtime
+        if self._model is None:
+            assert self._folder is not None
+            assert self._notes is not None
+            self._runtime = GraphRuntime(self._folder, self._notes)
+        else:
+            from hiersearch.encoder.stock import StockRuntime
+
+            self._runtime = StockRuntime(self._model)
+        self.has_photos = self._runtime.has_photos
+        if self._model is not None:
+            _ = self.root  # a model that gives no vectors is refused at once
+
+    @property
+    def model(self) -> SentenceTransformer:
+        """The stock model, loaded if need be. Its own `encode` gives the same vectors.
+
+        Raises:
+            MissingPackageError: The model libraries are not installed.
+            ModelError: It cannot be loaded.
+        """
+        if self._model is None:
+            self._model = load_model(self._stock_folder(), "cpu").eval()
+        return self._model
+
+    @cached_property
+    def root(self) -> Floats:
+        """(dim,) float32, of length 1.
+
+        Raises:
+            ModelError: The root that the model's folder states is none.
+        """
+        if self._sidecar.root is None:
+            found: Floats = self.encode_texts([""])[0]
+            return found
+        root = np.asarray(self._sidecar.root, dtype=np.float32)
+        dimension = self.encode_texts([""]).shape[1]
+        if root.shape != (dimension,) or abs(np.linalg.norm(root) - 1.0) > 1e-3:
+            raise ModelError(
+                f"the root that {self.name} states is not a vector of length 1 "
+                f"and dimension {dimension}",
+                hint="Save the model again",
+            )
+        return root
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return len(self.root)
 
     @cached_property
     def id(self) -> str:
@@ -156,14 +200,7 @@ class HierarchicalEncoder:
             ModelError: The model has no image tower.
         """
         self._require_photos()
-        for module in self.model.modules():
-            processor = getattr(module, "processor", None)
-            size = getattr(getattr(processor, "image_processor", processor), "size", None)
-            if size:
-                edges = [dict(size).get(edge) for edge in ("shortest_edge", "height", "width")]
-                if any(edges):
-                    return max(int(edge) for edge in edges if edge)
-        return 512
+        return self._runtime.photo_size
 
     def read_words(self, text: str) -> tuple[ReadWord, ...]:
         """The words of a text, and how well the model knows each.
@@ -173,8 +210,7 @@ class HierarchicalEncoder:
         Args:
             text: Any text.
         """
-        with self._preparing:
-            return read_words(self._word_pieces, text)
+        return self._runtime.read_words(text)
 
     def encode_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> Floats:
         """Embeds texts.
@@ -198,23 +234,18 @@ class HierarchicalEncoder:
             return self._nothing()
         # Texts of like length together: the shorter ones are padded to the longest of a part.
         order = sorted(range(len(texts)), key=lambda position: -len(texts[position]))
-        inputs: list[Any] = [texts[position] for position in order]
-        if self.model.supports("image"):
-            # Otherwise a text such as "cat.jpg" would be opened, or fetched from the web.
-            inputs = [{"text": text} for text in inputs]
-        budget = self._budget()
+        budget = self._runtime.budget
         fair = max(math.ceil(len(texts) / budget), FEW_TEXTS)
-        parts = _parts(inputs, min(_positive(batch_size), fair))
-        found = spread(self._embed, parts, workers=min(budget, len(parts)), threads=1)
+        parts = _parts([texts[position] for position in order], min(_positive(batch_size), fair))
+        workers = min(budget, len(parts))
+        threads = self._runtime.threads(budget)
+        found = spread(self._runtime.embed_texts, parts, workers=workers, threads=threads)
         vectors = np.empty((len(texts), found[0].shape[1]), dtype=np.float32)
         vectors[order] = np.concatenate(found)
         return _unit_rows(vectors)
 
     def encode_photos(self, photos: Sequence[Photo], *, batch_size: int | None = None) -> Floats:
         """Embeds photos.
-
-        On a CPU, torch's threads work on parts of the batch rather than inside each operation: that
-        is faster, and does not collapse when the cores are shared.
 
         Args:
             photos: Images, or paths of image files; turned upright and made RGB.
@@ -232,10 +263,8 @@ class HierarchicalEncoder:
         parts = self._photo_parts(photos, batch_size)
         if not parts:
             return self._nothing()
-        budget = self._budget()
-        workers = min(budget, len(parts))
-        # The fused tower's operations are too small to be worth sharing out.
-        threads = 1 if self._fused is not None else max(1, budget // workers)
+        workers = min(self._runtime.budget, len(parts))
+        threads = self._runtime.threads(workers)
         found = spread(self._embed_photos, parts, workers=workers, threads=threads)
         return _unit_rows(np.concatenate(found))
 
@@ -258,7 +287,9 @@ class HierarchicalEncoder:
             ModelError: As for `encode_photos`.
         """
         parts = (self._photo_parts(photos, batch_size) for photos in batches)
-        found = spread_ahead(self._embed_photos, parts, workers=self._budget(), threads=1)
+        workers = self._runtime.budget
+        threads = self._runtime.threads(workers)
+        found = spread_ahead(self._embed_photos, parts, workers=workers, threads=threads)
         with closing(found):
             for vectors in found:
                 yield _unit_rows(np.concatenate(vectors)) if vectors else self._nothing()
@@ -273,12 +304,14 @@ class HierarchicalEncoder:
             ModelError: It cannot be written.
         """
         folder = Path(path)
-        stated, statistics = self._is_as_stated, self.shipped_statistics
+        weights = fingerprint(self.model.state_dict())
+        stated = weights == self._sidecar.weights
+        statistics = self.shipped_statistics if stated else None
         sidecar = Sidecar(
             root=self._sidecar.root,
             temperature=self._sidecar.temperature if stated else None,
             id=self._sidecar.id if stated else None,
-            weights=self._weights,
+            weights=weights,
         )
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -296,8 +329,7 @@ class HierarchicalEncoder:
             ) from error
 
     def _embed_photos(self, photos: Sequence[Photo]) -> NDArray[Any]:
-        images = [upright(photo) for photo in photos]
-        return self._embed(images) if self._fused is None else self._fused(images)
+        return self._runtime.embed_photos([upright(photo) for photo in photos])
 
     def _photo_parts(
         self, photos: Sequence[Photo], batch_size: int | None
@@ -312,49 +344,32 @@ class HierarchicalEncoder:
                 )
         self._require_photos()
         if batch_size is None:
-            batch_size = FUSED_BATCH if self._fused is not None else PHOTO_BATCH
-        fair = math.ceil(len(photos) / self._budget())
+            batch_size = self._runtime.photo_batch
+        fair = math.ceil(len(photos) / self._runtime.budget)
         return _parts(photos, min(_positive(batch_size), max(fair, 1)))
 
-    @torch.inference_mode()
-    def _embed(self, inputs: Sequence[Any]) -> NDArray[Any]:
-        """What `SentenceTransformer.encode` does with one batch, without the rest."""
-        prompt = self.model.prompts.get(self.model.default_prompt_name or "")
-        with self._preparing:
-            features = self.model.preprocess(list(inputs), prompt=prompt)
-        features = batch_to_device(features, self.model.device)
-        vectors: torch.Tensor = self.model(features)["sentence_embedding"]
-        return vectors[:, : self.model.truncate_dim].float().cpu().numpy()
-
-    def _budget(self) -> int:
-        """How many parts are computed at once: on a CPU, as many as torch has threads."""
-        return torch.get_num_threads() if self.model.device.type == "cpu" else 1
-
-    @cached_property
-    def _word_pieces(self) -> Any | None:
-        return word_pieces(self.model)
+    def _stock_folder(self) -> Path:
+        """The folder of the stock model; graphs name it."""
+        assert self._folder is not None
+        if self._notes is None:
+            return self._folder
+        return model_folder(self._notes.source, self._environ)
 
     @cached_property
     def _weights(self) -> str:
+        if self._notes is not None:
+            return self._sidecar.weights or ""
         return fingerprint(self.model.state_dict())
 
     @cached_property
     def _is_as_stated(self) -> bool:
         """Whether the sidecar is about these weights, not about those they were trained from."""
+        if self._notes is not None:
+            return True  # graphs are never trained further
         return self._sidecar.weights is not None and self._sidecar.weights == self._weights
 
-    def _fixed_root(self) -> Floats:
-        root = np.asarray(self._sidecar.root, dtype=np.float32)
-        if root.shape != (self.dimension,) or abs(np.linalg.norm(root) - 1.0) > 1e-3:
-            raise ModelError(
-                f"the root that {self.name} states is not a vector of length 1 "
-                f"and dimension {self.dimension}",
-                hint="Save the model again",
-            )
-        return root
-
     def _require_photos(self) -> None:
-        if not self.model.supports("image"):
+        if not self.has_photos:
             raise ModelError(
                 f"the model {self.name} reads texts only",
                 hint=f"Choose one that reads photos as well, such as {MINI} or clip-b",

@@ -12,9 +12,7 @@ import copy
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from PIL import Image
 from sentence_transformers.sentence_transformer.modules import (
     Dense,
     Normalize,
@@ -26,11 +24,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from transformers import EfficientNetImageProcessorPil, EfficientNetModel
 
 from hiersearch.encoder.model_folder import quiet
+from hiersearch.encoder.pixels import Preparation, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
+    from PIL import Image
     from sentence_transformers import SentenceTransformer
 
 __all__ = ["FusedPhotos", "fuse_photos", "fuse_tower", "is_open", "prepare", "trace_tower"]
@@ -169,37 +170,11 @@ def prepare(processor: Any, photos: Sequence[Image.Image]) -> torch.Tensor:
     Returns:
         Pixels (n, 3, height, width), float32.
     """
-    edge: int = (processor.do_resize and processor.size.shortest_edge) or 0
-    known = (
-        edge
-        and not processor.size.longest_edge
-        and processor.do_center_crop
-        and processor.do_normalize
-        and not (processor.do_rescale or processor.include_top or processor.do_pad)
-        and max(processor.crop_size.height, processor.crop_size.width) <= edge
-    )
-    if not known:
-        prepared = processor(images=list(photos), return_tensors="pt")["pixel_values"]
-        return torch.as_tensor(prepared)
-    height, width = processor.crop_size.height, processor.crop_size.width
-    mean = np.asarray(processor.image_mean, dtype=np.float32)
-    deviation = np.asarray(processor.image_std, dtype=np.float32)
-    pixels = np.empty((len(photos), height, width, 3), dtype=np.float32)
-    for row, photo in zip(pixels, photos, strict=True):
-        resized = photo.resize(_resized(photo.size, edge), processor.resample)
-        left, top = (resized.width - width) // 2, (resized.height - height) // 2
-        row[:] = resized.crop((left, top, left + width, top + height))
-        row -= mean
-        row /= deviation
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2)
-
-
-def _resized(size: tuple[int, int], edge: int) -> tuple[int, int]:
-    """Width and height once the shortest edge has a given length; the other is rounded down."""
-    width, height = size
-    if width <= height:
-        return edge, int(edge * height / width)
-    return int(edge * width / height), edge
+    how = Preparation.of_processor(processor)
+    if how is None:
+        found = processor(images=list(photos), return_tensors="pt")["pixel_values"]
+        return torch.as_tensor(found)
+    return torch.from_numpy(prepared(photos, how)).permute(0, 3, 1, 2)
 
 
 def _image_route(model: SentenceTransformer) -> list[Any] | None:

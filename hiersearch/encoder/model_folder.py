@@ -21,18 +21,17 @@ import time
 import warnings
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cache
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from hiersearch.errors import ModelError
+from hiersearch.errors import ModelError, require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import torch
-    from pydantic import BaseModel
     from sentence_transformers import SentenceTransformer
 
 __all__ = [
@@ -207,33 +206,32 @@ def built_folder(
     return folder
 
 
-@cache
-def _schema() -> type[BaseModel]:
-    """What a sidecar may say; made when the first one is read, for pydantic takes time to load."""
-    from pydantic import BaseModel, ConfigDict, Field
-
-    class Entries(BaseModel):
-        model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-        root: Annotated[list[float], Field(min_length=1)] | None = None
-        temperature: Annotated[float, Field(gt=0)] | None = None
-        id: str | None = None
-        weights: str | None = None
-        files: dict[str, int] | None = None
-
-    return Entries
-
-
 def _parse(path: Path, content: Mapping[str, Any]) -> Sidecar:
-    from pydantic import ValidationError
+    """Checked by hand: it is read at every query, and a library for it takes longer to load."""
+    found = {name: content.get(name) for name in _MEANING}
+    root, temperature, files = found["root"], found["temperature"], found["files"]
+    are_right = {
+        "root": root is None or (isinstance(root, list) and root and all(map(_is_number, root))),
+        "temperature": temperature is None or (_is_number(temperature) and temperature > 0),
+        "id": isinstance(found["id"], str | None),
+        "weights": isinstance(found["weights"], str | None),
+        "files": files is None
+        or (isinstance(files, dict) and all(type(size) is int for size in files.values())),
+    }
+    for name, is_right in are_right.items():
+        if not is_right:
+            raise _damaged(path, f"its {name} is not {_MEANING[name]}")
+    return Sidecar(
+        root=None if root is None else tuple(map(float, root)),
+        temperature=temperature,
+        id=found["id"],
+        weights=found["weights"],
+        files=files,
+    )
 
-    try:
-        entries = _schema().model_validate(content).model_dump()
-    except ValidationError as error:
-        name = str(error.errors()[0]["loc"][0])
-        raise _damaged(path, f"its {name} is not {_MEANING[name]}") from error
-    root = entries.pop("root")
-    return Sidecar(root=None if root is None else tuple(root), **entries)
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def _damaged(path: Path, reason: str) -> ModelError:
@@ -275,7 +273,9 @@ def load_model(folder: Path, device: str | None = None) -> SentenceTransformer:
 
     Raises:
         ModelError: The folder holds no model that can be loaded.
+        MissingPackageError: The model libraries are not installed.
     """
+    require("sentence_transformers", extra="models", purpose=f"the model in {folder}")
     import torch
     from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer

@@ -33,6 +33,7 @@ __all__ = [
     "current_name",
     "default_model",
     "find_model",
+    "graph_folder",
     "known_statistics",
     "model_folder",
 ]
@@ -42,6 +43,9 @@ IN_MEMORY = "a model in memory"
 
 HUB_TIMEOUT = 5.0
 """Seconds to wait for the model hub's first answer."""
+
+GRAPH_NOTES = "graphs.json"
+"""What a folder of a model's graphs holds; see `hiersearch.encoder.graphs`."""
 
 OTHER_FORMATS = ["*.h5", "*.msgpack", "*.onnx", "*.ot", "*.tflite", "onnx/*", "openvino/*"]
 """Weights in formats that are not read here."""
@@ -63,6 +67,7 @@ class Model:
         id: `HierarchicalEncoder.id`, where it is known without loading the model. Indexes and
             attachments remember it: a name may come to mean newer weights.
         followed_by: The model that does the same better, where there is one.
+        graphs: Gives the folder of its graphs, where they come with hiersearch.
     """
 
     name: str
@@ -72,6 +77,7 @@ class Model:
     sees: str
     id: str | None = None
     followed_by: str | None = None
+    graphs: Callable[[], Path] | None = None
 
 
 def _mini(cache: Path) -> Path:
@@ -104,6 +110,7 @@ MODELS: Mapping[str, Model] = {
             "Apache-2.0",
             "People, animals, things, scenes; small details, counts and colours only roughly.",
             id="mini-2-a36de36dc884",
+            graphs=lambda: _packed(),
         ),
         Model(
             "clip-b",
@@ -181,18 +188,19 @@ def default_model(environ: Mapping[str, str] = os.environ) -> tuple[str, str | N
         The model's name, and one line for the user if a better model could be downloaded.
 
     Raises:
-        MissingPackageError: No model can be used, for the model libraries are not installed.
+        MissingPackageError: No model can be used: what computes them is not installed.
     """
     if chosen := environ.get("HIERSEARCH_MODEL"):
         return chosen, None
-    if find_spec("sentence_transformers") is None:
-        # Named here, where it is known that the extra `mini` will be needed, too.
-        raise MissingPackageError("sentence-transformers", extra=MINI, purpose="encoding photos")
-    if find_model(PREFERRED, environ) is not None:
+    can_load = find_spec("sentence_transformers") is not None
+    if can_load and find_model(PREFERRED, environ) is not None:
         return PREFERRED, None
+    if not can_load and find_spec("onnxruntime") is None:
+        raise MissingPackageError("onnxruntime", extra=MINI, purpose="encoding photos")
+    how = "is downloaded once" if can_load else 'needs "hiersearch[models]"'
     return MINI, (
         f"Using the small offline model, which sees small details, counts and colours only "
-        f"roughly; --model {PREFERRED} sees more, and is downloaded once"
+        f"roughly; --model {PREFERRED} sees more, and {how}"
     )
 
 
@@ -299,8 +307,12 @@ def find_model(name: str | Path, environ: Mapping[str, str] = os.environ) -> Pat
     repository = _repository(name)
     if repository is None:
         return None
+    held = f"models--{repository.replace('/', '--')}"
+    caches = [cache for cache in _hub_caches(environ) if (cache / held).is_dir()]
+    if not caches:
+        return None  # without the half second that the hub's client takes to load
     hub = _hub()
-    for cache in _hub_caches(environ):
+    for cache in caches:
         cached: str | None
         try:
             cached = hub.snapshot_download(repository, cache_dir=cache, local_files_only=True)
@@ -348,6 +360,21 @@ def model_folder(name: str | Path, environ: Mapping[str, str] = os.environ) -> P
             hint=f"Use {MINI}; or {FORMER[name]}, if its vectors have to be the same as before",
         )
     return _download(name, environ)
+
+
+def graph_folder(name: str | Path) -> Path | None:
+    """The folder of a model's graphs; None if it has none, or if nothing here computes them.
+
+    Args:
+        name: A short name, or a folder that `hiersearch export` made.
+    """
+    known = MODELS.get(name) if isinstance(name, str) else None
+    if known is not None:
+        # With the model libraries alone, the stock model does the same.
+        computed = find_spec("onnxruntime") or not find_spec("sentence_transformers")
+        return known.graphs() if known.graphs is not None and computed else None
+    folder = Path(name).expanduser()
+    return folder if (folder / GRAPH_NOTES).is_file() else None
 
 
 def _download(name: str, environ: Mapping[str, str]) -> Path:

@@ -8,13 +8,12 @@ thread.
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, TypeVar
-
-import torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
 __all__ = ["spread", "spread_ahead", "torch_threads"]
 
@@ -29,6 +28,8 @@ def torch_threads(count: int) -> Iterator[None]:
     Args:
         count: At least 1.
     """
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -42,7 +43,7 @@ def spread(
     parts: Sequence[Sequence[Item]],
     *,
     workers: int,
-    threads: int,
+    threads: int | None,
 ) -> list[Result]:
     """Computes parts side by side.
 
@@ -50,7 +51,8 @@ def spread(
         compute: Computes a part; must be safe to run in several threads.
         parts: At least one.
         workers: How many parts are computed at once, at least 1.
-        threads: How many threads each may use inside torch's operations, at least 1.
+        threads: How many threads each may use inside torch's operations, at least 1; None if torch
+            has no part in them.
 
     Returns:
         The results in the order of the parts; the first error is raised.
@@ -63,7 +65,7 @@ def spread_ahead(
     batches: Iterable[Sequence[Sequence[Item]]],
     *,
     workers: int,
-    threads: int,
+    threads: int | None,
 ) -> Generator[list[Result]]:
     """Computes batches of parts, each while the caller uses the results of the one before.
 
@@ -74,18 +76,26 @@ def spread_ahead(
         compute: Computes a part; must be safe to run in several threads.
         batches: The parts of each batch; read one batch ahead, in the caller's thread.
         workers: How many parts are computed at once, at least 1.
-        threads: How many threads each may use inside torch's operations, at least 1.
+        threads: How many threads each may use inside torch's operations, at least 1; None if torch
+            has no part in them.
 
     Yields:
         The results of each batch, in the order of its parts; the first error is raised.
     """
-    pool = ThreadPoolExecutor(
-        workers, "hiersearch", initializer=torch.set_num_threads, initargs=(threads,)
-    )
+    if threads is None:
+        pool = ThreadPoolExecutor(workers, "hiersearch")
+        kept: AbstractContextManager[None] = nullcontext()
+    else:
+        import torch
+
+        pool = ThreadPoolExecutor(
+            workers, "hiersearch", initializer=torch.set_num_threads, initargs=(threads,)
+        )
+        # What a pool's thread sets for itself also becomes the default of threads that start
+        # later; leaving torch_threads undoes that.
+        kept = torch_threads(torch.get_num_threads())
     before: list[Future[Result]] | None = None
-    # What a pool's thread sets for itself also becomes the default of threads that start later;
-    # leaving torch_threads undoes that.
-    with torch_threads(torch.get_num_threads()):
+    with kept:
         try:
             for parts in batches:
                 ahead = [pool.submit(compute, part) for part in parts]

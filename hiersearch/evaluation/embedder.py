@@ -70,7 +70,7 @@ class Embedder:
         self.root: Floats = encoder.root
         self.id: str = encoder.id
         self.name: str = encoder.name
-        self.has_photos: bool = encoder.model.supports("image")
+        self.has_photos: bool = encoder.has_photos
         self._vectors = VectorCache.of_model(encoder.id, cache)
 
     def texts(self, texts: Sequence[str]) -> Floats:

@@ -291,9 +291,9 @@ class TestSaving:
         assert saved.id == encoder.id
         assert saved.temperature == encoder.temperature
         assert saved.name == str(tmp_path / "saved")
-        np.testing.assert_allclose(saved.root, encoder.root, atol=1e-7)
+        np.testing.assert_allclose(saved.root, encoder.root, atol=1e-6)
         np.testing.assert_allclose(
-            saved.encode_photos(images), encoder.encode_photos(images), atol=1e-7
+            saved.encode_photos(images), encoder.encode_photos(images), atol=1e-6
         )
 
     def test_a_place_that_cannot_be_written_to(self, mini, tmp_path):

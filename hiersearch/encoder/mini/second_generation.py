@@ -38,6 +38,9 @@ WEIGHTS = "weights.safetensors"
 
 MODULE_WEIGHTS = "model.safetensors"
 
+GRAPHS = ("graphs.json", "photo.onnx", "text.onnx")
+"""What computes with the packed weights, and not with the folder's."""
+
 
 def packed_folder() -> Path:
     """The folder of the files that come with hiersearch."""
@@ -94,7 +97,7 @@ def write_folder(packed: Path, folder: Path) -> None:
     others = [path for path in packed.rglob("*") if path.is_file()]
     for path in sorted(others):
         # Statistics are read where they are: newer ones may come with the same weights.
-        if path.name in (WEIGHTS, SIDECAR_NAME, MEMBERSHIP_FILE):
+        if path.name in (WEIGHTS, SIDECAR_NAME, MEMBERSHIP_FILE, *GRAPHS):
             continue
         target = folder / path.relative_to(packed)
         target.parent.mkdir(parents=True, exist_ok=True)

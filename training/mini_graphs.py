@@ -1,0 +1,73 @@
+"""Write the graphs of `mini` that come with hiersearch, beside its weights.
+
+    python -m training.mini_graphs
+
+Weights stay where they are: a graph's are renamed to what the file of weights calls them, which
+must hold the same values.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
+from hiersearch.config import cache_dir
+from hiersearch.encoder.graphs.exporting import export_graphs
+from hiersearch.encoder.graphs.graph_folder import WEIGHTS, read_notes, write_notes
+from hiersearch.encoder.mini.second_generation import mini_folder, packed_folder
+from hiersearch.encoder.model_folder import load_model
+
+
+def main() -> None:
+    packed = packed_folder()
+    model = load_model(mini_folder(cache_dir()), "cpu")
+    with tempfile.TemporaryDirectory() as scratch:
+        made = Path(scratch)
+        least = export_graphs(model, made, source="mini")
+        names = packed_names(load_file(made / WEIGHTS), load_file(packed / WEIGHTS))
+        notes = read_notes(made)
+        assert notes is not None
+        for graph in notes.weights:
+            (packed / graph).write_bytes(renamed((made / graph).read_bytes(), names))
+        tokenizer = next(packed.rglob("tokenizer.json")).relative_to(packed).as_posix()
+        weights = {graph: tuple(map(names.get, of)) for graph, of in notes.weights.items()}
+        text = replace(notes.text, tokenizer=tokenizer)
+        write_notes(packed, replace(notes, text=text, weights=weights))
+    sizes = {graph: (packed / graph).stat().st_size for graph in notes.weights}
+    print(f"least cosine to the stock model {least:.7f}; bytes: {sizes}")
+
+
+def packed_names(
+    made: dict[str, NDArray[np.generic]], packed: dict[str, NDArray[np.generic]]
+) -> dict[str, str]:
+    """What the file of weights calls each weight of the graphs."""
+    names = {}
+    for name, values in made.items():
+        same = [
+            other
+            for other, stored in packed.items()
+            if name.endswith(f".{other.partition('/')[2]}") and np.array_equal(stored, values)
+        ]
+        if len(same) != 1:
+            raise SystemExit(f"{name} is {len(same)} of the packed weights")
+        (names[name],) = same
+    return names
+
+
+def renamed(content: bytes, names: dict[str, str]) -> bytes:
+    graph = onnx.load_from_string(content)
+    for constant in graph.graph.initializer:
+        constant.name = names.get(constant.name, constant.name)
+    for node in graph.graph.node:
+        node.input[:] = [names.get(one, one) for one in node.input]
+    return graph.SerializeToString()
+
+
+if __name__ == "__main__":
+    main()
