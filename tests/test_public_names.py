@@ -83,9 +83,8 @@ def test_importing_the_package_or_the_command_line_loads_no_heavy_library():
 
 @pytest.mark.parametrize(
     ("name", "extra"),
-    [("HierarchicalEncoder", "models"), ("train", "train"), ("RadialEmbeddingLoss", "train"),
-     ("evaluate", "eval")],
-)  # fmt: skip
+    [("train", "train"), ("RadialEmbeddingLoss", "train"), ("evaluate", "eval")],
+)
 def test_a_name_whose_extra_is_missing_says_so_on_use(name, extra, monkeypatch):
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(ImportError, match=rf'pip install "hiersearch\[{extra}\]"') as caught:

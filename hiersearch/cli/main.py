@@ -20,6 +20,7 @@ from hiersearch.cli.photos.demo import demo
 from hiersearch.cli.photos.index import copy, index
 from hiersearch.cli.photos.query import query
 from hiersearch.cli.research.evaluate import evaluate_command
+from hiersearch.cli.research.export import export
 from hiersearch.cli.research.train import train
 from hiersearch.cli.terminal import printable
 from hiersearch.errors import HiersearchError
@@ -116,7 +117,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "calibrate": calibrate,
     },
     "Qdrant collections": {"attach": attach, "detach": detach},
-    "Research": {"train": train, "eval": evaluate_command},
+    "Research": {"train": train, "eval": evaluate_command, "export": export},
 }
 for _panel, _commands in _COMMANDS.items():
     for _name, _command in _commands.items():

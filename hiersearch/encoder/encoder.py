@@ -120,6 +120,11 @@ class HierarchicalEncoder:
             _ = self.root  # a model that gives no vectors is refused at once
 
     @property
+    def has_graphs(self) -> bool:
+        """Whether the model's graphs compute the vectors, without torch."""
+        return isinstance(self._runtime, GraphRuntime)
+
+    @property
     def model(self) -> SentenceTransformer:
         """The stock model, loaded if need be. Its own `encode` gives the same vectors.
 

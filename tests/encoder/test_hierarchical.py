@@ -10,14 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-from transformers import (
-    CLIPConfig,
-    CLIPImageProcessorPil,
-    CLIPModel,
-    CLIPProcessor,
-    PreTrainedTokenizerFast,
-)
+from transformers import CLIPModel, CLIPProcessor
 
 from hiersearch.encoder import MODELS, HierarchicalEncoder
 from hiersearch.encoder.mini.first_generation import TEXT_WEIGHTS
@@ -45,66 +38,6 @@ TEXTS = [
     "https://example.org/cat.jpg",
     "data:image/png;base64,AAAA",
 ]
-
-
-@pytest.fixture(scope="session")
-def paths(demo_photos) -> list[Path]:
-    return sorted(demo_photos.rglob("*.*"))[:7]
-
-
-@pytest.fixture(scope="session")
-def images(paths) -> list[Image.Image]:
-    return [Image.open(path).convert("RGB") for path in paths]
-
-
-@pytest.fixture(scope="session")
-def clip_folder(tmp_path_factory) -> Path:
-    """A small random CLIP, saved by transformers."""
-    folder = tmp_path_factory.mktemp("models") / "clip"
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    words = ["<start>", "<end>", *letters]
-    vocabulary = {word: number for number, word in enumerate(words)}
-    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    backend.post_processor = processors.TemplateProcessing(
-        single="<start> $A <end>", special_tokens=[("<start>", 0), ("<end>", 1)]
-    )
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=backend,
-        bos_token="<start>",
-        eos_token="<end>",
-        pad_token="<end>",
-        model_max_length=77,
-    )
-    size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
-    config = CLIPConfig(
-        text_config={
-            **size,
-            "num_attention_heads": 4,
-            "vocab_size": len(words),
-            "bos_token_id": 0,
-            "eos_token_id": 1,
-            "pad_token_id": 1,
-        },
-        vision_config={**size, "num_attention_heads": 4, "image_size": 32, "patch_size": 8},
-        projection_dim=24,
-    )
-    torch.manual_seed(0)
-    model = CLIPModel(config)
-    for parameter in model.parameters():  # untrained ones hardly depend on what they are given
-        torch.nn.init.normal_(parameter, std=0.3)
-    model.save_pretrained(folder)
-    image_processor = CLIPImageProcessorPil(
-        size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}
-    )
-    CLIPProcessor(image_processor, tokenizer).save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def clip(clip_folder) -> HierarchicalEncoder:
-    return HierarchicalEncoder(clip_folder, device="cpu")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file, save_file
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Dense
+
+from hiersearch.concepts import builtin_vocabulary
+from hiersearch.encoder import HierarchicalEncoder
+from hiersearch.encoder.graphs import read_notes
+from hiersearch.encoder.graphs.graph_folder import NOTES, TEXT_GRAPH, WEIGHTS
+from hiersearch.encoder.graphs.model_export import export_model
+from hiersearch.encoder.mini.first_generation import TEXT_WEIGHTS
+from hiersearch.encoder.mini.second_generation import mini_folder, packed_folder
+from hiersearch.errors import MissingPackageError, ModelError, UsageError
+
+TEXTS = [
+    "a cat",
+    "",
+    "a bird perched on top of a tree branch in a tree, looking at the sea in the evening",
+    "naïve café — “quotes” 猫 🐶",
+    "word " * 500,
+    "cat.jpg",
+]
+
+
+def least_cosine(one, other) -> float:
+    return float((one.astype(float) * other).sum(axis=1).min())
+
+
+@pytest.fixture(scope="module", params=["clip", "siglip"])
+def folders(request, tmp_path_factory):
+    """A model's folder, and the folder of its graphs."""
+    folder = request.getfixturevalue(f"{request.param}_folder")
+    made = tmp_path_factory.mktemp("exported") / request.param
+    assert export_model(HierarchicalEncoder(folder, device="cpu"), made) > 0.9999
+    return folder, made
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory) -> SentenceTransformer:
+    """`mini` as sentence-transformers loads it."""
+    folder = mini_folder(tmp_path_factory.mktemp("cache"))
+    return SentenceTransformer(str(folder), device="cpu")
+
+
+class TestMini:
+    def test_texts_are_what_sentence_transformers_gives(self, mini, stock):
+        expected = stock.encode(TEXTS, normalize_embeddings=True)
+
+        assert least_cosine(mini.encode_texts(TEXTS), expected) > 0.99999
+
+    def test_photos_are_what_sentence_transformers_gives(self, mini, stock, images):
+        odd = [Image.new("RGB", (1, 900), "red"), Image.new("RGB", (257, 256), "white")]
+        photos = [*images, odd[1]]
+        expected = stock.encode(photos, normalize_embeddings=True)
+
+        assert least_cosine(mini.encode_photos(photos), expected) > 0.99999
+        assert np.isfinite(mini.encode_photos(odd)).all()
+
+    def test_the_vectors_of_many_names_are_the_same(self, mini, stock):
+        names = builtin_vocabulary().names[::17]
+        expected = stock.encode(names, normalize_embeddings=True)
+
+        assert least_cosine(mini.encode_texts(names), expected) > 0.99999
+
+    def test_it_loads_no_torch(self):
+        code = (
+            "import sys\n"
+            "from PIL import Image\n"
+            "from hiersearch import HierarchicalEncoder\n"
+            "mini = HierarchicalEncoder('mini')\n"
+            "mini.encode_texts(['a cat'])\n"
+            "mini.encode_photos([Image.new('RGB', (300, 400))])\n"
+            "mini.read_words('a cat'), mini.id, mini.temperature, mini.statistics\n"
+            "heavy = {'torch', 'transformers', 'sentence_transformers', 'scipy', 'pydantic'}\n"
+            "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+    def test_its_stock_model_is_there_when_asked_for(self):
+        encoder = HierarchicalEncoder("mini")
+        stock = encoder.model
+
+        assert isinstance(stock, SentenceTransformer)
+        assert encoder.id == HierarchicalEncoder("mini", device="cpu").id
+
+    def test_an_encoder_of_its_stock_model_is_another(self, mini):
+        found = HierarchicalEncoder(mini.model)
+
+        assert not found.has_graphs
+        assert least_cosine(found.encode_texts(TEXTS), mini.encode_texts(TEXTS)) > 0.99999
+
+    def test_graphs_and_weights_name_each_other(self):
+        notes = read_notes(packed_folder())
+
+        assert notes.source == "mini"
+        assert all(
+            name.startswith(("text_", "image_")) for of in notes.weights.values() for name in of
+        )
+
+    def test_without_what_computes_graphs_the_error_names_the_extra(self, monkeypatch):
+        monkeypatch.setattr(
+            "hiersearch.encoder.graphs.graph_runtime.find_spec",
+            lambda name: None if name == "onnxruntime" else object(),
+        )
+        with pytest.raises(MissingPackageError, match=r"hiersearch\[mini\]"):
+            HierarchicalEncoder("mini")
+
+    def test_with_the_model_libraries_alone_the_stock_model_computes(self, monkeypatch, mini):
+        monkeypatch.setattr(
+            "hiersearch.encoder.registry.find_spec",
+            lambda name: None if name == "onnxruntime" else object(),
+        )
+        found = HierarchicalEncoder("mini")
+
+        assert not found.has_graphs
+        assert found.id == mini.id
+        assert least_cosine(found.encode_texts(TEXTS), mini.encode_texts(TEXTS)) > 0.99999
+
+
+class TestExported:
+    def test_it_takes_the_place_of_the_model(self, folders, images):
+        model = HierarchicalEncoder(folders[0], device="cpu")
+        found = HierarchicalEncoder(folders[1])
+
+        assert found.has_graphs
+        assert (found.id, found.temperature) == (model.id, model.temperature)
+        assert found.photo_size == model.photo_size
+        assert found.name == str(folders[1])
+        assert found.dimension == model.dimension
+        np.testing.assert_allclose(found.root, model.root, atol=1e-6)
+        assert least_cosine(found.encode_texts(TEXTS), model.encode_texts(TEXTS)) > 0.99999
+        assert least_cosine(found.encode_photos(images), model.encode_photos(images)) > 0.99999
+
+    def test_one_text_gets_the_vector_that_it_gets_among_others(self, clip, tmp_path):
+        export_model(clip, tmp_path / "graphs")
+        found = HierarchicalEncoder(tmp_path / "graphs")
+        alone = np.concatenate([found.encode_texts([text]) for text in TEXTS])
+
+        assert least_cosine(found.encode_texts(TEXTS), alone) > 0.99999
+
+    def test_its_stock_model_is_the_one_it_was_made_from(self, folders):
+        found = HierarchicalEncoder(folders[1])
+
+        assert HierarchicalEncoder(found.model).id == found.id
+
+    def test_it_is_saved_as_a_stock_model(self, folders, tmp_path):
+        found = HierarchicalEncoder(folders[1])
+        found.save(tmp_path / "saved")
+
+        saved = HierarchicalEncoder(tmp_path / "saved", device="cpu")
+        assert not saved.has_graphs
+        assert saved.id == found.id
+
+    def test_a_model_of_texts_only(self, tmp_path):
+        model = HierarchicalEncoder(TEXT_WEIGHTS.locate().parent, device="cpu")
+        export_model(model, tmp_path / "texts")
+        found = HierarchicalEncoder(tmp_path / "texts")
+
+        assert least_cosine(found.encode_texts(TEXTS), model.encode_texts(TEXTS)) > 0.99999
+        with pytest.raises(ModelError, match="reads texts only"):
+            found.encode_photos([Image.new("RGB", (20, 20))])
+
+    def test_a_later_export_replaces_an_earlier_one(self, folders, tmp_path):
+        model = HierarchicalEncoder(folders[0], device="cpu")
+        export_model(model, tmp_path / "again")
+        (tmp_path / "again" / TEXT_GRAPH).write_bytes(b"damaged")
+        export_model(model, tmp_path / "again")
+
+        assert HierarchicalEncoder(tmp_path / "again").encode_texts(["a cat"]).shape[0] == 1
+        assert [path.name for path in tmp_path.iterdir()] == ["again"]
+
+
+class TestRefusals:
+    def test_a_folder_of_something_else_is_left_alone(self, clip, tmp_path):
+        (tmp_path / "notes.txt").write_text("mine")
+
+        with pytest.raises(UsageError, match="something else"):
+            export_model(clip, tmp_path)
+        assert (tmp_path / "notes.txt").read_text() == "mine"
+
+    def test_graphs_are_not_exported_again(self, mini, tmp_path):
+        with pytest.raises(UsageError, match="needs no export"):
+            export_model(mini, tmp_path / "mini")
+
+    def test_a_model_whose_code_cannot_be_exported(self, clip_folder, tmp_path):
+        class Counting(Dense):
+            def forward(self, features):
+                if float(features["sentence_embedding"].sum()) > 1e9:  # depends on the data
+                    features["sentence_embedding"] = features["sentence_embedding"] * 2
+                return super().forward(features)
+
+        stock = SentenceTransformer(str(clip_folder), device="cpu")
+        stock.append(Counting(24, 24))
+
+        with pytest.raises(ModelError, match="export") as caught:
+            export_model(HierarchicalEncoder(stock), tmp_path / "out")
+        assert "works without graphs" in str(caught.value)
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            (NOTES, b"{"),
+            (NOTES, b"[]"),
+            (NOTES, b'{"version": 1}'),
+            (NOTES, b'{"version": 1, "source": "a", "photo": null, "text": 3, "weights": {}}'),
+            (NOTES, b'{"version": 9}'),
+            (TEXT_GRAPH, b"damaged"),
+            (TEXT_GRAPH, None),
+            (WEIGHTS, b"damaged"),
+            (WEIGHTS, None),
+            ("tokenizer.json", b"{}"),
+        ],
+    )
+    def test_a_damaged_folder_is_named(self, clip, tmp_path, name, content):
+        folder = tmp_path / "graphs"
+        export_model(clip, folder)
+        if content is None:
+            (folder / name).unlink()
+        else:
+            (folder / name).write_bytes(content)
+
+        with pytest.raises(ModelError) as caught:
+            HierarchicalEncoder(folder).encode_texts(["a cat"])
+        assert str(folder) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    def test_weights_of_another_shape(self, clip, tmp_path):
+        export_model(clip, tmp_path / "graphs")
+        weights = load_file(tmp_path / "graphs" / WEIGHTS)
+        name = next(name for name, values in weights.items() if values.ndim == 2)
+        weights[name] = np.zeros((1, 1), np.float32)
+        save_file(weights, tmp_path / "graphs" / WEIGHTS)
+
+        found = HierarchicalEncoder(tmp_path / "graphs")
+        with pytest.raises(ModelError, match="graphs"):
+            _ = [found.encode_texts(["a"]), found.encode_photos([Image.new("RGB", (40, 40))])]
+
+    def test_the_notes_are_json_that_people_can_read(self):
+        stored = json.loads((packed_folder() / NOTES).read_text())
+
+        assert stored["photo"]["crop"] == [224, 224]
