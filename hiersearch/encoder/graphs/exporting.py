@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import logging
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +118,7 @@ def _traced(model: nn.Module, tower: _Tower, onnx: Any) -> Any:
     """The graph of a tower, as an `onnx.ModelProto` whose weights have the model's names."""
     tensors = tuple(tower.features[name] for name in tower.names)
     free = dict.fromkeys(tower.free, torch.export.Dim.DYNAMIC)
-    with tempfile.TemporaryDirectory() as scratch, quiet():
+    with tempfile.TemporaryDirectory() as scratch, quiet(), _errors_alone():
         path = f"{scratch}/{tower.graph}"
         try:
             program = torch.onnx.export(
@@ -136,6 +138,18 @@ def _traced(model: nn.Module, tower: _Tower, onnx: Any) -> Any:
             reason = str(error).strip().splitlines() or [type(error).__name__]
             raise _refusal(f"torch cannot export this model to ONNX: {reason[0]}") from error
         return onnx.load(path)
+
+
+@contextmanager
+def _errors_alone() -> Iterator[None]:
+    """Silences what torch's exporter logs below errors, such as which packages it does without."""
+    exporter = logging.getLogger("torch.onnx")
+    before = exporter.level
+    exporter.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        exporter.setLevel(before)
 
 
 class _Vectors(nn.Module):

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from hiersearch.encoder.words import ReadWord
 
-__all__ = ["GraphRuntime"]
+__all__ = ["GraphRuntime", "load_graph"]
 
-PHOTO_BATCH = 4
+PHOTO_BATCH = 2
 """Photos in a part of a batch: a small part keeps its activations in the processor's caches."""
 
 NO_PHOTOS = 512
@@ -118,24 +118,38 @@ class GraphRuntime:
     def _session(self, graph: str) -> Any:
         with self._loading:
             if graph not in self._sessions:
-                self._sessions[graph] = _loaded(self._folder, graph, self._notes.weights[graph])
+                self._sessions[graph] = load_graph(self._folder, graph, self._notes.weights[graph])
             return self._sessions[graph]
 
 
-def _loaded(folder: Path, graph: str, names: Sequence[str]) -> Any:
-    """A graph with its weights, ready to compute."""
-    import onnxruntime as runtime
+def load_graph(folder: Path, graph: str, names: Sequence[str], options: Any = None) -> Any:
+    """A graph with its weights, ready to compute.
+
+    Args:
+        folder: The folder of graphs.
+        graph: The graph's file.
+        names: What its weights are called.
+        options: An `onnxruntime.SessionOptions`; by default one thread, for parts side by side.
+
+    Returns:
+        An `onnxruntime.InferenceSession`.
+
+    Raises:
+        ModelError: A file is missing or damaged.
+    """
+    import onnxruntime
     from safetensors import safe_open
 
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    if options is None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors alone; they are raised as well
-    weights = folder / WEIGHTS
     try:
-        with safe_open(weights, framework="np") as stored:
-            values = [runtime.OrtValue.ortvalue_from_numpy(stored.get_tensor(n)) for n in names]
-        options.add_external_initializers(list(names), values)
-        return runtime.InferenceSession(
+        with safe_open(folder / WEIGHTS, framework="np") as stored:
+            values = [stored.get_tensor(name) for name in names]
+        given = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in values]
+        options.add_external_initializers(list(names), given)
+        return onnxruntime.InferenceSession(
             str(folder / graph), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # both libraries raise classes of their own, for any damage
