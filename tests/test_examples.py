@@ -31,7 +31,7 @@ def compose():
 
 
 def test_index_photos(demo_photos, capsys):
-    run("index_photos.py", demo_photos, demo_photos / "cat.png")
+    run("index_photos.py", demo_photos, demo_photos / "cat.jpg")
     first, second, *_ = capsys.readouterr().out.splitlines()
     assert first == "12 photos"
     assert second.startswith("  animal: ")

@@ -23,7 +23,7 @@ from hiersearch.calibration.fitting import (
 )
 from hiersearch.concepts import Vocabulary, builtin_vocabulary
 from hiersearch.config import cache_dir
-from hiersearch.errors import UsageError
+from hiersearch.errors import UsageError, require
 from hiersearch.evaluation.embedder import Embedder
 from hiersearch.progress import Progress, tell_nobody
 from hiersearch.trees import (
@@ -117,6 +117,8 @@ def calibrate_model(
         UnreadablePhotoError: A photo cannot be decoded.
         ModelError: The model has no image tower.
     """
+    # Before hours of encoding.
+    require("scipy.optimize", extra="calibrate", purpose="calibrating a model")
     if not vocabulary.has_parents:
         raise UsageError(
             "photos have no memberships in a vocabulary without parents",

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hiersearch.errors import require
 from hiersearch.trees.statistics import Curve
 from hiersearch.types import Floats
 
@@ -223,9 +224,11 @@ def rescaled(fitted: Fit, said: Said, chance: Floats) -> tuple[Fit, float, float
 
     Returns:
         The fit, and the scale and the shift of its logits.
-    """
-    from scipy.optimize import minimize  # takes a while to import
 
+    Raises:
+        MissingPackageError: SciPy is not installed.
+    """
+    optimize = require("scipy.optimize", extra="calibrate", purpose="calibrating a model")
     logits = fitted.logits(said.vectors)
     known = chances_by_captions(chance)[np.minimum(said.captions, PEOPLE_ASKED)]
 
@@ -238,7 +241,7 @@ def rescaled(fitted: Fit, said: Said, chance: Floats) -> tuple[Fit, float, float
         total += float(np.square(numbers / _USUAL_CHANGE).sum()) / 2
         return total / len(logits), gradient / len(logits)
 
-    found = minimize(value, np.zeros(2), jac=True, method="L-BFGS-B")
+    found = optimize.minimize(value, np.zeros(2), jac=True, method="L-BFGS-B")
     scale, shift = float(np.exp(found.x[0])), float(found.x[1])
     curve = fitted.curve
     return (

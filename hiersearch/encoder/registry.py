@@ -35,6 +35,7 @@ __all__ = [
     "find_model",
     "graph_folder",
     "known_statistics",
+    "known_vectors",
     "model_folder",
 ]
 
@@ -258,13 +259,29 @@ def known_statistics(model_id: str) -> PhotoStatistics | None:
         MissingPackageError: The package that reads them is not installed.
         ModelError: They are damaged.
     """
-    from hiersearch.encoder.model_folder import read_sidecar
     from hiersearch.trees import MEMBERSHIP_FILE, read_statistics
 
-    packed = _packed()
-    if read_sidecar(packed).id != model_id:
+    if model_id != MODELS[MINI].id:
         return None
-    return read_statistics(packed / MEMBERSHIP_FILE)
+    return read_statistics(_packed() / MEMBERSHIP_FILE)
+
+
+def known_vectors(model_id: str, vocabulary_id: str) -> Path | None:
+    """The file of a vocabulary's vectors by a model, if it comes with hiersearch.
+
+    Args:
+        model_id: The model's id.
+        vocabulary_id: The vocabulary's.
+
+    Returns:
+        A NumPy file of (n, dim) float16, a row per concept.
+    """
+    from hiersearch.encoder.mini.second_generation import concept_vectors_file
+
+    if model_id != MODELS[MINI].id:
+        return None
+    file = concept_vectors_file(vocabulary_id)
+    return file if file.is_file() else None
 
 
 def _packed() -> Path:

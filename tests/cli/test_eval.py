@@ -183,14 +183,14 @@ def test_plots_without_matplotlib_fail_before_anything_runs(
 
 
 def test_the_chain_of_any_photo(run, data, demo_photos, tmp_path):
-    photo = demo_photos / "cat.png"
+    photo = demo_photos / "cat.jpg"
     words = ["hierarcaps", "--data", data, "--model", "made", "--photo", photo]
     first, *texts = run(*words).stdout.splitlines()
     assert first == str(photo)
     assert texts
-    done = run(*words, "--photo", demo_photos / "coffee.png", "--json", "--plot", tmp_path)
+    done = run(*words, "--photo", demo_photos / "coffee.jpg", "--json", "--plot", tmp_path)
     found = json.loads(done.stdout)
-    assert [Path(each["photo"]).name for each in found] == ["cat.png", "coffee.png"]
+    assert [Path(each["photo"]).name for each in found] == ["cat.jpg", "coffee.jpg"]
     assert set(found[0]["chain"][0]) == {"text", "root_distance", "score"}
     assert (tmp_path / "hierarcaps-chains.png").is_file()
     with pytest.raises(PhotosNotFoundError, match="nowhere"):

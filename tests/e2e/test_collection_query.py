@@ -212,9 +212,9 @@ def test_a_photo(run, home, mini, demo_photos):
                 for row, (file, vector) in enumerate(zip(files, rows, strict=True))
             ],
         )
-    done = run("query", "--image", demo_photos / "cat.png", *WORDS, "--store", "photos", "--json")
+    done = run("query", "--image", demo_photos / "cat.jpg", *WORDS, "--store", "photos", "--json")
     first = json.loads(done.stdout)["hits"][0]
-    assert first["payload"]["file"].endswith("cat.png")
+    assert first["payload"]["file"].endswith("cat.jpg")
     assert first["score"] > 0.99
     gone = run("query", "--image", "gone.png", *WORDS, "--store", "photos", check=1)
     assert "cannot read gone.png" in gone.stderr

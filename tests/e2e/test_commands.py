@@ -50,12 +50,12 @@ def test_no_command_shows_the_help_and_is_wrong_use(run):
 
 
 def test_query_by_image_as_a_table(run_installed, store, demo_photos):
-    shown = run_installed("query", "--image", demo_photos / "cat.png", "--store", store).stdout
+    shown = run_installed("query", "--image", demo_photos / "cat.jpg", "--store", store).stdout
     head, first, second, *_ = shown.splitlines()
     assert head.split() == ["level", "concept", "mass", "angle", "sure", "about", "nearest"]
     assert first.split()[:2] == ["1", "animal"]
     assert second.split()[:2] == ["2", "cat"]
-    assert "cat.png" in second
+    assert "cat.jpg" in second
     assert "\x1b" not in shown
 
 
@@ -63,7 +63,7 @@ def test_query_as_json(run, store):
     data = json.loads(run("query", "a cup of coffee", "--store", store, "--json").stdout)
     assert data["version"] == 1
     assert [level["concept"] for level in data["levels"]] == ["drink", "coffee"]
-    assert Path(data["photos"][0]["path"]).name == "coffee.png"
+    assert Path(data["photos"][0]["path"]).name == "coffee.jpg"
 
 
 def test_what_is_not_understood_is_said_on_stderr_alone(run, store):
@@ -86,7 +86,7 @@ def test_what_is_not_understood_is_said_on_stderr_alone(run, store):
 
 def test_where_takes_the_words_that_people_say(run, store):
     cats = run("query", "a cat", "--store", store, "--where", "concept=Cats", "--paths")
-    assert cats.stdout.endswith("cat.png\n")
+    assert cats.stdout.endswith("cat.jpg\n")
     done = run("query", "a cat", "--store", store, "--where", "concept=rockte", check=2)
     assert "no concept 'rockte'. Did you mean 'rocket'" in done.stderr
 
@@ -94,7 +94,7 @@ def test_where_takes_the_words_that_people_say(run, store):
 def test_query_paths_are_for_pipes(run_installed, store, demo_photos):
     done = run_installed("query", "a cat", "--store", store, "--paths", "--limit", "2", text=False)
     first, second = done.stdout.splitlines()
-    assert first == os.fsencode(demo_photos / "cat.png")
+    assert first == os.fsencode(demo_photos / "cat.jpg")
     assert Path(os.fsdecode(second)).is_file()
 
 
@@ -115,7 +115,7 @@ def test_names_in_messages_cannot_pass_for_messages(run, home, demo_photos, stor
     folder = home / "photos"
     folder.mkdir()
     (folder / "a\nhiersearch: b\x1b[31m.jpg").write_bytes(b"no photo")
-    (folder / "cat.png").write_bytes((demo_photos / "cat.png").read_bytes())
+    (folder / "cat.jpg").write_bytes((demo_photos / "cat.jpg").read_bytes())
     words = home / "w.txt"
     words.write_text("animal > cat\n")
     done = run("index", folder, "--concepts", words, "--model", "mini", "--name", "odd")
@@ -206,10 +206,10 @@ def test_debug_shows_where_an_error_came_from(run_installed, words):
 @pytest.mark.parametrize("columns", ["30", "50", "72", "200"])
 def test_narrow_and_wide_terminals_stay_readable(run, store, demo_photos, columns, monkeypatch):
     monkeypatch.setenv("COLUMNS", columns)
-    shown = run("query", "--image", demo_photos / "cat.png", "--store", store).stdout
+    shown = run("query", "--image", demo_photos / "cat.jpg", "--store", store).stdout
     assert max(map(len, shown.splitlines())) <= max(int(columns), 40)
     assert "animal" in shown
-    assert "cat.png" in shown
+    assert "cat.jpg" in shown
 
 
 def test_demo_shows_the_main_job(run, tmp_path):
@@ -224,7 +224,7 @@ def test_demo_shows_the_main_job(run, tmp_path):
 
 
 def test_an_index_moves_to_another_model(run, home, demo_photos):
-    run("index", demo_photos / "cat.png", "--model", "mini", "--store", "store")
+    run("index", demo_photos / "cat.jpg", "--model", "mini", "--store", "store")
 
     done = run("index", "--model", "mini-1", "--store", "store")
 
@@ -232,13 +232,13 @@ def test_an_index_moves_to_another_model(run, home, demo_photos):
     assert "Moving the index from mini to mini-1" in done.stderr
     info = json.loads(run("info", "--json", "--store", "store").stdout)
     assert (info["photos"], info["model"]) == (1, "mini-1")
-    again = run("index", demo_photos / "cat.png", "--model", "mini-1", "--store", "store")
+    again = run("index", demo_photos / "cat.jpg", "--model", "mini-1", "--store", "store")
     assert again.stdout == "1 unchanged\n"
     assert "'hiersearch index --model mini', with the same" in again.stderr
     assert "hiersearch index --model mini" in run("info", "--store", "store").stderr
     assert run("index", "--model", "mini-1", "--store", "store").stdout == "nothing to do\n"
     assert "no index" in run("index", "--model", "mini", "--store", "nowhere", check=1).stderr
     more = run(
-        "index", demo_photos / "coffee.png", "--model", "mini", "--store", "store"
+        "index", demo_photos / "coffee.jpg", "--model", "mini", "--store", "store"
     ).stdout.splitlines()
     assert more == ["1 moved to mini", "1 added"]

@@ -11,7 +11,7 @@ import pytest
 from tests.rest_server import serving
 
 KEY, READER = "a-secret-key", "a-reader's-key"
-NAMES = ("cat.png", "coffee.png", "motorcycle.png", "rocket.jpg")
+NAMES = ("cat.jpg", "coffee.jpg", "motorcycle.jpg", "rocket.jpg")
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_an_index_on_a_server_answers_as_one_in_a_folder(
         ]
 
     concepts = ("concepts",)
-    query = ("query", "--image", photos / "cat.png", "--where", "width>10")
+    query = ("query", "--image", photos / "cat.jpg", "--where", "width>10")
     expected = answers(home / "folder", query, concepts)
     assert answers(url, query, concepts) == expected
     shown = run("info", "--store", with_password)
@@ -61,7 +61,7 @@ def test_an_index_on_a_server_answers_as_one_in_a_folder(
     assert not [path for method, path in server.requests if method in ("PUT", "DELETE")]
     (photos / "rocket.jpg").unlink()
     assert run("index", photos).stdout == "1 removed, 3 unchanged\n"
-    shutil.copy2(photos / "cat.png", photos / "copy.png")
+    shutil.copy2(photos / "cat.jpg", photos / "copy.png")
     assert run("index", photos).stdout == "1 copies of others, 3 unchanged\n"
 
     there = run("copy", with_password, home / "copy")

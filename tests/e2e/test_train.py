@@ -39,7 +39,7 @@ def test_a_model_is_trained_and_used(run, home, hierarchies, demo_photos):
     assert lines[-1] == str(home / "out")
     assert "1 malformed rows of rows.csv were left out" in done.stderr
     assert "transformers" not in done.stderr
-    indexed = run("index", demo_photos / "cat.png", "--model", "out", "--store", "store")
+    indexed = run("index", demo_photos / "cat.jpg", "--model", "out", "--store", "store")
     assert indexed.stdout == "1 added\n"
     assert "transformers" not in indexed.stderr
     again = run(*words, "--output", "out", check=2)

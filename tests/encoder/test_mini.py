@@ -112,7 +112,7 @@ class TestFolder:
         assert (copied / "modules.json").is_file()
 
     def test_plain_sentence_transformer_sees_a_cat_and_a_person(self, plain, demo_photos):
-        photos = [Image.open(demo_photos / name) for name in ("cat.png", "astronaut.png")]
+        photos = [Image.open(demo_photos / name) for name in ("cat.jpg", "astronaut.jpg")]
         scores = plain.encode(photos) @ plain.encode(["a cat", "a woman", "food"]).T
 
         assert scores.argmax(axis=1).tolist() == [0, 1]

@@ -79,7 +79,7 @@ def test_general_texts_are_nearer_to_the_root(aligned):
 
 
 def test_its_photos_are_those_of_the_offline_model(aligned, mini_1, demo_photos):
-    photo = demo_photos / "cat.png"
+    photo = demo_photos / "cat.jpg"
 
     np.testing.assert_allclose(
         aligned.encode_photos([photo]), mini_1.encode_photos([photo]), atol=1e-6

@@ -210,7 +210,7 @@ def test_prompts_can_be_chosen(tmp_path):
 
 
 def test_the_real_model(tmp_path, mini, demo_photos):
-    for name, photo in (("cat", "cat.png"), ("motorcycle", "motorcycle.png")):
+    for name, photo in (("cat", "cat.jpg"), ("motorcycle", "motorcycle.jpg")):
         (tmp_path / name).mkdir()
         shutil.copy2(demo_photos / photo, tmp_path / name)
     result = classify.evaluate(Embedder(mini, cache=None), tmp_path, prompts={"one": "single"})

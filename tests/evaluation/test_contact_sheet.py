@@ -53,7 +53,7 @@ def test_without_pairs_they_are_the_tests_texts(tmp_path, demo_photos):
 @pytest.mark.parametrize("protocol", ["official", "paper"])
 def test_any_photo_gets_a_chain_with_its_numbers(data, embedder, demo_photos, protocol):
     texts = expanded_candidates(data)
-    photos = [demo_photos / "coffee.png", demo_photos / "motorcycle.png"]
+    photos = [demo_photos / "coffee.jpg", demo_photos / "motorcycle.jpg"]
     chains = retrieve_chains(embedder, photos, texts, protocol=protocol)
     assert [chain.photo for chain in chains] == photos
     assert chains[0].texts[-1] == "cup of coffee"
@@ -66,7 +66,7 @@ def test_any_photo_gets_a_chain_with_its_numbers(data, embedder, demo_photos, pr
 
 
 def test_the_papers_chain_lacks_the_first(data, embedder, demo_photos):
-    texts, photos = expanded_candidates(data), [demo_photos / "coffee.png"]
+    texts, photos = expanded_candidates(data), [demo_photos / "coffee.jpg"]
     (official,) = retrieve_chains(embedder, photos, texts)
     (paper,) = retrieve_chains(embedder, photos, texts, protocol="paper")
     assert official.texts[0] not in paper.texts

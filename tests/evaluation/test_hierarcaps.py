@@ -287,9 +287,9 @@ class TestControl:
             assert chance[protocol] == without.chance[protocol]
 
     def test_an_empty_subset_is_none_with_a_note(self, embedder, tmp_path, demo_photos):
-        (tmp_path / "cat.png").write_bytes((demo_photos / "cat.png").read_bytes())
+        (tmp_path / "cat.jpg").write_bytes((demo_photos / "cat.jpg").read_bytes())
         text = "animal => small cat => a small cat that sits on the mat and looks up"
-        write_csv(tmp_path / "a.csv", ["captions", "file"], [(text, "cat.png")])
+        write_csv(tmp_path / "a.csv", ["captions", "file"], [(text, "cat.jpg")])
         found = evaluate(embedder, tmp_path)
         for name in ("equal_first_tiers", "near_last_tiers"):
             part = found.scores["control"][name]

@@ -18,7 +18,7 @@ def folder(tmp_path, demo_photos) -> Path:
     """A folder of three real photographs that tests may change."""
     copy = tmp_path / "photos"
     copy.mkdir()
-    for name in ("cat.png", "coffee.png", "motorcycle.png"):
+    for name in ("cat.jpg", "coffee.jpg", "motorcycle.jpg"):
         shutil.copy2(demo_photos / name, copy / name)
     return copy
 

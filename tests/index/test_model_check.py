@@ -78,7 +78,7 @@ def test_photos():
 
 def test_a_photo_that_a_model_of_texts_cannot_read_is_passed_over(demo_photos):
     (record, *_) = records(spelled(WORDS))
-    record.payload["path"] = str(demo_photos / "cat.png")
+    record.payload["path"] = str(demo_photos / "cat.jpg")
     assert ModelCheck(spelled)([record]) is True
 
 

@@ -66,9 +66,9 @@ def test_an_index_moves(place, folder, made, own):
 
 
 def test_photos_that_are_not_there_are_not_dropped_unasked(place, folder, made, own):
-    (folder / "coffee.png").unlink()
+    (folder / "coffee.jpg").unlink()
 
-    with pytest.raises(MissingPhotosError, match=r"1 photos .*coffee\.png") as caught:
+    with pytest.raises(MissingPhotosError, match=r"1 photos .*coffee\.jpg") as caught:
         move_index(place, OTHER, environ=own)
 
     assert "--prune" in caught.value.hint
@@ -78,7 +78,7 @@ def test_photos_that_are_not_there_are_not_dropped_unasked(place, folder, made, 
     done = move_index(place, OTHER, prune=True, environ=own)
     assert done.photos == 2
     assert len(done.dropped) == 1
-    assert done.dropped[0].endswith("coffee.png")
+    assert done.dropped[0].endswith("coffee.jpg")
 
 
 def test_a_move_that_is_cut_off_goes_on(place, made, own, monkeypatch):
@@ -115,7 +115,7 @@ def test_what_an_earlier_move_left_of_photos_since_dropped(place, folder, made, 
 
     with pytest.raises(CutOffError):
         move_index(place, OTHER, environ=own, on_progress=cut_off)
-    (folder / "coffee.png").unlink()
+    (folder / "coffee.jpg").unlink()
     with PhotoIndex.open(place, environ=own) as index:
         index.add(folder)
         assert index.photo_count == 2

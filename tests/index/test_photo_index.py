@@ -20,22 +20,22 @@ from tests.index.made import VOCABULARY, stored
 
 def test_an_image_query_goes_from_general_to_specific(index, folder):
     index.add(folder)
-    answer = index.query(image=folder / "cat.png", limit=2)
+    answer = index.query(image=folder / "cat.jpg", limit=2)
     assert [(level.level, level.concept, level.count) for level in answer.levels] == [
         (1, "animal", 1),
         (2, "cat", 1),
     ]
-    assert answer.levels[1].photos[0].path == folder / "cat.png"
+    assert answer.levels[1].photos[0].path == folder / "cat.jpg"
     assert answer.levels[1].photos[0].score == pytest.approx(1, abs=1e-5)
     assert len(answer.photos) == 2
-    assert answer.photos[0].path == folder / "cat.png"
+    assert answer.photos[0].path == folder / "cat.jpg"
 
 
 def test_a_text_query_finds_its_photos(index, folder):
     index.add(folder)
     answer = index.query("a motorcycle", levels=1, limit=1)
     assert [level.concept for level in answer.levels] == ["motorcycle"]
-    assert answer.photos[0].path == folder / "motorcycle.png"
+    assert answer.photos[0].path == folder / "motorcycle.jpg"
 
 
 def test_answers_as_json_have_the_documented_shape(index, folder):
@@ -55,7 +55,7 @@ def test_answers_as_json_have_the_documented_shape(index, folder):
         "photos",
     ]
     assert data["levels"][0]["photos"] == [
-        {"path": str(folder / "cat.png"), "score": data["levels"][0]["photos"][0]["score"]}
+        {"path": str(folder / "cat.jpg"), "score": data["levels"][0]["photos"][0]["score"]}
     ]
 
 
@@ -72,10 +72,10 @@ def test_angles_are_the_geometry_of_the_vectors(index, folder, mini):
 
 def test_where_filters_photos_and_counts(index, folder):
     index.add(folder)
-    answer = index.query("a cat", where=["name=coffee.png"])
-    assert [photo.path.name for photo in answer.photos] == ["coffee.png"]
+    answer = index.query("a cat", where=["name=coffee.jpg"])
+    assert [photo.path.name for photo in answer.photos] == ["coffee.jpg"]
     assert {level.count for level in answer.levels} == {0}
-    assert index.concept_counts(["name=coffee.png"]) == {"coffee": 1, "drink": 1}
+    assert index.concept_counts(["name=coffee.jpg"]) == {"coffee": 1, "drink": 1}
 
 
 def test_concept_counts_include_ancestors(index, folder):
@@ -126,7 +126,7 @@ def test_an_index_without_photos_is_made_anew(tmp_path, folder, mini):
     PhotoIndex.create(tmp_path / "i", model=mini, concepts=VOCABULARY).close()
     with PhotoIndex.create(tmp_path / "i", model=mini, concepts=other, exist_ok=True) as index:
         index.add(folder)
-        assert stored(index)["cat.png"]["chain"] == ["pet", "cat"]
+        assert stored(index)["cat.jpg"]["chain"] == ["pet", "cat"]
 
 
 def test_a_second_opener_is_told_that_the_index_is_locked(tmp_path, folder, mini):
@@ -148,7 +148,7 @@ def test_an_index_without_photos_says_so(index):
     ("query", "error"),
     [
         ({}, UsageError),
-        ({"text": "cat", "image": "cat.png"}, UsageError),
+        ({"text": "cat", "image": "cat.jpg"}, UsageError),
         ({"text": "  "}, UsageError),
         ({"text": "cat", "levels": 0}, UsageError),
         ({"text": "cat", "limit": -1}, UsageError),
@@ -199,7 +199,7 @@ def test_a_named_concept_is_the_last_level(index, folder):
     assert [level.concept for level in index.query("a hot dog", levels=1).levels] == ["frankfurter"]
     answer = index.query("小猫")
     assert [level.concept for level in answer.levels] == ["animal", "cat"]
-    assert answer.photos[0].path.name == "cat.png"
+    assert answer.photos[0].path.name == "cat.jpg"
     expected = [photo.score for photo in index.query("cat").photos]
     assert [photo.score for photo in answer.photos] == pytest.approx(expected, abs=1e-5)
     assert "the vocabulary does" in answer.notes[0]
@@ -228,7 +228,7 @@ def test_what_the_model_does_not_know_has_no_levels_and_is_said(index, folder):
     assert [level.concept for level in answer.levels] == ["animal", "cat"]
     assert "does not know '🐶'" in answer.notes[0]
     assert index.query("something with wheels").to_json()["notes"] == []
-    assert index.query(image=folder / "cat.png").notes == ()
+    assert index.query(image=folder / "cat.jpg").notes == ()
 
 
 def test_a_name_of_two_concepts_is_answered_by_the_likelier_and_refused_as_a_condition(
@@ -248,7 +248,7 @@ def test_a_name_of_two_concepts_is_answered_by_the_likelier_and_refused_as_a_con
     assert [level.concept_id for level in levels] == ["a", "c"]
     with pytest.raises(FilterError, match="2 concepts are called 'cats'"):
         index.query("something", where=["concept=cats"])
-    assert index.query("something", where=["concept=c"]).photos[0].path.name == "cat.png"
+    assert index.query("something", where=["concept=c"]).photos[0].path.name == "cat.jpg"
     assert index.query("something", where=["concept=m2"]).photos != index.query("something").photos
 
 
@@ -256,9 +256,9 @@ def test_where_takes_a_concept_by_its_name(index, folder):
     named = Vocabulary([Concept("n1", "animal"), Concept("n2", "Cat", ("n1",))], "x")
     index.add(folder, concepts=named)
     (photo,) = index.query("something", where=["concept=cat"]).photos
-    assert photo.path.name == "cat.png"
+    assert photo.path.name == "cat.jpg"
     assert index.query("something", where=["concept=CATS"]).photos == (photo,)
     others = index.query("something", where=["concept!=cats"]).photos
-    assert {other.path.name for other in others} == {"coffee.png", "motorcycle.png"}
+    assert {other.path.name for other in others} == {"coffee.jpg", "motorcycle.jpg"}
     with pytest.raises(FilterError, match="no concept 'unicorn'"):
         index.query("something", where=["concept=unicorn"])

@@ -19,8 +19,8 @@ def test_another_vocabulary_relabels_without_encoding_a_photo(index, folder, cou
     )
     assert add(index, concepts=other) == {"relabelled": 3}
     assert counting.photos == 0
-    assert stored(index)["cat.png"]["chain"] == ["pet", "kitten"]
-    assert index.query(image=folder / "cat.png").levels[-1].concept == "kitten"
+    assert stored(index)["cat.jpg"]["chain"] == ["pet", "kitten"]
+    assert index.query(image=folder / "cat.jpg").levels[-1].concept == "kitten"
     assert add(index, folder, concepts=other) == {"unchanged": 3}
 
 
@@ -28,7 +28,7 @@ def test_a_vocabulary_without_parents_gives_radial_paths(index, folder):
     index.add(folder)
     flat = Vocabulary([Concept(word, word) for word in ("animal", "cat", "cup", "wheel")], "flat")
     assert add(index, concepts=flat) == {"relabelled": 3}
-    (*_, last) = index.query(image=folder / "cat.png").levels
+    (*_, last) = index.query(image=folder / "cat.jpg").levels
     assert (last.concept, last.mass) == ("cat", None)
     chains = [payload["chain"] for payload in stored(index).values()]
     assert last.count == sum("cat" in chain for chain in chains)
@@ -51,7 +51,7 @@ def test_relabelling_that_was_cut_off_is_finished_by_the_next_run(
     with pytest.raises(StoreError, match="cut off"):
         index.query("a cat")
     assert add(index, folder) == {"relabelled": 3, "unchanged": 3}
-    assert stored(index)["cat.png"]["chain"][-1] == "cat"
+    assert stored(index)["cat.jpg"]["chain"][-1] == "cat"
 
 
 class WithoutTemperature:
@@ -70,7 +70,7 @@ def test_a_model_without_a_temperature_is_calibrated_again_as_photos_come(
     index, folder, mini, demo_photos
 ):
     index.__dict__["_encoder"] = WithoutTemperature(mini)
-    index.add(folder / "cat.png")
+    index.add(folder / "cat.jpg")
     first = index._store.manifest
     assert first.calibrated_on == 1
     summary = index.add(demo_photos)

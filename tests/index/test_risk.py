@@ -58,7 +58,7 @@ def unsure(tmp_path, demo_photos) -> Path:
     """A photo of which it is not plain what it shows."""
     pair = [
         Image.open(demo_photos / name).convert("RGB").resize((256, 256))
-        for name in ("coffee.png", "rocket.jpg")
+        for name in ("coffee.jpg", "rocket.jpg")
     ]
     Image.blend(*pair, 0.5).save(tmp_path / "unsure.png")
     return tmp_path / "unsure.png"
@@ -87,7 +87,7 @@ def test_an_answer_goes_down_as_far_as_its_risk_allows(opened, unsure, folder):
     assert lengths == sorted(lengths)
     assert lengths[0] < lengths[-1]
     # Of a plain photo even a small risk lets all be said.
-    assert [one for one, _ in levels(index, image=folder / "cat.png", risk=0.05)] == [
+    assert [one for one, _ in levels(index, image=folder / "cat.jpg", risk=0.05)] == [
         "animal",
         "cat",
     ]

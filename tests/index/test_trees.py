@@ -44,7 +44,7 @@ def test_photos_of_the_offline_model_get_trees(index, folder, mini):
 
 def test_an_image_query_says_all_that_the_photo_surely_shows(index, folder):
     index.add(folder)
-    answer = index.query(image=folder / "cat.png")
+    answer = index.query(image=folder / "cat.jpg")
     main, *_ = answer.branches
     assert [concept for concept, _ in main] == [level.concept for level in answer.levels]
     assert answer.to_json()["branches"][0][0] == {
@@ -59,9 +59,9 @@ def labelled(index, folder):
     """An index with made labels: what is sure and what is likely, by file."""
     index.add(folder)
     labels = {
-        "cat.png": (["animal", "cat"], ["dog"]),
-        "coffee.png": (["coffee", "drink"], ["animal", "cat"]),
-        "motorcycle.png": (["motorcycle", "vehicle"], []),
+        "cat.jpg": (["animal", "cat"], ["dog"]),
+        "coffee.jpg": (["coffee", "drink"], ["animal", "cat"]),
+        "motorcycle.jpg": (["motorcycle", "vehicle"], []),
     }
     for record in list(index._store.photos.scroll()):
         sure, likely = labels[record.payload["name"][0]]
@@ -76,19 +76,19 @@ def names(photos) -> list[str]:
 def test_a_row_lists_what_is_sure_before_what_is_likely(labelled):
     (*_, last) = labelled.query("a cat", limit=3).levels
     assert last.concept == "cat"
-    assert names(last.photos) == ["cat.png", "coffee.png"]
+    assert names(last.photos) == ["cat.jpg", "coffee.jpg"]
     assert (last.sure, last.count) == (1, 2)
     (*_, last) = labelled.query("a cat", limit=1).levels
-    assert names(last.photos) == ["cat.png"]
+    assert names(last.photos) == ["cat.jpg"]
 
 
 def test_conditions_on_concepts_take_what_is_likely_too(labelled):
     def found(condition: str) -> set[str]:
         return set(names(labelled.query("anything", limit=5, where=[condition]).photos))
 
-    assert found("concept=cat") == {"cat.png", "coffee.png"}
-    assert found("concept!=cat") == {"motorcycle.png"}
-    assert found("concept=dog") == {"cat.png"}
+    assert found("concept=cat") == {"cat.jpg", "coffee.jpg"}
+    assert found("concept!=cat") == {"motorcycle.jpg"}
+    assert found("concept=dog") == {"cat.jpg"}
 
 
 def test_counts_take_what_is_likely_too(labelled):
@@ -101,7 +101,7 @@ def test_counts_take_what_is_likely_too(labelled):
         "motorcycle": 1,
         "vehicle": 1,
     }
-    assert labelled.concept_counts(["name=motorcycle.png"]).keys() == {"motorcycle", "vehicle"}
+    assert labelled.concept_counts(["name=motorcycle.jpg"]).keys() == {"motorcycle", "vehicle"}
 
 
 def test_an_older_index_answers_as_it_did_and_can_be_labelled_again(index, folder):
@@ -110,7 +110,7 @@ def test_an_older_index_answers_as_it_did_and_can_be_labelled_again(index, folde
     make_older(index)
     assert index.trees is None
     assert "--concepts builtin" in better_labels("mini", index.model_id, index.trees)
-    answer = index.query(image=folder / "cat.png")
+    answer = index.query(image=folder / "cat.jpg")
     assert [level.concept for level in answer.levels] == ["animal", "cat"]
     assert all(level.sure == level.count for level in answer.levels)
     assert answer.branches == ()
@@ -185,7 +185,7 @@ def test_new_photos_are_labelled_by_the_statistics_of_the_others(index, folder, 
     index._store.remember(trees="of an earlier version")
     assert "more exactly" in better_labels("mini", index.model_id, index.trees)
     assert add(index, folder) == {"unchanged": 3}
-    shutil.copy2(demo_photos / "photographer.png", folder / "photographer.png")
+    shutil.copy2(demo_photos / "photographer.jpg", folder / "photographer.jpg")
     assert add(index, folder) == {"relabelled": 3, "added": 1, "unchanged": 3}
     assert index.trees == mini.statistics.id
     assert {name: stored(index)[name] for name in now} == now
@@ -196,7 +196,7 @@ def test_a_model_that_lost_its_statistics_is_refused(index, folder, mini, monkey
     index._labeller.forget()
     monkeypatch.setitem(mini.__dict__, "statistics", None)
     with pytest.raises(ModelError, match="lost the statistics"):
-        index.query(image=folder / "cat.png")
+        index.query(image=folder / "cat.jpg")
 
 
 def test_the_main_branch_goes_on_while_anything_below_it_is_shown(index, folder, mini):

@@ -1,11 +1,10 @@
-"""`hiersearch demo`: index and query photographs that come with installed packages."""
+"""`hiersearch demo`: index and query the photos that come with hiersearch."""
 
 from __future__ import annotations
 
 import os
 import shlex
-import shutil
-from importlib.util import find_spec
+from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
@@ -13,24 +12,21 @@ import typer
 
 __all__ = ["DEMO_PHOTOS", "copy_demo_photos", "demo"]
 
-DEMO_PHOTOS = {
-    "astronaut.png": ("skimage", "data/astronaut.png"),
-    "brick-wall.png": ("skimage", "data/brick.png"),
-    "cat.png": ("skimage", "data/chelsea.png"),
-    "coffee.png": ("skimage", "data/coffee.png"),
-    "coins.png": ("skimage", "data/coins.png"),
-    "flower.jpg": ("sklearn", "datasets/images/flower.jpg"),
-    "grass.png": ("skimage", "data/grass.png"),
-    "moon.png": ("skimage", "data/moon.png"),
-    "motorcycle.png": ("skimage", "data/motorcycle_left.png"),
-    "photographer.png": ("skimage", "data/camera.png"),
-    "rocket.jpg": ("skimage", "data/rocket.jpg"),
-    "temple.jpg": ("sklearn", "datasets/images/china.jpg"),
-}
-"""Module and path of each photograph, by the name that it gets."""
-
-DISTRIBUTIONS = {"skimage": "scikit-image", "sklearn": "scikit-learn"}
-"""The packages of these modules, as pip knows them."""
+DEMO_PHOTOS = (
+    "astronaut.jpg",
+    "brick-wall.jpg",
+    "cat.jpg",
+    "coffee.jpg",
+    "coins.jpg",
+    "flower.jpg",
+    "galaxies.jpg",
+    "grass.jpg",
+    "motorcycle.jpg",
+    "photographer.jpg",
+    "rocket.jpg",
+    "temple.jpg",
+)
+"""The sample photos: files in `samples`, where LICENSES says whose they are."""
 
 
 def demo(
@@ -60,8 +56,8 @@ def demo(
         ) from error
     _show("index", photos, "--store", store)
     index([photos], store=str(store))
-    _show("query", "--image", photos / "cat.png", "--store", store)
-    query(image=photos / "cat.png", store=str(store))
+    _show("query", "--image", photos / "cat.jpg", "--store", store)
+    query(image=photos / "cat.jpg", store=str(store))
     _show("query", "a hot drink", "--store", store)
     query("a hot drink", store=str(store))
     typer.echo(
@@ -71,23 +67,18 @@ def demo(
 
 
 def copy_demo_photos(folder: Path) -> None:
-    """Copies the sample photos out of the packages that ship them.
+    """Copies the sample photos to a folder; those that are there already stay as they are.
 
     Raises:
-        MissingPackageError: The packages are not installed.
+        OSError: They cannot be written there.
     """
-    from hiersearch.errors import MissingPackageError
-
+    samples = resources.files("hiersearch.cli.photos") / "samples"
     folder.mkdir(parents=True, exist_ok=True)
-    for name, (package, path) in DEMO_PHOTOS.items():
-        # Found, not imported: importing them would take longer than copying.
-        spec = find_spec(package)
-        if spec is None or spec.origin is None:
-            raise MissingPackageError(DISTRIBUTIONS[package], extra="mini", purpose="the demo")
+    for name in DEMO_PHOTOS:
         if not (folder / name).exists():
             # Under another name first: an interrupted copy must not pass for the photo.
             part = folder / f".{name}.part"
-            shutil.copyfile(Path(spec.origin).parent / path, part)
+            part.write_bytes(samples.joinpath(name).read_bytes())
             part.replace(folder / name)
 
 

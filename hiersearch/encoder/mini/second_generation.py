@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hiersearch.encoder.graphs.graph_folder import NOTES
 from hiersearch.encoder.model_folder import (
     SIDECAR_NAME,
     built_folder,
@@ -26,25 +27,36 @@ from hiersearch.encoder.model_folder import (
     write_sidecar,
 )
 from hiersearch.errors import ModelError, require
-from hiersearch.trees import MEMBERSHIP_FILE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["WEIGHTS", "mini_folder", "packed_folder", "write_folder"]
+__all__ = ["WEIGHTS", "concept_vectors_file", "mini_folder", "packed_folder", "write_folder"]
 
 WEIGHTS = "weights.safetensors"
 """All weights, in half precision; a tensor of `PATH/model.safetensors` is called `PATH/NAME`."""
 
 MODULE_WEIGHTS = "model.safetensors"
 
-GRAPHS = ("graphs.json", "photo.onnx", "text.onnx")
-"""What computes with the packed weights, and not with the folder's."""
+NOT_COPIED = (".npy", ".onnx", ".safetensors")
+"""Files that are read where they are, or written anew: statistics, too, for newer ones may come
+with the same weights."""
 
 
 def packed_folder() -> Path:
     """The folder of the files that come with hiersearch."""
     return Path(str(resources.files("hiersearch.encoder.mini") / "second"))
+
+
+def concept_vectors_file(vocabulary_id: str) -> Path:
+    """The file of a vocabulary's vectors, which is there for the built-in one.
+
+    It holds (n, dim) float16, a row per concept, each of about length 1.
+
+    Args:
+        vocabulary_id: The vocabulary's id.
+    """
+    return packed_folder() / f"concepts-{vocabulary_id}.npy"
 
 
 def mini_folder(cache: Path) -> Path:
@@ -96,8 +108,7 @@ def write_folder(packed: Path, folder: Path) -> None:
         ) from error
     others = [path for path in packed.rglob("*") if path.is_file()]
     for path in sorted(others):
-        # Statistics are read where they are: newer ones may come with the same weights.
-        if path.name in (WEIGHTS, SIDECAR_NAME, MEMBERSHIP_FILE, *GRAPHS):
+        if path.suffix in NOT_COPIED or path.name in (SIDECAR_NAME, NOTES):
             continue
         target = folder / path.relative_to(packed)
         target.parent.mkdir(parents=True, exist_ok=True)

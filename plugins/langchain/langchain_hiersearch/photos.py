@@ -21,7 +21,7 @@ class PhotoRetriever(HierarchicalRetriever):
     of the whole index. Each photo comes once, at its most specific level.
 
     A document's text is the photo's name and the concepts down to its level, as
-    "cat.png: animal > mammal > cat". Its `score` is the cosine to the query; further metadata are
+    "cat.jpg: animal > mammal > cat". Its `score` is the cosine to the query; further metadata are
     `path`, `copies`, `concept_id`, `mass` (share of the posterior on the concept and all below it)
     and `count` (photos under the concept). At level 0, which has no concept, what belongs to one is
     None.

@@ -30,8 +30,8 @@ def test_the_most_specific_photos_come_first_and_each_once(index, photos):
 def test_a_document_says_where_it_stands(index, photos):
     first, *_ = PhotoRetriever(index=index, k=3).invoke("a cat")
     *_, level = index.query("a cat").levels
-    path = path_to_text(photos / "cat.png")
-    assert first.page_content == "cat.png: animal > mammal > cat"
+    path = path_to_text(photos / "cat.jpg")
+    assert first.page_content == "cat.jpg: animal > mammal > cat"
     assert first.id == path
     assert first.metadata == {
         "path": path,
@@ -61,10 +61,10 @@ def test_photos_under_no_level_have_no_concept(index):
 
 
 def test_conditions_hold_at_every_level(index):
-    retriever = PhotoRetriever(index=index, k=50, where=("name!=cat.png", "width>500"))
+    retriever = PhotoRetriever(index=index, k=50, where=("name!=cat.jpg", "width>500"))
     names = [document.page_content.split(":")[0] for document in retriever.invoke("a cat")]
     assert names
-    assert "cat.png" not in names
+    assert "cat.jpg" not in names
     with pytest.raises(FilterError):
         PhotoRetriever(index=index, where=("colour=red",)).invoke("a cat")
 
@@ -98,4 +98,4 @@ async def test_batches_and_async_calls_give_what_single_calls_give(index):
 
 def test_it_is_a_step_of_a_chain(index):
     names = PhotoRetriever(index=index, k=2) | (lambda found: [one.page_content for one in found])
-    assert names.invoke("a cat")[0].startswith("cat.png")
+    assert names.invoke("a cat")[0].startswith("cat.jpg")

@@ -11,7 +11,7 @@ README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize(("code", "printed"), zip(BLOCKS, ["cat.png: ", "a green"], strict=True))
+@pytest.mark.parametrize(("code", "printed"), zip(BLOCKS, ["cat.jpg: ", "a green"], strict=True))
 def test_code_runs(code, printed, photos, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("photos").symlink_to(photos)
