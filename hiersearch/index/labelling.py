@@ -28,6 +28,7 @@ from hiersearch.types import Floats
 
 if TYPE_CHECKING:
     from hiersearch.encoder import HierarchicalEncoder
+    from hiersearch.trees import PhotoStatistics
 
 __all__ = ["CALIBRATION_SAMPLE", "LazyLabeller", "trees_of", "vocabulary_label"]
 
@@ -46,6 +47,8 @@ class LazyLabeller:
     Args:
         store: The index.
         encoder: Called only if something has to be embedded.
+        statistics: Returns what is known of the model's vectors of photos; by default the encoder
+            is asked.
         environ: The environment, for the cache of vectors.
     """
 
@@ -54,10 +57,12 @@ class LazyLabeller:
         store: IndexStore,
         encoder: LoadEncoder,
         *,
+        statistics: Callable[[], PhotoStatistics | None] | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._store = store
         self._encoder = encoder
+        self._statistics = statistics or (lambda: encoder().statistics)
         self._environ = environ
         self._made: Labeller | None = None
 
@@ -84,7 +89,7 @@ class LazyLabeller:
         _store_concepts(store.concepts, vocabulary, embeddings, on_progress)
         if not vocabulary.has_parents:
             return Labeller(vocabulary, embeddings, None, store.concepts)
-        statistics = self._encoder().statistics if store.manifest.trees else None
+        statistics = self._statistics() if store.manifest.trees else None
         if statistics is None and store.manifest.trees:
             raise ModelError(
                 f"the photos of the index at {store.place} have trees, and the model "

@@ -10,13 +10,16 @@ import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from qdrant_client import models
 
 from hiersearch.errors import UsageError, VectorError
+
+if TYPE_CHECKING:
+    import qdrant_edge as edge
+    from qdrant_client import models
 
 __all__ = [
     "ROOT_DISTANCE",
@@ -66,8 +69,8 @@ class Record:
     vector: NDArray[np.float32] | None = None
 
     @classmethod
-    def of(cls, point: models.Record, vector_name: str) -> Record:
-        """Convert a point that a client read.
+    def of(cls, point: models.Record | edge.Record, vector_name: str) -> Record:
+        """Convert a point that a client, or the embedded engine, read.
 
         Args:
             point: The point.
@@ -108,8 +111,8 @@ class Hit:
     angle: float | None = None
 
     @classmethod
-    def of(cls, point: models.ScoredPoint) -> Hit:
-        """Convert a point that a client found, with its score as a float32 in [−1, 1].
+    def of(cls, point: models.ScoredPoint | edge.ScoredPoint) -> Hit:
+        """Convert a point that was found, with its score as a float32 in [−1, 1].
 
         That is what servers return. The client's local mode has more digits, but they differ
         between equal vectors.

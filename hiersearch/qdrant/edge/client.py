@@ -13,13 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import qdrant_edge as edge
-from qdrant_client import models
-
-# `qdrant_client.models` has another class of that name in its place.
-from qdrant_client.http.models import QueryResponse
 
 from hiersearch.errors import StoreError
 from hiersearch.qdrant.edge.changes import (
@@ -36,12 +32,26 @@ from hiersearch.qdrant.edge.queries import (
     edge_order,
     edge_payload,
     edge_point_id,
+    edge_query,
     edge_request,
+    edge_search,
     query_response,
     record,
 )
 from hiersearch.qdrant.edge.shards import Shards, index_schema
 from hiersearch.qdrant.points import plain_id
+
+if TYPE_CHECKING:
+    from qdrant_client import models
+
+    # `qdrant_client.models` has another class of that name in its place.
+    from qdrant_client.http.models import QueryResponse
+
+    from hiersearch.qdrant.filters import Filter, HasValue
+    from hiersearch.qdrant.layout import Layout
+    from hiersearch.qdrant.limits import Search
+else:
+    from hiersearch.qdrant import client_models as models
 
 __all__ = ["EXACT_UP_TO", "EdgeClient"]
 
@@ -128,6 +138,10 @@ class EdgeClient:
         """The configuration of a collection, and how many points it holds."""
         refuse(**settings)
         return self._shards.info(collection_name)
+
+    def layout(self, collection_name: str) -> Layout:
+        """Like `get_collection`, without objects of the client's."""
+        return self._shards.layout(collection_name)
 
     def update_collection(
         self, collection_name: str, metadata: Mapping[str, Any] | None = None, **settings: Any
@@ -291,10 +305,18 @@ class EdgeClient:
     ) -> list[models.Record]:
         """The points with the ids; missing ones are left out."""
         refuse(**settings)
+        found = self.read(
+            collection_name, ids, with_payload=with_payload, with_vectors=with_vectors
+        )
+        return [record(point) for point in found]
+
+    def read(
+        self, collection_name: str, ids: Sequence[Any], *, with_payload: Any, with_vectors: Any
+    ) -> Sequence[edge.Record]:
+        """Like `retrieve`, as the engine gives the points."""
         numbers: list[Any] = [edge_point_id(number) for number in ids]
         with self._shards.opened(collection_name) as shard:
-            found = shard.retrieve(numbers, edge_payload(with_payload), with_vectors)
-        return [record(point) for point in found]
+            return shard.retrieve(numbers, edge_payload(with_payload), with_vectors)
 
     def scroll(
         self,
@@ -320,6 +342,20 @@ class EdgeClient:
         )
         return [record(point) for point in points], following
 
+    def read_page(
+        self,
+        collection_name: str,
+        matching: Filter | None = None,
+        limit: int = 10,
+        offset: Any = None,
+        *,
+        with_payload: Any,
+        with_vectors: Any,
+    ) -> tuple[Sequence[edge.Record], int | str | None]:
+        """Like `scroll`, as the engine gives the points."""
+        wanted = {"with_payload": edge_payload(with_payload), "with_vector": with_vectors}
+        return self._page(collection_name, matching, limit, offset, **wanted)
+
     def scroll_ids(
         self,
         collection_name: str,
@@ -342,9 +378,14 @@ class EdgeClient:
     ) -> models.CountResult:
         """How many points match."""
         refuse(**settings)
+        return models.CountResult(count=self.counted(collection_name, count_filter, exact=exact))
+
+    def counted(
+        self, collection_name: str, matching: Filter | HasValue | None = None, *, exact: bool = True
+    ) -> int:
+        """Like `count`, without an object of the client's."""
         with self._shards.opened(collection_name) as shard:
-            request = edge.CountRequest(exact=exact, filter=edge_filter(count_filter))
-            return models.CountResult(count=shard.count(request))
+            return shard.count(edge.CountRequest(exact=exact, filter=edge_filter(matching)))
 
     def facet(
         self,
@@ -357,13 +398,17 @@ class EdgeClient:
     ) -> models.FacetResponse:
         """How many points hold each value of an indexed payload field, most frequent first."""
         refuse(**settings)
-        with self._shards.opened(collection_name) as shard:
-            answer = shard.facet(
-                edge.FacetRequest(key, limit=limit, exact=exact, filter=edge_filter(facet_filter))
-            )
+        hits = self._facet(collection_name, key, facet_filter, limit, exact)
         return models.FacetResponse(
-            hits=[models.FacetValueHit(value=hit.value, count=hit.count) for hit in answer.hits]
+            hits=[models.FacetValueHit(value=hit.value, count=hit.count) for hit in hits]
         )
+
+    def facets(
+        self, collection_name: str, key: str, matching: Filter | None = None, *, limit: int
+    ) -> dict[str, int]:
+        """Like `facet`, exactly, without objects of the client's."""
+        hits = self._facet(collection_name, key, matching, limit, True)
+        return {str(hit.value): hit.count for hit in hits}
 
     def query_points(
         self,
@@ -396,6 +441,28 @@ class EdgeClient:
                 score_threshold=score_threshold,
             )
             return query_response(shard.query(request))
+
+    def nearest(
+        self,
+        collection_name: str,
+        vector: list[float],
+        *,
+        using: str | None,
+        matching: Filter | HasValue | None,
+        search: Search,
+        limit: int,
+        with_payload: Any,
+    ) -> Sequence[edge.ScoredPoint]:
+        """Like `query_points` for a vector, as the engine gives the points."""
+        request = edge.QueryRequest(
+            limit=limit,
+            query=edge_query(vector, using),
+            with_payload=edge_payload(with_payload),
+            filter=edge_filter(matching),
+            params=edge_search(search),
+        )
+        with self._shards.opened(collection_name) as shard:
+            return shard.query(request)
 
     def scores(
         self,
@@ -436,6 +503,13 @@ class EdgeClient:
                 )
             )
         return points, None if following is None else plain_id(following)
+
+    def _facet(
+        self, name: str, key: str, matching: Filter | None, limit: int, exact: bool
+    ) -> Sequence[edge.FacetHit]:
+        with self._shards.opened(name) as shard:
+            request = edge.FacetRequest(key, limit=limit, exact=exact, filter=edge_filter(matching))
+            return shard.facet(request).hits
 
     def _update(self, name: str, operation: edge.UpdateOperation) -> models.UpdateResult:
         return self._update_all(name, [operation])[0]
