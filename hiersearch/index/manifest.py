@@ -1,6 +1,6 @@
 """What an index remembers of itself: its manifest, vocabulary and tally, and a copy under way.
 
-The files' formats are the dataclasses named `Stored...`, as `read_form` reads them.
+The files' formats are the dataclasses named `Stored...`; pydantic checks them when they are read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from hiersearch.concepts import Vocabulary
 from hiersearch.encoder import current_name
 from hiersearch.errors import IndexNotFoundError, StoreError, VocabularyError
 from hiersearch.index.records import Records
-from hiersearch.index.stored_forms import read_form
 from hiersearch.trees import Calibration
 from hiersearch.types import Floats
 
@@ -379,5 +378,14 @@ def _validated(
     Raises:
         StoreError: It is damaged.
     """
-    hint = f"{records.how_to_remove} and {advice}"
-    return read_form(content, form, place=records.where(name), hint=hint)
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(form).validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise StoreError(
+            f"{records.where(name)} is damaged ({where + ': ' if where else ''}{first['msg']})",
+            hint=f"{records.how_to_remove} and {advice}",
+        ) from error
