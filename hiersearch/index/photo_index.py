@@ -318,7 +318,7 @@ class PhotoIndex:
             raise UsageError("levels must be 1 or more and limit 0 or more")
         condition = self._condition(where)
         self._require_labels()
-        labeller = self._labeller.get()
+        labeller = self._labeller.get(to_read=True)
         floor = self._floor(risk, min_mass, is_photo=image is not None)
         if text is not None:
             vector = self._asked.vector(text)

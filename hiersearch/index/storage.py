@@ -70,7 +70,9 @@ class Connection:
     def lock(self, manifest: Manifest) -> None:
         """Takes the lock of a folder, so that no other process changes it from here on.
 
-        A server has no lock: nothing prevents two processes from writing there at once.
+        That is the lock of its photos, or of its concepts while there are no photos: whoever
+        changes either has taken it. A server has no lock: nothing prevents two processes from
+        writing there at once.
 
         Raises:
             StoreLockedError: Another process has it open.
@@ -79,6 +81,7 @@ class Connection:
             for collection in self.collections(manifest):
                 if collection.exists():
                     collection.count()
+                    return
 
     def refuse_others(self, manifest: Manifest) -> None:
         """Makes sure that an index may be made here.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hiersearch.qdrant.asynchronous import AsyncHierarchicalCollection
 from hiersearch.qdrant.attach import AttachSummary, DetachSummary
 from hiersearch.qdrant.attachment import Documents, only_vector
 from hiersearch.qdrant.clients import Client
@@ -30,6 +29,7 @@ from hiersearch.qdrant.points import Hit, Record
 from hiersearch.qdrant.schema import CollectionOptions
 
 if TYPE_CHECKING:
+    from hiersearch.qdrant.asynchronous import AsyncHierarchicalCollection
     from hiersearch.qdrant.filters import Filter
 
 __all__ = [
@@ -61,6 +61,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name == "AsyncHierarchicalCollection":
+        from hiersearch.qdrant.asynchronous import AsyncHierarchicalCollection
+
+        return AsyncHierarchicalCollection
     if name == "Filter":
         from hiersearch.qdrant.filters import Filter
 

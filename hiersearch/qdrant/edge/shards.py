@@ -40,6 +40,7 @@ class Shards:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._open: dict[str, edge.EdgeShard] = {}
+        self._written: set[str] = set()
 
     def folder(self, name: str) -> Path:
         """The folder of a collection.
@@ -164,6 +165,7 @@ class Shards:
         folder = self.folder(name)
         with self.opened(name) as shard:
             check_room(folder, needed=_size(folder) if copied else 0)
+            self._written.add(name)
             yield shard
 
     def info(self, name: str) -> models.CollectionInfo:
@@ -199,8 +201,10 @@ class Shards:
             name, shard = self._open.popitem()
             with edge_errors(self.folder(name)):
                 try:
-                    shard.flush()
+                    if name in self._written:
+                        shard.flush()
                 finally:
+                    self._written.discard(name)
                     shard.close()
 
     def _make_ours(self, name: str) -> None:
@@ -213,6 +217,7 @@ class Shards:
                 raise
             except StoreError:
                 return  # damaged: nobody can be using it, so it may be deleted
+        self._written.discard(name)
         self._open.pop(name).close()
 
 
