@@ -15,7 +15,7 @@ from typing import Any, Self
 from hiersearch.concepts import ConceptNames, Vocabulary
 from hiersearch.config import IndexPlace, ServerPlace
 from hiersearch.errors import StoreError
-from hiersearch.index.fields import PATH
+from hiersearch.index.fields import PATH, PHOTO_INDEXES
 from hiersearch.index.manifest import (
     Manifest,
     StoredTally,
@@ -30,7 +30,7 @@ from hiersearch.index.manifest import (
     write_manifest,
 )
 from hiersearch.index.records import FolderRecords, Records, ServerRecords
-from hiersearch.qdrant import Client, HierarchicalCollection, connect
+from hiersearch.qdrant import Client, CollectionOptions, HierarchicalCollection, connect
 from hiersearch.trees import CHAIN, Chain, Tally
 
 __all__ = ["Connection", "IndexInfo", "IndexStore", "read_info"]
@@ -66,6 +66,14 @@ class Connection:
             HierarchicalCollection(self.client, photos, root=manifest.root),
             HierarchicalCollection(self.client, concepts, root=manifest.root),
         )
+
+    @property
+    def options(self) -> CollectionOptions:
+        """How new collections are stored.
+
+        In a folder vectors are read when they are searched, not whenever the index is opened.
+        """
+        return CollectionOptions(on_disk=True if isinstance(self.place, Path) else None)
 
     def lock(self, manifest: Manifest) -> None:
         """Takes the lock of a folder, so that no other process changes it from here on.
@@ -214,6 +222,10 @@ class IndexStore:
             kept = StoredTally(tally.photos, tally.to_rows([one.id for one in self.vocabulary]))
         save_tally(self._records, self._manifest, kept)
         self.__dict__.pop("tally", None)
+
+    def make_photos(self) -> None:
+        """Creates the collection of photos, or the indexes that it lacks."""
+        self.photos.create(payload_indexes=PHOTO_INDEXES, options=self.connection.options)
 
     def count(self) -> int:
         """Number of different photos."""
