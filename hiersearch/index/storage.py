@@ -331,7 +331,7 @@ def read_info(store: IndexStore) -> IndexInfo:
     for record in records:
         photos += 1
         files += len(record.payload[PATH])
-        chained += bool(Chain.from_payload(record.payload))
+        chained += bool(record.payload.get(CHAIN) or Chain.from_payload(record.payload))
     return IndexInfo(
         store=store.place if isinstance(store.place, Path) else str(store.place),
         photos=photos,
