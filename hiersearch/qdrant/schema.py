@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,9 +29,6 @@ from hiersearch.types import Floats
 
 if TYPE_CHECKING:
     from qdrant_client import models
-
-    Quantization: TypeAlias = models.QuantizationConfig
-    """How vectors are compressed."""
 else:
     from hiersearch.qdrant import client_models as models
 
@@ -40,7 +37,6 @@ __all__ = [
     "CollectionOptions",
     "CollectionSchema",
     "Known",
-    "Quantization",
 ]
 
 
@@ -338,7 +334,7 @@ class CollectionOptions:
     on_disk: bool | None = None
     float16: bool = False
     hnsw: models.HnswConfigDiff | None = None
-    quantization: Quantization | None = None
+    quantization: models.QuantizationConfig | None = None
 
     def vector_params(self, dimension: int) -> models.VectorParams:
         """The parameters of the vector, compared by cosine.
