@@ -189,7 +189,7 @@ def read_layout(client: Client, name: str) -> Layout:
     embedded = embedded_calls(client)
     with client_errors(client):
         if embedded is not None:
-            return embedded.layout(name)
+            return embedded.plain.layout(name)
         return layout_of(patient(client).get_collection(name))
 
 

@@ -9,15 +9,12 @@ from hiersearch.config import bare_url, is_url
 from hiersearch.qdrant.edge.client import EdgeClient
 
 if TYPE_CHECKING:
-    import qdrant_edge as edge
     from qdrant_client import models
 
     # `qdrant_client.models` has another class of that name in its place.
     from qdrant_client.http.models import QueryResponse
 
-    from hiersearch.qdrant.filters import Filter, HasValue
-    from hiersearch.qdrant.layout import Layout
-    from hiersearch.qdrant.limits import Search
+    from hiersearch.qdrant.edge.plain_calls import PlainCalls
     from hiersearch.qdrant.points import PointId
 
 __all__ = ["Client", "EmbeddedCalls", "embedded_calls", "place_of"]
@@ -161,6 +158,10 @@ class Client(Protocol):
 class EmbeddedCalls(Protocol):
     """What an embedded engine offers in addition: cheaper calls, and upkeep on request."""
 
+    @property
+    def plain(self) -> PlainCalls:
+        """Reading without an object of the client's for each point."""
+
     def optimize(self, collection_name: str) -> bool:
         """Tidy up a collection; whether there was anything to do."""
 
@@ -172,41 +173,6 @@ class EmbeddedCalls(Protocol):
     ) -> None:
         """Set payload fields of many points, to different values for each."""
 
-    def layout(self, collection_name: str) -> Layout:
-        """How a collection is kept."""
-
-    def counted(
-        self, collection_name: str, matching: Filter | HasValue | None = None, *, exact: bool = True
-    ) -> int:
-        """How many points match."""
-
-    def facets(
-        self, collection_name: str, key: str, matching: Filter | None = None, *, limit: int
-    ) -> dict[str, int]:
-        """How many points have each value of a payload field, exactly."""
-
-    def read(
-        self,
-        collection_name: str,
-        ids: Sequence[PointId],
-        *,
-        with_payload: bool | list[str],
-        with_vectors: bool | list[str],
-    ) -> Sequence[edge.Record]:
-        """The points with some ids, as the engine gives them."""
-
-    def read_page(
-        self,
-        collection_name: str,
-        matching: Filter | None = None,
-        limit: int = 10,
-        offset: PointId | None = None,
-        *,
-        with_payload: bool | list[str],
-        with_vectors: bool | list[str],
-    ) -> tuple[Sequence[edge.Record], PointId | None]:
-        """A page of points, as the engine gives them, and where the next page begins."""
-
     def scroll_ids(
         self,
         collection_name: str,
@@ -215,19 +181,6 @@ class EmbeddedCalls(Protocol):
         offset: PointId | None = None,
     ) -> tuple[list[PointId], PointId | None]:
         """A page of ids, and where the next page begins."""
-
-    def nearest(
-        self,
-        collection_name: str,
-        vector: list[float],
-        *,
-        using: str | None,
-        matching: Filter | HasValue | None,
-        search: Search,
-        limit: int,
-        with_payload: bool | list[str],
-    ) -> Sequence[edge.ScoredPoint]:
-        """The points nearest to a vector, as the engine gives them."""
 
     def scores(
         self,

@@ -136,10 +136,7 @@ class HierarchicalCollection:
         """Let the embedded engine tidy up; servers do so by themselves.
 
         Worth calling after many changes. Up to `EXACT_UP_TO` points it reclaims deleted points'
-        space; above, it builds the search graph, which takes minutes.
-
-        Returns:
-            Whether there was anything to do.
+        space; above, it builds the search graph, which takes minutes. Tells whether it did any.
         """
         embedded = self._schema.embedded
         return embedded is not None and embedded.optimize(self.name)

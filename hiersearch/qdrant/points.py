@@ -34,7 +34,9 @@ __all__ = [
     "pages",
     "plain_id",
     "same_distance",
+    "selection",
     "settled",
+    "slices",
     "unit_rows",
 ]
 
@@ -191,6 +193,18 @@ def settled(
         if len(hits) < fetched or fetched == most or hits[-1].score < hits[limit - 1].score:
             return hits[:limit]
         fetched *= 2
+
+
+def selection(payload: Fields) -> bool | list[str]:
+    """Which payload fields to fetch: those requested, and always `root_distance`."""
+    if payload is True:
+        return True
+    return [*(payload or ()), ROOT_DISTANCE]
+
+
+def slices(total: int, size: int) -> Iterator[slice]:
+    """The parts of at most `size` of a sequence."""
+    return (slice(start, start + size) for start in range(0, total, size))
 
 
 def _row(vector: Any) -> NDArray[np.float32]:

@@ -23,9 +23,8 @@ from numpy.typing import ArrayLike
 from hiersearch.errors import CollectionError, UsageError
 from hiersearch.geometry import angle_cosine_from_score, root_distance
 from hiersearch.qdrant.filters import all_of, attached
-from hiersearch.qdrant.points import Fields, Hit, id_order
+from hiersearch.qdrant.points import Fields, Hit, id_order, selection
 from hiersearch.qdrant.searching import Searcher
-from hiersearch.qdrant.stored import selection
 
 if TYPE_CHECKING:
     from qdrant_client import models

@@ -218,7 +218,7 @@ class CollectionSchema:
         if known.count is None:
             with client_errors(self.client):
                 if self.embedded is not None:
-                    known.count = self.embedded.counted(self.name, exact=False)
+                    known.count = self.embedded.plain.count(self.name, exact=False)
                 else:
                     known.count = self.client.count(self.name, exact=False).count
         return known.count

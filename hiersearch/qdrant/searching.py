@@ -16,12 +16,12 @@ from hiersearch.qdrant.connection import client_errors
 from hiersearch.qdrant.edge.client import EXACT_UP_TO
 from hiersearch.qdrant.filters import HasValue, has_field, plain_filter
 from hiersearch.qdrant.limits import Search
-from hiersearch.qdrant.points import ROOT_DISTANCE, Fields, Hit, settled
+from hiersearch.qdrant.points import ROOT_DISTANCE, Fields, Hit, selection, settled
 from hiersearch.qdrant.schema import CollectionSchema
-from hiersearch.qdrant.stored import selection
 from hiersearch.trees import CONCEPTS
 
 if TYPE_CHECKING:
+    import qdrant_edge as edge
     from qdrant_client import models
 
     from hiersearch.qdrant.filters import Filter
@@ -119,7 +119,7 @@ class Searcher:
 
         def embedded_search(embedded: EmbeddedCalls, number: int) -> list[Hit]:
             with client_errors(schema.client):
-                found = embedded.nearest(
+                found = embedded.plain.nearest(
                     schema.name,
                     query,
                     using=schema.using,
@@ -184,11 +184,13 @@ class Searcher:
         most = limits.page(max(limit, 1))
 
         def ask() -> list[tuple[str, int]]:
+            hits: Sequence[models.FacetValueHit | edge.FacetHit]
             if schema.embedded is not None:
-                return list(schema.embedded.facets(schema.name, key, matching, limit=most).items())
-            hits = schema.client.facet(
-                schema.name, key, facet_filter=matching, limit=most, exact=limits.exact
-            ).hits
+                hits = schema.embedded.plain.facet(schema.name, key, matching, limit=most)
+            else:
+                hits = schema.client.facet(
+                    schema.name, key, facet_filter=matching, limit=most, exact=limits.exact
+                ).hits
             return [(str(hit.value), hit.count) for hit in hits]
 
         found = self.explained(ask, partial(self._check_labelled, key))

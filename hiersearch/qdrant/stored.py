@@ -23,6 +23,8 @@ from hiersearch.qdrant.points import (
     Record,
     checked_page,
     plain_id,
+    selection,
+    slices,
     unit_rows,
 )
 from hiersearch.qdrant.schema import CollectionSchema
@@ -45,8 +47,6 @@ __all__ = [
     "ShardKey",
     "StoredPoints",
     "root_distances",
-    "selection",
-    "slices",
 ]
 
 ShardKey: TypeAlias = int | str
@@ -227,17 +227,13 @@ class StoredPoints:
         with_vectors: bool = False,
     ) -> list[Record]:
         """The points with some ids, in that order; missing ones are left out."""
-        embedded = self.schema.embedded
-        selected: dict[str, Any] = {
-            "with_payload": selection(payload),
-            "with_vectors": self._vectors(with_vectors),
-        }
+        embedded, selected = self.schema.embedded, self._selected(payload, with_vectors)
         found: dict[PointId, Record] = {}
         for part in slices(len(ids), self.schema.limits().page(BATCH)):
             points: Sequence[models.Record | edge.Record]
             with client_errors(self._client):
                 if embedded is not None:
-                    points = embedded.read(self._name, list(ids[part]), **selected)
+                    points = embedded.plain.retrieve(self._name, list(ids[part]), **selected)
                 else:
                     points = self._client.retrieve(
                         self._name, list(ids[part]), **selected, **self.in_shard()
@@ -256,10 +252,7 @@ class StoredPoints:
         page: int = 1000,
     ) -> Iterator[Record]:
         """All points that match, by id, fetched page by page."""
-        selected = {
-            "with_payload": selection(payload),
-            "with_vectors": self._vectors(with_vectors),
-        }
+        selected = self._selected(payload, with_vectors)
         for points in self._pages(matching, checked_page(page), None, **selected):
             yield from (Record.of(point, self.schema.vector_name) for point in points)
 
@@ -302,7 +295,7 @@ class StoredPoints:
             points: Sequence[models.Record | edge.Record]
             with client_errors(self._client):
                 if embedded is not None:
-                    points, offset = embedded.read_page(
+                    points, offset = embedded.plain.scroll(
                         self._name, matching, page, offset, **selected
                     )
                 else:
@@ -405,9 +398,10 @@ class StoredPoints:
 
     def count(self, matching: Filter | HasValue | None = None, *, exact: bool = True) -> int:
         """How many points match, exactly or about."""
-        if self.schema.embedded is not None:
+        embedded = self.schema.embedded
+        if embedded is not None:
             with client_errors(self._client):
-                return self.schema.embedded.counted(self._name, matching, exact=exact)
+                return embedded.plain.count(self._name, matching, exact=exact)
         matching = plain_filter(matching)
         if exact and not self.schema.limits().exact:
             # Strict mode allows no exact counts: count the ids instead.
@@ -421,9 +415,10 @@ class StoredPoints:
         name = self.schema.vector_name
         return models.PointStruct(id=number, vector={name: row} if name else row, payload=payload)
 
-    def _vectors(self, wanted: bool) -> bool | list[str]:
+    def _selected(self, payload: Fields, with_vectors: bool) -> dict[str, Any]:
         name = self.schema.vector_name
-        return [name] if wanted and name else wanted
+        vectors = [name] if with_vectors and name else with_vectors
+        return {"with_payload": selection(payload), "with_vectors": vectors}
 
     def _count_again(self) -> None:
         self.schema.known.count = None
@@ -453,15 +448,3 @@ def refuse_other_lengths(records: Sequence[Record], lengths: Floats) -> None:
             f"the vector of the point {records[row].id} has the length {lengths[row]:.4g}, not 1",
             hint="Normalise the vectors, or use a collection that compares by cosine",
         )
-
-
-def selection(payload: Fields) -> bool | list[str]:
-    """Which payload fields to fetch: those requested, and always `root_distance`."""
-    if payload is True:
-        return True
-    return [*(payload or ()), ROOT_DISTANCE]
-
-
-def slices(total: int, size: int) -> Iterator[slice]:
-    """The parts of at most `size` of a sequence."""
-    return (slice(start, start + size) for start in range(0, total, size))

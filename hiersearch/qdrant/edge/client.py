@@ -26,15 +26,11 @@ from hiersearch.qdrant.edge.changes import (
     upsert_operation,
 )
 from hiersearch.qdrant.edge.failures import refuse
+from hiersearch.qdrant.edge.plain_calls import PlainCalls
 from hiersearch.qdrant.edge.queries import (
     edge_batched,
-    edge_filter,
-    edge_order,
-    edge_payload,
     edge_point_id,
-    edge_query,
     edge_request,
-    edge_search,
     query_response,
     record,
 )
@@ -47,9 +43,6 @@ if TYPE_CHECKING:
     # `qdrant_client.models` has another class of that name in its place.
     from qdrant_client.http.models import QueryResponse
 
-    from hiersearch.qdrant.filters import Filter, HasValue
-    from hiersearch.qdrant.layout import Layout
-    from hiersearch.qdrant.limits import Search
 else:
     from hiersearch.qdrant import client_models as models
 
@@ -69,11 +62,15 @@ class EdgeClient:
 
     Args:
         path: The folder of the collections; created if needed.
+
+    Attributes:
+        plain: Cheaper calls, for this package.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._shards = Shards(self.path)
+        self.plain = PlainCalls(self._shards)
 
     def __enter__(self) -> Self:
         return self
@@ -138,10 +135,6 @@ class EdgeClient:
         """The configuration of a collection, and how many points it holds."""
         refuse(**settings)
         return self._shards.info(collection_name)
-
-    def layout(self, collection_name: str) -> Layout:
-        """Like `get_collection`, without objects of the client's."""
-        return self._shards.layout(collection_name)
 
     def update_collection(
         self, collection_name: str, metadata: Mapping[str, Any] | None = None, **settings: Any
@@ -305,18 +298,10 @@ class EdgeClient:
     ) -> list[models.Record]:
         """The points with the ids; missing ones are left out."""
         refuse(**settings)
-        found = self.read(
+        found = self.plain.retrieve(
             collection_name, ids, with_payload=with_payload, with_vectors=with_vectors
         )
         return [record(point) for point in found]
-
-    def read(
-        self, collection_name: str, ids: Sequence[Any], *, with_payload: Any, with_vectors: Any
-    ) -> Sequence[edge.Record]:
-        """Like `retrieve`, as the engine gives the points."""
-        numbers: list[Any] = [edge_point_id(number) for number in ids]
-        with self._shards.opened(collection_name) as shard:
-            return shard.retrieve(numbers, edge_payload(with_payload), with_vectors)
 
     def scroll(
         self,
@@ -331,30 +316,16 @@ class EdgeClient:
     ) -> tuple[list[models.Record], int | str | None]:
         """A page of points, by id, and the id at which the next page begins."""
         refuse(**settings)
-        points, following = self._page(
+        points, following = self.plain.scroll(
             collection_name,
             scroll_filter,
             limit,
             offset,
-            with_payload=edge_payload(with_payload),
-            with_vector=with_vectors,
-            order_by=edge_order(order_by),
+            with_payload=with_payload,
+            with_vectors=with_vectors,
+            order_by=order_by,
         )
         return [record(point) for point in points], following
-
-    def read_page(
-        self,
-        collection_name: str,
-        matching: Filter | None = None,
-        limit: int = 10,
-        offset: Any = None,
-        *,
-        with_payload: Any,
-        with_vectors: Any,
-    ) -> tuple[Sequence[edge.Record], int | str | None]:
-        """Like `scroll`, as the engine gives the points."""
-        wanted = {"with_payload": edge_payload(with_payload), "with_vector": with_vectors}
-        return self._page(collection_name, matching, limit, offset, **wanted)
 
     def scroll_ids(
         self,
@@ -364,7 +335,7 @@ class EdgeClient:
         offset: Any = None,
     ) -> tuple[list[int | str], int | str | None]:
         """Like `scroll`, without an object per point, which costs more than the engine itself."""
-        points, following = self._page(
+        points, following = self.plain.scroll(
             collection_name, scroll_filter, limit, offset, with_payload=False
         )
         return [plain_id(point.id) for point in points], following
@@ -378,14 +349,9 @@ class EdgeClient:
     ) -> models.CountResult:
         """How many points match."""
         refuse(**settings)
-        return models.CountResult(count=self.counted(collection_name, count_filter, exact=exact))
-
-    def counted(
-        self, collection_name: str, matching: Filter | HasValue | None = None, *, exact: bool = True
-    ) -> int:
-        """Like `count`, without an object of the client's."""
-        with self._shards.opened(collection_name) as shard:
-            return shard.count(edge.CountRequest(exact=exact, filter=edge_filter(matching)))
+        return models.CountResult(
+            count=self.plain.count(collection_name, count_filter, exact=exact)
+        )
 
     def facet(
         self,
@@ -398,17 +364,10 @@ class EdgeClient:
     ) -> models.FacetResponse:
         """How many points hold each value of an indexed payload field, most frequent first."""
         refuse(**settings)
-        hits = self._facet(collection_name, key, facet_filter, limit, exact)
+        hits = self.plain.facet(collection_name, key, facet_filter, limit=limit, exact=exact)
         return models.FacetResponse(
             hits=[models.FacetValueHit(value=hit.value, count=hit.count) for hit in hits]
         )
-
-    def facets(
-        self, collection_name: str, key: str, matching: Filter | None = None, *, limit: int
-    ) -> dict[str, int]:
-        """Like `facet`, exactly, without objects of the client's."""
-        hits = self._facet(collection_name, key, matching, limit, True)
-        return {str(hit.value): hit.count for hit in hits}
 
     def query_points(
         self,
@@ -442,28 +401,6 @@ class EdgeClient:
             )
             return query_response(shard.query(request))
 
-    def nearest(
-        self,
-        collection_name: str,
-        vector: list[float],
-        *,
-        using: str | None,
-        matching: Filter | HasValue | None,
-        search: Search,
-        limit: int,
-        with_payload: Any,
-    ) -> Sequence[edge.ScoredPoint]:
-        """Like `query_points` for a vector, as the engine gives the points."""
-        request = edge.QueryRequest(
-            limit=limit,
-            query=edge_query(vector, using),
-            with_payload=edge_payload(with_payload),
-            filter=edge_filter(matching),
-            params=edge_search(search),
-        )
-        with self._shards.opened(collection_name) as shard:
-            return shard.query(request)
-
     def scores(
         self,
         collection_name: str,
@@ -488,28 +425,6 @@ class EdgeClient:
         with self._shards.opened(collection_name) as shard:
             batch = edge.QueryBatchRequest([edge_batched(request) for request in requests])
             return [query_response(points) for points in shard.query_batch(batch)]
-
-    def _page(
-        self, name: str, matching: models.Filter | None, limit: int, offset: Any, **wanted: Any
-    ) -> tuple[list[Any], int | str | None]:
-        """A page of points as the engine returns them, and the id at which the next begins."""
-        with self._shards.opened(name) as shard:
-            points, following = shard.scroll(
-                edge.ScrollRequest(
-                    offset=None if offset is None else edge_point_id(offset),
-                    limit=limit,
-                    filter=edge_filter(matching),
-                    **wanted,
-                )
-            )
-        return points, None if following is None else plain_id(following)
-
-    def _facet(
-        self, name: str, key: str, matching: Filter | None, limit: int, exact: bool
-    ) -> Sequence[edge.FacetHit]:
-        with self._shards.opened(name) as shard:
-            request = edge.FacetRequest(key, limit=limit, exact=exact, filter=edge_filter(matching))
-            return shard.facet(request).hits
 
     def _update(self, name: str, operation: edge.UpdateOperation) -> models.UpdateResult:
         return self._update_all(name, [operation])[0]
