@@ -318,6 +318,8 @@ class PhotoIndex:
             raise UsageError("levels must be 1 or more and limit 0 or more")
         condition = self._condition(where)
         self._require_labels()
+        if self._given is not None:
+            _ = self._encoder  # which makes sure that it is the index's
         labeller = self._labeller.get(to_read=True)
         floor = self._floor(risk, min_mass, is_photo=image is not None)
         if text is not None:
