@@ -13,17 +13,13 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import Self, TypeAlias
 from urllib.parse import quote, unquote, urlsplit
 
 from platformdirs import user_cache_path, user_config_path, user_data_path
 
 from hiersearch.errors import UsageError
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 __all__ = [
     "DEFAULT_NAME",
@@ -134,28 +130,15 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
-@cache
-def _schema() -> type[BaseModel]:
-    """What the file may say; made when there is a file, for pydantic takes time to load."""
-    from pydantic import ConfigDict, create_model
-
-    settings = {field.name: (str | None, None) for field in fields(Settings)}
-    return create_model(  # type: ignore[call-overload, no-any-return]
-        "File", __config__=ConfigDict(strict=True, extra="forbid"), **settings
-    )
-
-
 def _parse(path: Path, content: Mapping[str, object]) -> Settings:
-    from pydantic import ValidationError
-
-    try:
-        return Settings(**_schema().model_validate(content).model_dump())
-    except ValidationError as error:
-        (key, *_) = error.errors()[0]["loc"]
+    known = [field.name for field in fields(Settings)]
+    unusable = [key for key in known if key in content and not isinstance(content[key], str)]
+    for key in (*unusable, *(key for key in content if key not in known)):
         raise UsageError(
-            f"{path} sets {key!r} to {content[str(key)]!r}",
+            f"{path} sets {key!r} to {content[key]!r}",
             hint="Only model and store can be set, and both are text",
-        ) from None
+        )
+    return Settings(**{key: str(value) for key, value in content.items()})
 
 
 def cache_dir(environ: Mapping[str, str] = os.environ) -> Path:

@@ -180,6 +180,8 @@ def cone_half_aperture(distance: Array, k: float = 0.1) -> Array:
 
 
 def _namespace(*values: Array) -> Any:
+    if all(isinstance(value, np.ndarray | np.generic) for value in values):
+        return np  # which has all that is used here; its compatible form takes long to load
     return array_api_compat.array_namespace(*values)
 
 

@@ -11,7 +11,9 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from itertools import pairwise
+from typing import NamedTuple
 
 from hiersearch.concepts.function_words import (
     DETERMINERS,
@@ -52,8 +54,7 @@ class Named:
     concepts: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """One way to say a concept."""
 
     kind: int
@@ -85,7 +86,6 @@ class ConceptNames:
         self._names_first = names_first
         self._entries: dict[str, list[_Entry]] = {}
         self._whole: dict[str, list[_Entry]] = {}
-        self._beginnings: set[str] = set()
         self._single: dict[str, tuple[int, ...]] = {}
         self._longest = 1
         left_out = {fold(name) for name in leave_out}
@@ -129,7 +129,7 @@ class ConceptNames:
         return tuple(names[name] for name in alike)[:limit]
 
     def _add(self, kind: int, name: str, at: int, left_out: set[str]) -> None:
-        if fold(name) in left_out:
+        if left_out and fold(name) in left_out:
             return
         words = tuple(word.key for word in words_of(name))
         if kind == _NAME or not words:
@@ -139,7 +139,13 @@ class ConceptNames:
         joined = "".join(words)
         self._entries.setdefault(joined, []).append(_Entry(kind, words, at))
         self._longest = max(self._longest, len(words))
-        self._beginnings.update(joined[:length] for length in range(1, len(joined)))
+
+    @cached_property
+    def _beginnings(self) -> frozenset[str]:
+        """What names begin with, without their last letter."""
+        return frozenset(
+            joined[:length] for joined in self._entries for length in range(1, len(joined))
+        )
 
     def _named(self, text: str) -> Iterator[Named]:
         for words in phrases(text):

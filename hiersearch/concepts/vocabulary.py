@@ -86,19 +86,23 @@ class Vocabulary:
             raise VocabularyError(f"the concept {twice!r} occurs twice", hint="Remove one of them")
         for concept in self._concepts:
             self._check_concept(concept)
-        parents = {concept.id: concept.parents for concept in self._concepts}
-        cycle = find_cycle(parents)
-        if cycle:
-            raise cycle_error(cycle)
-        depth: dict[str, int] = {}
-        for one in TopologicalSorter(parents).static_order():
-            depth[one] = 1 + max((depth[above] for above in parents[one]), default=0)
-        deepest = max(depth.values())
+        deepest = self._depth()
         if deepest > MAX_DEPTH:
             raise VocabularyError(
                 f"{self._name} is {deepest} levels deep",
                 hint=f"Keep to {MAX_DEPTH} levels",
             )
+
+    def _depth(self) -> int:
+        """The levels of the deepest concept; raises where parents run in a circle."""
+        parents = {concept.id: concept.parents for concept in self._concepts}
+        depth: dict[str, int] = {}
+        try:
+            for one in TopologicalSorter(parents).static_order():
+                depth[one] = 1 + max((depth[above] for above in parents[one]), default=0)
+        except CycleError:
+            raise cycle_error(find_cycle(parents)) from None
+        return max(depth.values())
 
     def _check_concept(self, concept: Concept) -> None:
         check_name(concept.name)
@@ -245,6 +249,8 @@ def check_name(name: str, *, line: int | None = None) -> None:
             line=line,
             hint=f"Keep names to {MAX_NAME} characters",
         )
+    if name.isprintable():
+        return  # as nearly all are
     # Cc: control characters; Cs: halves of surrogate pairs, which no UTF-8 text can hold.
     odd = next((c for c in name if unicodedata.category(c) in ("Cc", "Cs")), None)
     if odd is not None:

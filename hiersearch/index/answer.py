@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hiersearch.concepts import Vocabulary
 from hiersearch.geometry import exterior_angle
 from hiersearch.index.photo_rows import PhotoHit, Rows
 from hiersearch.index.understanding import Understanding
 from hiersearch.photos import path_to_text
-from hiersearch.qdrant import Filter, HierarchicalCollection
+from hiersearch.qdrant import HierarchicalCollection
 from hiersearch.trees import FLOOR, Chain, Labeller, Tally, Tree
 from hiersearch.types import Floats
+
+if TYPE_CHECKING:
+    from hiersearch.qdrant import Filter
 
 __all__ = ["Answer", "Level", "PhotoHit", "answer"]
 

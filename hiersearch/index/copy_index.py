@@ -194,7 +194,7 @@ class _Copy:
         if not source.exists():
             target.drop()
             return CopiedPoints(0, 0, 0)
-        target.create(payload_indexes=indexes)
+        target.create(payload_indexes=indexes, options=self._target.options)
         total = source.count()
         done = copy_points(
             source, target, on_progress=lambda done: self._on_progress(task, done, max(done, total))

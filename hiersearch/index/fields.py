@@ -10,12 +10,16 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from hiersearch.errors import FilterError
 from hiersearch.photos import Photo
-from hiersearch.qdrant import Filter, all_of, between, between_times, either, equals, none_of
+from hiersearch.qdrant import all_of, between, between_times, either, equals, none_of
 from hiersearch.trees import CONCEPTS, LIKELY
+
+if TYPE_CHECKING:
+    from hiersearch.qdrant import Filter
 
 __all__ = [
     "FOLDER",
@@ -32,6 +36,7 @@ __all__ = [
     "field_filter",
     "parse_where",
     "photo_payload",
+    "photo_point",
     "shows",
 ]
 
@@ -92,6 +97,15 @@ _FRACTION = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _ANY_ALLOWED = "Write FIELD=VALUE, with one of = != > >= < <=, such as year>=2020"
 _GREATEST = 2**53
 """Whole numbers up to here are exact in the floats that ranges are made of."""
+
+
+def photo_point(content: str) -> str:
+    """The id of a photo's point: the hash of its content as a UUID, which stores accept.
+
+    Args:
+        content: As `photos.content_hash` gives it.
+    """
+    return str(UUID(hex=content))
 
 
 def photo_payload(photo: Photo) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import numpy as np
 from hiersearch.concepts import Vocabulary, builtin_vocabulary
 from hiersearch.config import cache_dir
 from hiersearch.encoder.cache import VectorCache
+from hiersearch.encoder.kept_rows import KeptRows
 from hiersearch.errors import ModelError
 from hiersearch.index.model_check import AnyModel, LoadEncoder, ModelCheck
 from hiersearch.index.storage import IndexStore
@@ -28,6 +29,7 @@ from hiersearch.types import Floats
 
 if TYPE_CHECKING:
     from hiersearch.encoder import HierarchicalEncoder
+    from hiersearch.trees import PhotoStatistics
 
 __all__ = ["CALIBRATION_SAMPLE", "LazyLabeller", "trees_of", "vocabulary_label"]
 
@@ -46,6 +48,8 @@ class LazyLabeller:
     Args:
         store: The index.
         encoder: Called only if something has to be embedded.
+        statistics: Returns what is known of the model's vectors of photos; by default the encoder
+            is asked.
         environ: The environment, for the cache of vectors.
     """
 
@@ -54,37 +58,53 @@ class LazyLabeller:
         store: IndexStore,
         encoder: LoadEncoder,
         *,
+        statistics: Callable[[], PhotoStatistics | None] | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._store = store
         self._encoder = encoder
+        self._statistics = statistics or (lambda: encoder().statistics)
         self._environ = environ
         self._made: Labeller | None = None
+        self._stored = False
 
-    def get(self, sample: Floats | None = None, on_progress: Progress = tell_nobody) -> Labeller:
+    def get(
+        self,
+        sample: Floats | None = None,
+        on_progress: Progress = tell_nobody,
+        *,
+        to_read: bool = False,
+    ) -> Labeller:
         """The labeller.
 
         Args:
             sample: (k, dim) vectors of photos to calibrate with, if the model states no
                 temperature; stored ones by default.
             on_progress: Told about work that takes time.
+            to_read: Whether stored concepts need only be there if they are to be searched.
         """
         if self._made is None:
             self._made = self._make(sample, on_progress)
+        if not self._stored and not (to_read and self._made.vocabulary.has_parents):
+            _store_concepts(
+                self._store.concepts, self._made.vocabulary, self._made.embeddings, on_progress
+            )
+            self._stored = True
         return self._made
 
     def forget(self) -> None:
         """Makes a new labeller next time: the vocabulary or the calibration has changed."""
-        self._made = None
+        self._made, self._stored = None, False
 
     def _make(self, sample: Floats | None, on_progress: Progress) -> Labeller:
         store, vocabulary = self._store, self._store.vocabulary
         cache = _cache(store.manifest.model_id, self._environ)
-        embeddings = _embed(vocabulary, self._encoder, cache, on_progress)
-        _store_concepts(store.concepts, vocabulary, embeddings, on_progress)
+        kept = KeptRows.of(store.manifest.model_id, store.manifest.vocabulary_id, self._environ)
+        shape = len(vocabulary), store.dimension
+        embeddings = kept.rows(shape, lambda: _embed(vocabulary, self._encoder, cache, on_progress))
         if not vocabulary.has_parents:
             return Labeller(vocabulary, embeddings, None, store.concepts)
-        statistics = self._encoder().statistics if store.manifest.trees else None
+        statistics = self._statistics() if store.manifest.trees else None
         if statistics is None and store.manifest.trees:
             raise ModelError(
                 f"the photos of the index at {store.place} have trees, and the model "

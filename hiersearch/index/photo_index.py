@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Self
 from hiersearch.concepts import BUILTIN, Vocabulary, chosen_vocabulary
 from hiersearch.config import IndexPlace, absolute, index_place
 from hiersearch.encoder import IN_MEMORY
+from hiersearch.encoder.asked import AskedTexts
+from hiersearch.encoder.own_statistics import recorded_statistics
 from hiersearch.errors import (
     ModelMismatchError,
     ModelNotFoundError,
@@ -21,7 +24,7 @@ from hiersearch.errors import (
     UsageError,
 )
 from hiersearch.index.answer import Answer, answer
-from hiersearch.index.fields import parse_where
+from hiersearch.index.fields import parse_where, photo_point
 from hiersearch.index.labelling import LazyLabeller, trees_of
 from hiersearch.index.manifest import Manifest
 from hiersearch.index.model_check import check_encoder, load_encoder, user_model
@@ -29,15 +32,17 @@ from hiersearch.index.storage import IndexInfo, IndexStore, read_info
 from hiersearch.index.understanding import concept_called, understand
 from hiersearch.index.update import Addition, IngestSummary
 from hiersearch.index.update.catalogue import read_stored_files
-from hiersearch.photos import path_to_text, read_photo
+from hiersearch.photos import content_hash, path_to_text, read_photo
 from hiersearch.progress import Progress, tell_nobody
-from hiersearch.qdrant import Filter
 from hiersearch.trees import CONCEPTS, LIKELY, expected_counts, risk_floor
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from hiersearch.encoder import HierarchicalEncoder
+    from hiersearch.qdrant import Filter
+    from hiersearch.trees import PhotoStatistics
+    from hiersearch.types import Floats
 
 __all__ = ["PhotoIndex"]
 
@@ -66,7 +71,13 @@ class PhotoIndex:
     ) -> None:
         self._store = store
         self._given = encoder
-        self._labeller = LazyLabeller(store, lambda: self._encoder, environ=environ)
+        self._environ = environ
+        self._labeller = LazyLabeller(
+            store,
+            lambda: self._encoder,
+            statistics=lambda: self._statistics,
+            environ=environ,
+        )
 
     @classmethod
     def open(
@@ -307,15 +318,15 @@ class PhotoIndex:
             raise UsageError("levels must be 1 or more and limit 0 or more")
         condition = self._condition(where)
         self._require_labels()
-        labeller = self._labeller.get()
+        if self._given is not None:
+            _ = self._encoder  # which makes sure that it is the index's
+        labeller = self._labeller.get(to_read=True)
         floor = self._floor(risk, min_mass, is_photo=image is not None)
         if text is not None:
-            vector = self._encoder.encode_texts([text])[0]
-            understanding = understand(
-                text, self._store.names, self.vocabulary, self._encoder.read_words
-            )
+            vector = self._asked.vector(text)
+            understanding = understand(text, self._store.names, self.vocabulary, self._asked.words)
         else:
-            vector = self._encoder.encode_photos([self._query_photo(Path(image or ""))])[0]
+            vector = self._photo_vector(Path(image or ""))
             understanding = None
         return answer(
             text if text is not None else path_to_text(Path(image or "")),
@@ -373,9 +384,19 @@ class PhotoIndex:
                 "a risk is for photos: how often answers to texts are wrong was not measured",
                 hint="Give a photo, or a least mass",
             )
-        statistics = self._encoder.statistics if self.trees is not None else None
+        statistics = self._statistics if self.trees is not None else None
         trials = None if statistics is None else statistics.trials
         return risk_floor(risk, trials, self.vocabulary.id)
+
+    def _photo_vector(self, path: Path) -> Floats:
+        """(dim,): the stored vector of a photo that is indexed, else the model's."""
+        with suppress(UnreadablePhotoError):  # which is told below, with the path
+            point = photo_point(content_hash(path.expanduser()))
+            for record in self._store.photos.retrieve([point], payload=[], with_vectors=True):
+                if record.vector is not None:
+                    return record.vector
+        vector: Floats = self._encoder.encode_photos([self._query_photo(path)])[0]
+        return vector
 
     def _query_photo(self, path: Path) -> Image:
         try:
@@ -394,6 +415,20 @@ class PhotoIndex:
                 hint="Open it with PhotoIndex.open(store, model=...), giving that model",
             )
         return check_encoder(self._given or load_encoder(model), self._store)
+
+    @cached_property
+    def _asked(self) -> AskedTexts:
+        model_id = self._store.manifest.model_id
+        return AskedTexts.of_model(model_id, lambda: self._encoder, self._environ)
+
+    @property
+    def _statistics(self) -> PhotoStatistics | None:
+        """What is known of the model's vectors of photos; loads it only if it alone can tell."""
+        if self._given is None and "_encoder" not in self.__dict__:
+            found = recorded_statistics(self._store.manifest.model_id, self._environ)
+            if found is not None:
+                return found
+        return self._encoder.statistics
 
     def _require_labels(self) -> None:
         if not self._store.manifest.labelled:

@@ -9,13 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hiersearch.concepts import Vocabulary
 from hiersearch.index.fields import PATH
 from hiersearch.photos import text_to_path
-from hiersearch.qdrant import Filter, HierarchicalCollection, Hit, all_of, equals
+from hiersearch.qdrant import HasValue, HierarchicalCollection, Hit
 from hiersearch.trees import CONCEPTS, LIKELY, Tally
 from hiersearch.types import Floats
+
+if TYPE_CHECKING:
+    from hiersearch.qdrant import Filter
 
 __all__ = ["PhotoHit", "Row", "Rows"]
 
@@ -106,7 +110,7 @@ class Rows:
             concept: Its id.
         """
         counts = [
-            self._photos.count(all_of(equals(kind, concept), self._where), exact=self._exact)
+            self._photos.count(HasValue(kind, concept, self._where), exact=self._exact)
             for kind in self._kinds
         ]
         found: list[Hit] = []
@@ -124,7 +128,7 @@ class Rows:
         there = [hit for hit in self._ahead if concept in hit.payload.get(kind, ())]
         if len(there) >= wanted:
             return there[:wanted]
-        matching = all_of(equals(kind, concept), self._where)
+        matching = HasValue(kind, concept, self._where)
         return self._photos.nearest(self._vector, limit=wanted, filter=matching, payload=[PATH])
 
     @cached_property

@@ -15,7 +15,7 @@ from typing import Any, Self
 from hiersearch.concepts import ConceptNames, Vocabulary
 from hiersearch.config import IndexPlace, ServerPlace
 from hiersearch.errors import StoreError
-from hiersearch.index.fields import PATH
+from hiersearch.index.fields import PATH, PHOTO_INDEXES
 from hiersearch.index.manifest import (
     Manifest,
     StoredTally,
@@ -30,7 +30,7 @@ from hiersearch.index.manifest import (
     write_manifest,
 )
 from hiersearch.index.records import FolderRecords, Records, ServerRecords
-from hiersearch.qdrant import Client, HierarchicalCollection, connect
+from hiersearch.qdrant import Client, CollectionOptions, HierarchicalCollection, connect
 from hiersearch.trees import CHAIN, Chain, Tally
 
 __all__ = ["Connection", "IndexInfo", "IndexStore", "read_info"]
@@ -67,10 +67,20 @@ class Connection:
             HierarchicalCollection(self.client, concepts, root=manifest.root),
         )
 
+    @property
+    def options(self) -> CollectionOptions:
+        """How new collections are stored.
+
+        In a folder vectors are read when they are searched, not whenever the index is opened.
+        """
+        return CollectionOptions(on_disk=True if isinstance(self.place, Path) else None)
+
     def lock(self, manifest: Manifest) -> None:
         """Takes the lock of a folder, so that no other process changes it from here on.
 
-        A server has no lock: nothing prevents two processes from writing there at once.
+        That is the lock of its photos, or of its concepts while there are no photos: whoever
+        changes either has taken it. A server has no lock: nothing prevents two processes from
+        writing there at once.
 
         Raises:
             StoreLockedError: Another process has it open.
@@ -79,6 +89,7 @@ class Connection:
             for collection in self.collections(manifest):
                 if collection.exists():
                     collection.count()
+                    return
 
     def refuse_others(self, manifest: Manifest) -> None:
         """Makes sure that an index may be made here.
@@ -212,6 +223,10 @@ class IndexStore:
         save_tally(self._records, self._manifest, kept)
         self.__dict__.pop("tally", None)
 
+    def make_photos(self) -> None:
+        """Creates the collection of photos, or the indexes that it lacks."""
+        self.photos.create(payload_indexes=PHOTO_INDEXES, options=self.connection.options)
+
     def count(self) -> int:
         """Number of different photos."""
         return self.photos.count() if self.photos.exists() else 0
@@ -316,7 +331,7 @@ def read_info(store: IndexStore) -> IndexInfo:
     for record in records:
         photos += 1
         files += len(record.payload[PATH])
-        chained += bool(Chain.from_payload(record.payload))
+        chained += bool(record.payload.get(CHAIN) or Chain.from_payload(record.payload))
     return IndexInfo(
         store=store.place if isinstance(store.place, Path) else str(store.place),
         photos=photos,

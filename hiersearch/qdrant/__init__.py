@@ -1,17 +1,22 @@
 """Hierarchical search over Qdrant: a server, its cloud, or its engine embedded in this process.
 
-The only package that imports `qdrant_client` or `qdrant_edge`.
+The only package that imports `qdrant_client` or `qdrant_edge`. The former takes longer to import
+than the embedded engine takes to answer, so that it is imported when it is first needed.
 """
 
-from hiersearch.qdrant.asynchronous import AsyncHierarchicalCollection
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from hiersearch.qdrant.attach import AttachSummary, DetachSummary
 from hiersearch.qdrant.attachment import Documents, only_vector
+from hiersearch.qdrant.clients import Client
 from hiersearch.qdrant.collection import HierarchicalCollection
-from hiersearch.qdrant.connection import Client, connect
+from hiersearch.qdrant.connection import connect
 from hiersearch.qdrant.copy_points import CopiedPoints, copy_points, same_points
 from hiersearch.qdrant.edge.client import EdgeClient
 from hiersearch.qdrant.filters import (
-    Filter,
+    HasValue,
     all_of,
     any_of,
     between,
@@ -23,6 +28,10 @@ from hiersearch.qdrant.filters import (
 from hiersearch.qdrant.points import Hit, Record
 from hiersearch.qdrant.schema import CollectionOptions
 
+if TYPE_CHECKING:
+    from hiersearch.qdrant.asynchronous import AsyncHierarchicalCollection
+    from hiersearch.qdrant.filters import Filter
+
 __all__ = [
     "AsyncHierarchicalCollection",
     "AttachSummary",
@@ -33,6 +42,7 @@ __all__ = [
     "Documents",
     "EdgeClient",
     "Filter",
+    "HasValue",
     "HierarchicalCollection",
     "Hit",
     "Record",
@@ -48,3 +58,15 @@ __all__ = [
     "only_vector",
     "same_points",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "AsyncHierarchicalCollection":
+        from hiersearch.qdrant.asynchronous import AsyncHierarchicalCollection
+
+        return AsyncHierarchicalCollection
+    if name == "Filter":
+        from hiersearch.qdrant.filters import Filter
+
+        return Filter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

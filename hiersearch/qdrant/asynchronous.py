@@ -13,13 +13,15 @@ import itertools
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 from numpy.typing import ArrayLike
-from qdrant_client import AsyncQdrantClient
 
+from hiersearch.qdrant.clients import Client
 from hiersearch.qdrant.collection import HierarchicalCollection
-from hiersearch.qdrant.connection import Client
+
+if TYPE_CHECKING:
+    from qdrant_client import AsyncQdrantClient
 
 __all__ = ["AsyncHierarchicalCollection"]
 

@@ -11,18 +11,24 @@ import binascii
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
-from qdrant_client import models
 
 from hiersearch.errors import CollectionError, StoreError
-from hiersearch.qdrant.connection import Client, client_errors, create_once
+from hiersearch.qdrant.clients import Client, embedded_calls
+from hiersearch.qdrant.connection import client_errors, create_once
+from hiersearch.qdrant.layout import Layout, layout_of
 from hiersearch.qdrant.patience import patient
 from hiersearch.qdrant.points import ROOT_DISTANCE
 from hiersearch.trees import CONCEPTS
 from hiersearch.types import Floats
+
+if TYPE_CHECKING:
+    from qdrant_client import models
+else:
+    from hiersearch.qdrant import client_models as models
 
 __all__ = [
     "INDEXES",
@@ -31,9 +37,11 @@ __all__ = [
     "attachment_in",
     "check_indexes",
     "filterable",
+    "index_params",
     "indexed",
     "only_vector",
     "read_attachment",
+    "read_layout",
     "remove_attachment",
     "write_attachment",
 ]
@@ -172,15 +180,26 @@ class _StoredAttachment:
     recomputing: bool
 
 
+def read_layout(client: Client, name: str) -> Layout:
+    """Ask a store how it keeps a collection.
+
+    Raises:
+        CollectionError: There is no such collection.
+    """
+    embedded = embedded_calls(client)
+    with client_errors(client):
+        if embedded is not None:
+            return embedded.plain.layout(name)
+        return layout_of(patient(client).get_collection(name))
+
+
 def read_attachment(client: Client, name: str) -> Attachment | None:
     """Ask a store what was added to a collection; None if nothing was.
 
     Raises:
         CollectionError: There is no such collection, or its record cannot be read.
     """
-    with client_errors(client):
-        info = patient(client).get_collection(name)
-    return attachment_in(info.config.metadata, name)
+    return attachment_in(read_layout(client, name).metadata, name)
 
 
 def attachment_in(metadata: Mapping[str, Any] | None, name: str) -> Attachment | None:
@@ -243,13 +262,11 @@ def only_vector(client: Client, name: str) -> str:
     Raises:
         CollectionError: There is no such collection, or its points have several vectors.
     """
-    with client_errors(client):
-        config = patient(client).get_collection(name).config
-    known = attachment_in(config.metadata, name)
+    layout = read_layout(client, name)
+    known = attachment_in(layout.metadata, name)
     if known is not None:
         return known.vector
-    params = config.params.vectors
-    named = list(params) if isinstance(params, dict) else [""]
+    named = list(layout.vectors) or [""]
     if len(named) == 1:
         return named[0]
     raise CollectionError(
@@ -258,37 +275,36 @@ def only_vector(client: Client, name: str) -> str:
     )
 
 
-INDEXES: Mapping[str, Any] = {
-    ROOT_DISTANCE: models.FloatIndexParams(type=models.FloatIndexType.FLOAT, is_principal=True),
-    CONCEPTS: models.PayloadSchemaType.KEYWORD,
-}
-"""The payload indexes that hierarchical queries and counts of concepts need."""
-
-_TYPES = {
-    ROOT_DISTANCE: models.PayloadSchemaType.FLOAT,
-    CONCEPTS: models.PayloadSchemaType.KEYWORD,
-}
+INDEXES: Mapping[str, str] = {ROOT_DISTANCE: "float", CONCEPTS: "keyword"}
+"""The payload indexes that hierarchical queries and counts of concepts need, by field."""
 
 
-def filterable(info: models.CollectionInfo, *fields: str) -> bool:
+def index_params(field: str) -> Any:
+    """How to create one of `INDEXES`."""
+    if field == ROOT_DISTANCE:
+        return models.FloatIndexParams(type=models.FloatIndexType.FLOAT, is_principal=True)
+    return models.PayloadSchemaType(INDEXES[field])
+
+
+def filterable(layout: Layout, *fields: str) -> bool:
     """Whether the store lets points be filtered by payload fields, given the present indexes."""
-    strict = info.config.strict_mode_config
-    if not strict or not strict.enabled or strict.unindexed_filtering_retrieve is not False:
+    strict = layout.strict
+    if strict is None or strict.unindexed_filtering_retrieve is not False:
         return True
-    return all(field in info.payload_schema for field in fields)
+    return all(field in layout.indexes for field in fields)
 
 
-def indexed(info: models.CollectionInfo, field: str) -> bool:
+def indexed(layout: Layout, field: str) -> bool:
     """Whether a field has an index, of the type that it needs."""
-    found = info.payload_schema.get(field)
-    return found is not None and found.data_type == _TYPES.get(field, found.data_type)
+    found = layout.indexes.get(field)
+    return found is not None and found == INDEXES.get(field, found)
 
 
-def check_indexes(info: models.CollectionInfo, name: str, fields: Iterable[str]) -> None:
+def check_indexes(layout: Layout, name: str, fields: Iterable[str]) -> None:
     """Check that no field has an index of another type than it needs.
 
     Args:
-        info: The collection.
+        layout: The collection's.
         name: Its name.
         fields: Payload fields.
 
@@ -296,11 +312,11 @@ def check_indexes(info: models.CollectionInfo, name: str, fields: Iterable[str])
         CollectionError: One has.
     """
     for key in fields:
-        if key in info.payload_schema and not indexed(info, key):
+        if key in layout.indexes and not indexed(layout, key):
             raise CollectionError(
                 f"the collection {name!r} has an index of type "
-                f"{info.payload_schema[key].data_type.value} on {key!r}, by which queries would "
-                f"find nothing: it must be of type {_TYPES[key].value}",
+                f"{layout.indexes[key]} on {key!r}, by which queries would "
+                f"find nothing: it must be of type {INDEXES[key]}",
                 hint=f"Remove it: client.delete_payload_index({name!r}, {key!r}); or have it "
                 "replaced: --replace-index (replace_index=True)",
             )

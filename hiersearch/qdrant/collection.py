@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from numpy.typing import ArrayLike
 
@@ -20,8 +20,8 @@ from hiersearch.qdrant.attach.attaching import (
 )
 from hiersearch.qdrant.attach.fill import PAGE, Label, set_payload
 from hiersearch.qdrant.attachment import read_attachment
-from hiersearch.qdrant.connection import Client
-from hiersearch.qdrant.filters import Filter, lacks_any
+from hiersearch.qdrant.clients import Client
+from hiersearch.qdrant.filters import HasValue, lacks_any
 from hiersearch.qdrant.points import ROOT_DISTANCE, Fields, Hit, Payloads, PointId, Record
 from hiersearch.qdrant.radial_path import PathSearch, Way
 from hiersearch.qdrant.ranking import Ranking
@@ -29,6 +29,9 @@ from hiersearch.qdrant.schema import CollectionOptions, CollectionSchema
 from hiersearch.qdrant.searching import Searcher, Wanted
 from hiersearch.qdrant.stored import StoredPoints
 from hiersearch.trees import CONCEPTS
+
+if TYPE_CHECKING:
+    from hiersearch.qdrant.filters import Filter
 
 __all__ = ["HierarchicalCollection"]
 
@@ -133,10 +136,7 @@ class HierarchicalCollection:
         """Let the embedded engine tidy up; servers do so by themselves.
 
         Worth calling after many changes. Up to `EXACT_UP_TO` points it reclaims deleted points'
-        space; above, it builds the search graph, which takes minutes.
-
-        Returns:
-            Whether there was anything to do.
+        space; above, it builds the search graph, which takes minutes. Tells whether it did any.
         """
         embedded = self._schema.embedded
         return embedded is not None and embedded.optimize(self.name)
@@ -227,7 +227,7 @@ class HierarchicalCollection:
         """
         return self._points.similarities_to_root(ids)
 
-    def count(self, filter: Filter | None = None, *, exact: bool = True) -> int:
+    def count(self, filter: Filter | HasValue | None = None, *, exact: bool = True) -> int:
         """How many points match; all of them exactly, or about, which is faster.
 
         If a server's strict mode allows no exact counts, the ids of all matches are read instead.
@@ -262,7 +262,7 @@ class HierarchicalCollection:
         vector: ArrayLike,
         *,
         limit: int,
-        filter: Filter | None = None,
+        filter: Filter | HasValue | None = None,
         offset: int = 0,
         payload: Fields = True,
         score_threshold: float | None = None,

@@ -12,15 +12,23 @@ Examples:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias, overload
-
-from qdrant_client import models
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from hiersearch.qdrant.points import ROOT_DISTANCE
 
+if TYPE_CHECKING:
+    from qdrant_client import models
+
+    Filter: TypeAlias = models.Filter
+    """A condition on points: they match, or they do not."""
+else:
+    from hiersearch.qdrant import client_models as models
+
 __all__ = [
     "Filter",
+    "HasValue",
     "all_of",
     "any_of",
     "attached",
@@ -31,10 +39,41 @@ __all__ = [
     "has_field",
     "lacks_any",
     "none_of",
+    "plain_filter",
 ]
 
-Filter: TypeAlias = models.Filter
-"""A condition on points: they match, or they do not."""
+
+def __getattr__(name: str) -> object:
+    if name == "Filter":
+        return models.Filter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+@dataclass(frozen=True)
+class HasValue:
+    """What `equals` says, and perhaps another filter, without an object of Qdrant's.
+
+    To count and to find in the embedded engine, where importing Qdrant's client would take longer
+    than the answer.
+
+    Attributes:
+        field: The name of a payload field.
+        value: The value.
+        within: What points must match as well.
+    """
+
+    field: str
+    value: str
+    within: Filter | None = None
+
+    def filter(self) -> Filter:
+        """The same as a filter."""
+        return all_of(equals(self.field, self.value), self.within)
+
+
+def plain_filter(one: Filter | HasValue | None) -> Filter | None:
+    """A filter as clients take it."""
+    return one.filter() if isinstance(one, HasValue) else one
 
 
 def equals(field: str, value: str | int | bool) -> Filter:

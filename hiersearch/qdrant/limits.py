@@ -5,18 +5,49 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-
-from qdrant_client import models
+from typing import TYPE_CHECKING
 
 from hiersearch.errors import StoreError
+from hiersearch.qdrant.layout import Layout
 
-__all__ = ["Limits", "Pace", "points_of"]
+if TYPE_CHECKING:
+    from qdrant_client import models
+else:
+    from hiersearch.qdrant import client_models as models
+
+__all__ = ["Limits", "Pace", "Search", "points_of"]
 
 OVERSAMPLING = 2.0
 """How many quantised candidates a search rescores for each point that it returns."""
 
 CAUTION = 0.95
 """The share of a rate limit that is used: others write too, and clocks differ."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """How to search for vectors.
+
+    Attributes:
+        exact: Whether to compare with every vector.
+        hnsw_ef: Width of the search in the graph; None: the store's default.
+        oversampling: Quantised candidates that are rescored for each point returned; None where
+            vectors are not quantised.
+    """
+
+    exact: bool
+    hnsw_ef: int | None = None
+    oversampling: float | None = None
+
+    def params(self) -> models.SearchParams:
+        """As clients take it."""
+        return models.SearchParams(
+            exact=self.exact,
+            hnsw_ef=self.hnsw_ef,
+            quantization=None
+            if self.oversampling is None
+            else models.QuantizationSearchParams(rescore=True, oversampling=self.oversampling),
+        )
 
 
 @dataclass(frozen=True)
@@ -47,19 +78,17 @@ class Limits:
     quantized: bool = False
 
     @classmethod
-    def of(cls, config: models.CollectionConfig, vector_name: str) -> Limits:
-        """Read the limits from the configuration of a collection.
+    def of(cls, layout: Layout, vector_name: str) -> Limits:
+        """Read the limits from the layout of a collection.
 
         Args:
-            config: What the store says about the collection.
+            layout: What the store says about the collection.
             vector_name: Which of a point's vectors to use; "" is the unnamed one.
         """
-        vectors = config.params.vectors
-        vector = vectors.get(vector_name) if isinstance(vectors, dict) else vectors
-        own = None if vector is None else vector.quantization_config
-        quantized = own is not None or config.quantization_config is not None
-        strict = config.strict_mode_config
-        if strict is None or not strict.enabled:
+        vector = layout.vectors.get(vector_name)
+        quantized = vector is not None and vector.quantized
+        strict = layout.strict
+        if strict is None:
             return cls(quantized=quantized)
         return cls(
             points=strict.max_query_limit,
@@ -73,8 +102,8 @@ class Limits:
             quantized=quantized,
         )
 
-    def search_params(self, exact: bool, hnsw_ef: int | None) -> models.SearchParams:
-        """Search parameters within what is allowed; quantised scores are always rescored.
+    def search(self, exact: bool, hnsw_ef: int | None) -> Search:
+        """How to search within what is allowed; quantised scores are always rescored.
 
         Args:
             exact: Whether to compare with every vector.
@@ -88,12 +117,10 @@ class Limits:
                 "the server allows no exact searches (its strict mode says so)",
                 hint="Leave out exact",
             )
-        return models.SearchParams(
+        return Search(
             exact=exact,
             hnsw_ef=None if hnsw_ef is None else _capped(hnsw_ef, self.hnsw_ef),
-            quantization=models.QuantizationSearchParams(
-                rescore=True, oversampling=min(OVERSAMPLING, self.oversampling or OVERSAMPLING)
-            )
+            oversampling=min(OVERSAMPLING, self.oversampling or OVERSAMPLING)
             if self.quantized
             else None,
         )

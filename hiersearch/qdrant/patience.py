@@ -9,11 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
-import grpc  # type: ignore[import-untyped]
-from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
-from qdrant_client.http.exceptions import UnexpectedResponse
-
-from hiersearch.qdrant.connection import Client, answer_of, code_of, details_of, place_of
+from hiersearch.qdrant.clients import Client, place_of
 from hiersearch.qdrant.edge.client import EdgeClient
 
 __all__ = ["PATIENCE", "patient"]
@@ -60,7 +56,7 @@ class _Patient:
         while True:
             try:
                 return call(*args, **kwargs)
-            except (QdrantException, UnexpectedResponse, grpc.RpcError) as error:
+            except Exception as error:  # of which most are none of those that pass
                 busy = _Busy.of(error)
                 if busy is None:
                     raise
@@ -102,6 +98,15 @@ class _Busy:
     @classmethod
     def of(cls, error: Exception) -> _Busy | None:
         """What an error says about it; None if it is about something else."""
+        import grpc  # type: ignore[import-untyped]
+        from qdrant_client.common.client_exceptions import (
+            QdrantException,
+            ResourceExhaustedResponse,
+        )
+        from qdrant_client.http.exceptions import UnexpectedResponse
+
+        from hiersearch.qdrant.refusals import answer_of, code_of, details_of
+
         if isinstance(error, ResourceExhaustedResponse):
             return cls(True, str(error), error.retry_after_s)
         if isinstance(error, QdrantException):  # A Retry-After that is not a number of seconds.
@@ -111,6 +116,8 @@ class _Busy:
                 return cls(False, "too large")
             busy = error.status_code in (429, 502, 503)
             return cls(error.status_code == 429, answer_of(error)) if busy else None
+        if not isinstance(error, grpc.RpcError):
+            return None
         code, details = code_of(error), details_of(error)
         if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
             return cls(True, details)

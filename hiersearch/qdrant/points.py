@@ -10,13 +10,16 @@ import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from qdrant_client import models
 
 from hiersearch.errors import UsageError, VectorError
+
+if TYPE_CHECKING:
+    import qdrant_edge as edge
+    from qdrant_client import models
 
 __all__ = [
     "ROOT_DISTANCE",
@@ -31,7 +34,9 @@ __all__ = [
     "pages",
     "plain_id",
     "same_distance",
+    "selection",
     "settled",
+    "slices",
     "unit_rows",
 ]
 
@@ -66,8 +71,8 @@ class Record:
     vector: NDArray[np.float32] | None = None
 
     @classmethod
-    def of(cls, point: models.Record, vector_name: str) -> Record:
-        """Convert a point that a client read.
+    def of(cls, point: models.Record | edge.Record, vector_name: str) -> Record:
+        """Convert a point that a client, or the embedded engine, read.
 
         Args:
             point: The point.
@@ -108,8 +113,8 @@ class Hit:
     angle: float | None = None
 
     @classmethod
-    def of(cls, point: models.ScoredPoint) -> Hit:
-        """Convert a point that a client found, with its score as a float32 in [−1, 1].
+    def of(cls, point: models.ScoredPoint | edge.ScoredPoint) -> Hit:
+        """Convert a point that was found, with its score as a float32 in [−1, 1].
 
         That is what servers return. The client's local mode has more digits, but they differ
         between equal vectors.
@@ -188,6 +193,18 @@ def settled(
         if len(hits) < fetched or fetched == most or hits[-1].score < hits[limit - 1].score:
             return hits[:limit]
         fetched *= 2
+
+
+def selection(payload: Fields) -> bool | list[str]:
+    """Which payload fields to fetch: those requested, and always `root_distance`."""
+    if payload is True:
+        return True
+    return [*(payload or ()), ROOT_DISTANCE]
+
+
+def slices(total: int, size: int) -> Iterator[slice]:
+    """The parts of at most `size` of a sequence."""
+    return (slice(start, start + size) for start in range(0, total, size))
 
 
 def _row(vector: Any) -> NDArray[np.float32]:

@@ -15,18 +15,23 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import perf_counter
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
-from qdrant_client import models
 
 from hiersearch.errors import CollectionError, UsageError
 from hiersearch.geometry import angle_cosine_from_score, root_distance
-from hiersearch.qdrant.filters import Filter, all_of, attached
-from hiersearch.qdrant.points import Fields, Hit, id_order
+from hiersearch.qdrant.filters import all_of, attached
+from hiersearch.qdrant.points import Fields, Hit, id_order, selection
 from hiersearch.qdrant.searching import Searcher
-from hiersearch.qdrant.stored import selection
+
+if TYPE_CHECKING:
+    from qdrant_client import models
+
+    from hiersearch.qdrant.filters import Filter
+else:
+    from hiersearch.qdrant import client_models as models
 
 __all__ = [
     "PathSearch",

@@ -20,11 +20,10 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
-from qdrant_client import models
 
 from hiersearch.errors import UsageError
 from hiersearch.geometry import (
@@ -32,11 +31,18 @@ from hiersearch.geometry import (
     radial_direction,
     root_distance,
 )
-from hiersearch.qdrant.filters import Filter
+from hiersearch.qdrant.filters import plain_filter
 from hiersearch.qdrant.points import Hit, pages
 from hiersearch.qdrant.searching import Searcher, Wanted
 from hiersearch.qdrant.stored import StoredPoints
 from hiersearch.types import Floats
+
+if TYPE_CHECKING:
+    from qdrant_client import models
+
+    from hiersearch.qdrant.filters import Filter
+else:
+    from hiersearch.qdrant import client_models as models
 
 __all__ = [
     "Candidates",
@@ -100,7 +106,7 @@ class Ranking:
             )
         return Candidates(
             number=number or max(CANDIDATES, 4 * (wanted.limit + wanted.offset)),
-            filter=wanted.filter,
+            filter=plain_filter(wanted.filter),
             params=self._searcher.params(wanted.exact),
             using=self._schema.using,
             most=self._schema.limits().points,
@@ -125,7 +131,9 @@ class Ranking:
 
     def _all_below_root(self, number: int, wanted: Wanted) -> list[Hit]:
         """The first points by id: the root is a parent of everything, at angle 0."""
-        records = self._points.scroll(wanted.filter, payload=wanted.payload, page=number)
+        records = self._points.scroll(
+            plain_filter(wanted.filter), payload=wanted.payload, page=number
+        )
         found: list[Hit] = []
         for part in pages(records, number):
             distances = self._points.root_distances([record.id for record in part])

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from qdrant_client import models
 
 from hiersearch.errors import CollectionError, StoreError, VectorError
 from hiersearch.qdrant.attachment import (
@@ -17,19 +16,27 @@ from hiersearch.qdrant.attachment import (
     Attachment,
     attachment_in,
     check_indexes,
+    index_params,
+    read_layout,
 )
-from hiersearch.qdrant.connection import Client, client_errors, create_once, embedded_calls
+from hiersearch.qdrant.clients import Client, embedded_calls
+from hiersearch.qdrant.connection import client_errors, create_once
+from hiersearch.qdrant.layout import BYTES, COSINE, DOT, Layout, VectorLayout
 from hiersearch.qdrant.limits import Limits, Pace
 from hiersearch.qdrant.patience import patient
 from hiersearch.qdrant.points import ROOT_DISTANCE, unit_rows
 from hiersearch.types import Floats
+
+if TYPE_CHECKING:
+    from qdrant_client import models
+else:
+    from hiersearch.qdrant import client_models as models
 
 __all__ = [
     "INDEXES",
     "CollectionOptions",
     "CollectionSchema",
     "Known",
-    "Quantization",
 ]
 
 
@@ -39,8 +46,7 @@ class Known:
 
     Attributes:
         limits: What the collection allows; None if not asked yet.
-        distance: How vectors are compared, read along with the limits.
-        info: What the store said about it, read along with the limits.
+        layout: What the store said about it, read along with the limits.
         count: Its approximate number of points; None if not asked yet.
         consistent: Whether root and vector were found to agree with the metadata.
         attached: Whether a point with a root distance was seen.
@@ -49,8 +55,7 @@ class Known:
     """
 
     limits: Limits | None = None
-    distance: models.Distance | None = None
-    info: models.CollectionInfo | None = None
+    layout: Layout | None = None
     count: int | None = None
     consistent: bool = False
     attached: bool = False
@@ -134,23 +139,18 @@ class CollectionSchema:
             StoreError: The store does not support an option.
         """
         with client_errors(self.client):
-            params = options.vector_params(len(self.root))
-            new = create_once(
-                self.client,
-                self.name,
-                vectors_config={self.vector_name: params} if self.vector_name else params,
-                **options.settings(),
-            )
+            new = not self.client.collection_exists(self.name) and self._created(options)
             self._add_shard_keys(options.shard_keys, new)
-            info = self.client.get_collection(self.name)
-            self.vector_params(info, [models.Distance.COSINE])
-            check_indexes(info, self.name, INDEXES)
+            layout = self.layout()
+            self.vector(layout, [COSINE])
+            check_indexes(layout, self.name, INDEXES)
             self.forget()
             # Before any data: the search graph is built along the index on `root_distance`.
-            own = {name: models.PayloadSchemaType(kind) for name, kind in payload_indexes.items()}
-            for field, kind in {**INDEXES, **own}.items():
-                if field not in info.payload_schema:
-                    self.client.create_payload_index(self.name, field, kind)
+            for field, kind in {**INDEXES, **payload_indexes}.items():
+                if field not in layout.indexes:
+                    ours = field in INDEXES and field not in payload_indexes
+                    params = index_params(field) if ours else models.PayloadSchemaType(kind)
+                    self.client.create_payload_index(self.name, field, params)
 
     def drop(self) -> None:
         """Delete the collection, if it exists."""
@@ -158,10 +158,9 @@ class CollectionSchema:
             self.client.delete_collection(self.name)
         self.forget()
 
-    def info(self) -> models.CollectionInfo:
+    def layout(self) -> Layout:
         """What the store says about the collection now."""
-        with client_errors(self.client):
-            return self.client.get_collection(self.name)
+        return read_layout(self.client, self.name)
 
     # What is known of it
 
@@ -173,10 +172,10 @@ class CollectionSchema:
         """
         known = self.known
         if known.limits is None:
-            info = self.info()
-            known.distance = self.vector_params(info).distance
-            known.info = info
-            known.limits = Limits.of(info.config, self.vector_name)
+            layout = self.layout()
+            self.vector(layout)
+            known.layout = layout
+            known.limits = Limits.of(layout, self.vector_name)
             known.pace = Pace(known.limits)
         return known.limits
 
@@ -192,8 +191,8 @@ class CollectionSchema:
         """
         limits = self.limits()
         if not self.known.consistent:
-            if self.known.info is not None:
-                check_indexes(self.known.info, self.name, [ROOT_DISTANCE])
+            if self.known.layout is not None:
+                check_indexes(self.known.layout, self.name, [ROOT_DISTANCE])
             attachment = self.attachment()
             if attachment is not None:
                 attachment.check_vector(self.name, self.vector_name)
@@ -204,20 +203,24 @@ class CollectionSchema:
     def by_dot_product(self) -> bool:
         """Whether vectors are compared by dot product, so that their lengths matter."""
         self.limits()
-        return self.known.distance == models.Distance.DOT
+        layout = self.known.layout
+        return layout is not None and layout.vectors[self.vector_name].distance == DOT
 
     def attachment(self) -> Attachment | None:
         """What was attached, as of the last time that the store was asked."""
         self.limits()
-        info = self.known.info
-        return None if info is None else attachment_in(info.config.metadata, self.name)
+        layout = self.known.layout
+        return None if layout is None else attachment_in(layout.metadata, self.name)
 
     def approximate_count(self) -> int:
         """About how many points there are. Asks the store once after each write."""
         known = self.known
         if known.count is None:
             with client_errors(self.client):
-                known.count = self.client.count(self.name, exact=False).count
+                if self.embedded is not None:
+                    known.count = self.embedded.plain.count(self.name, exact=False)
+                else:
+                    known.count = self.client.count(self.name, exact=False).count
         return known.count
 
     def server_version(self) -> str:
@@ -250,23 +253,28 @@ class CollectionSchema:
             if key not in known:
                 self.client.create_shard_key(self.name, key)
 
-    def vector_params(
-        self,
-        info: models.CollectionInfo,
-        distances: Sequence[models.Distance] = (models.Distance.COSINE, models.Distance.DOT),
-    ) -> models.VectorParams:
+    def _created(self, options: CollectionOptions) -> bool:
+        """Whether this call created the collection; another may have done so meanwhile."""
+        params = options.vector_params(len(self.root))
+        return create_once(
+            self.client,
+            self.name,
+            vectors_config={self.vector_name: params} if self.vector_name else params,
+            **options.settings(),
+        )
+
+    def vector(self, layout: Layout, distances: Sequence[str] = (COSINE, DOT)) -> VectorLayout:
         """How the store keeps the vector, if it is one that angles can be measured of.
 
         Args:
-            info: What the store says about the collection.
+            layout: What the store says about the collection.
             distances: The ways to compare vectors that are wanted.
 
         Raises:
             CollectionError: There is no such vector, or it has another size, or it is compared or
                 stored in a way by which similarities are no cosines.
         """
-        params = info.config.params.vectors
-        named = params if isinstance(params, dict) else {"": params} if params else {}
+        named = layout.vectors
         found = named.get(self.vector_name)
         if found is None:
             called = repr(self.vector_name) if self.vector_name else "without a name"
@@ -281,27 +289,21 @@ class CollectionSchema:
                 hint="Name the model that made them",
             )
         if found.distance not in distances:
-            wanted = " or ".join(one.value.lower() for one in distances)
+            wanted = " or ".join(one.lower() for one in distances)
             raise CollectionError(
-                f"the collection {self.name!r} compares vectors by {found.distance.value} "
+                f"the collection {self.name!r} compares vectors by {found.distance} "
                 f"distance, not {wanted}",
                 hint="Copy the points into a collection that compares by cosine",
             )
-        if found.multivector_config is not None or found.datatype == models.Datatype.UINT8:
+        if found.several or found.datatype == BYTES:
             kind = (
-                "several to a point"
-                if found.multivector_config is not None
-                else "bytes, in which unit vectors are lost"
+                "several to a point" if found.several else "bytes, in which unit vectors are lost"
             )
             raise CollectionError(
                 f"the vectors of the collection {self.name!r} are stored as {kind}",
                 hint="Use a collection, or another vector of it, with one float vector a point",
             )
         return found
-
-
-Quantization: TypeAlias = models.QuantizationConfig
-"""How vectors are compressed."""
 
 
 @dataclass(frozen=True)
@@ -332,7 +334,7 @@ class CollectionOptions:
     on_disk: bool | None = None
     float16: bool = False
     hnsw: models.HnswConfigDiff | None = None
-    quantization: Quantization | None = None
+    quantization: models.QuantizationConfig | None = None
 
     def vector_params(self, dimension: int) -> models.VectorParams:
         """The parameters of the vector, compared by cosine.

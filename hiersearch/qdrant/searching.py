@@ -5,20 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from numpy.typing import ArrayLike
-from qdrant_client import models
 
 from hiersearch.errors import CollectionError, StoreError, StoreUnreachableError, VectorError
 from hiersearch.qdrant.attachment import filterable
+from hiersearch.qdrant.clients import EmbeddedCalls
 from hiersearch.qdrant.connection import client_errors
 from hiersearch.qdrant.edge.client import EXACT_UP_TO
-from hiersearch.qdrant.filters import Filter, has_field
-from hiersearch.qdrant.points import ROOT_DISTANCE, Fields, Hit, settled
+from hiersearch.qdrant.filters import HasValue, has_field, plain_filter
+from hiersearch.qdrant.limits import Search
+from hiersearch.qdrant.points import ROOT_DISTANCE, Fields, Hit, selection, settled
 from hiersearch.qdrant.schema import CollectionSchema
-from hiersearch.qdrant.stored import selection
 from hiersearch.trees import CONCEPTS
+
+if TYPE_CHECKING:
+    import qdrant_edge as edge
+    from qdrant_client import models
+
+    from hiersearch.qdrant.filters import Filter
+else:
+    from hiersearch.qdrant import client_models as models
 
 __all__ = ["Searcher", "Wanted"]
 
@@ -32,7 +40,7 @@ class Wanted:
     limit: int
     offset: int
     score_threshold: float | None
-    filter: Filter | None
+    filter: Filter | HasValue | None
     payload: Fields
     candidates: int | None
     exact: bool | None
@@ -51,6 +59,10 @@ class Searcher:
         self.hnsw_ef = hnsw_ef
 
     def params(self, exact: bool | None) -> models.SearchParams:
+        """How to search, as clients take it; see `search`."""
+        return self.search(exact).params()
+
+    def search(self, exact: bool | None) -> Search:
         """How to search.
 
         Args:
@@ -63,7 +75,7 @@ class Searcher:
         limits = self.schema.limits()
         if exact is None:
             exact = limits.exact and self.schema.approximate_count() <= EXACT_UP_TO
-        return limits.search_params(exact, self.hnsw_ef)
+        return limits.search(exact, self.hnsw_ef)
 
     def query(
         self, number: int, payload: Fields, *, least: float | None = None, **query: Any
@@ -102,18 +114,31 @@ class Searcher:
 
     def nearest(self, vector: ArrayLike, wanted: Wanted) -> list[Hit]:
         """The points most similar to a vector; see `HierarchicalCollection.nearest`."""
-        query = self.schema.row(vector).tolist()
-        params = self.params(wanted.exact)
+        schema, query = self.schema, self.schema.row(vector).tolist()
+        how = self.search(wanted.exact)
 
-        def search(number: int) -> list[Hit]:
-            return self.query(
-                number,
-                wanted.payload,
-                query=query,
-                query_filter=wanted.filter,
-                search_params=params,
-            )
+        def embedded_search(embedded: EmbeddedCalls, number: int) -> list[Hit]:
+            with client_errors(schema.client):
+                found = embedded.plain.nearest(
+                    schema.name,
+                    query,
+                    using=schema.using,
+                    matching=wanted.filter,
+                    search=how,
+                    limit=number,
+                    with_payload=selection(wanted.payload),
+                )
+            return [Hit.of(point) for point in found]
 
+        if schema.embedded is not None:
+            return self.best(partial(embedded_search, schema.embedded), wanted)
+        search = partial(
+            self.query,
+            payload=wanted.payload,
+            query=query,
+            query_filter=plain_filter(wanted.filter),
+            search_params=how.params(),
+        )
         return self.best(search, wanted)
 
     def best(self, search: Callable[[int], list[Hit]], wanted: Wanted) -> list[Hit]:
@@ -158,16 +183,20 @@ class Searcher:
         limits = schema.hierarchical_limits() if key == CONCEPTS else schema.limits()
         most = limits.page(max(limit, 1))
 
-        def ask() -> list[models.FacetValueHit]:
-            return schema.client.facet(
-                schema.name, key, facet_filter=matching, limit=most, exact=limits.exact
-            ).hits
+        def ask() -> list[tuple[str, int]]:
+            hits: Sequence[models.FacetValueHit | edge.FacetHit]
+            if schema.embedded is not None:
+                hits = schema.embedded.plain.facet(schema.name, key, matching, limit=most)
+            else:
+                hits = schema.client.facet(
+                    schema.name, key, facet_filter=matching, limit=most, exact=limits.exact
+                ).hits
+            return [(str(hit.value), hit.count) for hit in hits]
 
         found = self.explained(ask, partial(self._check_labelled, key))
         if len(found) >= most:
             limits.check(limit)
-        hits = sorted(found, key=lambda hit: (-hit.count, str(hit.value)))
-        return {str(hit.value): hit.count for hit in hits}
+        return dict(sorted(found, key=lambda pair: (-pair[1], pair[0])))
 
     # Empty answers
 
@@ -202,9 +231,9 @@ class Searcher:
         known = self.schema.known
         if known.attached:
             return
-        info = self.schema.info()
+        layout = self.schema.layout()
         # Without the index that attaching begins with, strict mode allows no filter by that field.
-        known.attached = filterable(info, ROOT_DISTANCE) and self._any(has_field(ROOT_DISTANCE))
+        known.attached = filterable(layout, ROOT_DISTANCE) and self._any(has_field(ROOT_DISTANCE))
         if not known.attached and self._any(None):
             raise CollectionError(
                 f"no point of the collection {self.schema.name!r} has a root distance",

@@ -5,16 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from qdrant_client import models
 
 from hiersearch.errors import CollectionError, StoreError, VectorError
 from hiersearch.geometry import root_distance
 from hiersearch.qdrant.connection import client_errors
-from hiersearch.qdrant.filters import Filter
+from hiersearch.qdrant.filters import HasValue, plain_filter
+from hiersearch.qdrant.layout import CUSTOM
 from hiersearch.qdrant.points import (
     ROOT_DISTANCE,
     Fields,
@@ -23,10 +23,20 @@ from hiersearch.qdrant.points import (
     Record,
     checked_page,
     plain_id,
+    selection,
+    slices,
     unit_rows,
 )
 from hiersearch.qdrant.schema import CollectionSchema
 from hiersearch.types import Floats
+
+if TYPE_CHECKING:
+    import qdrant_edge as edge
+    from qdrant_client import models
+
+    from hiersearch.qdrant.filters import Filter
+else:
+    from hiersearch.qdrant import client_models as models
 
 __all__ = [
     "BATCH",
@@ -37,8 +47,6 @@ __all__ = [
     "ShardKey",
     "StoredPoints",
     "root_distances",
-    "selection",
-    "slices",
 ]
 
 ShardKey: TypeAlias = int | str
@@ -91,9 +99,9 @@ class StoredPoints:
         Points that have the same id under two keys are two points, and each is written by its key.
         """
         self.schema.limits()
-        info = self.schema.known.info
-        method = None if info is None else info.config.params.sharding_method
-        if self.shard_key is not None or method != models.ShardingMethod.CUSTOM:
+        layout = self.schema.known.layout
+        method = None if layout is None else layout.sharding
+        if self.shard_key is not None or method != CUSTOM:
             return [self]
         with client_errors(self._client):
             keys = self._client.list_shard_keys(self._name).shard_keys or []
@@ -219,16 +227,17 @@ class StoredPoints:
         with_vectors: bool = False,
     ) -> list[Record]:
         """The points with some ids, in that order; missing ones are left out."""
+        embedded, selected = self.schema.embedded, self._selected(payload, with_vectors)
         found: dict[PointId, Record] = {}
         for part in slices(len(ids), self.schema.limits().page(BATCH)):
+            points: Sequence[models.Record | edge.Record]
             with client_errors(self._client):
-                points = self._client.retrieve(
-                    self._name,
-                    list(ids[part]),
-                    with_payload=selection(payload),
-                    with_vectors=self._vectors(with_vectors),
-                    **self.in_shard(),
-                )
+                if embedded is not None:
+                    points = embedded.plain.retrieve(self._name, list(ids[part]), **selected)
+                else:
+                    points = self._client.retrieve(
+                        self._name, list(ids[part]), **selected, **self.in_shard()
+                    )
             for point in points:
                 one = Record.of(point, self.schema.vector_name)
                 found[one.id] = one
@@ -243,10 +252,7 @@ class StoredPoints:
         page: int = 1000,
     ) -> Iterator[Record]:
         """All points that match, by id, fetched page by page."""
-        selected = {
-            "with_payload": selection(payload),
-            "with_vectors": self._vectors(with_vectors),
-        }
+        selected = self._selected(payload, with_vectors)
         for points in self._pages(matching, checked_page(page), None, **selected):
             yield from (Record.of(point, self.schema.vector_name) for point in points)
 
@@ -280,20 +286,27 @@ class StoredPoints:
 
     def _pages(
         self, matching: Filter | None, page: int, start: PointId | None, **selected: Any
-    ) -> Iterator[Sequence[models.Record]]:
-        """Page by page, points as the client reads them."""
+    ) -> Iterator[Sequence[models.Record | edge.Record]]:
+        """Page by page, points as the store gives them."""
         page = self.schema.limits().page(page)
+        embedded = self.schema.embedded
         offset: Any = start
         while True:
+            points: Sequence[models.Record | edge.Record]
             with client_errors(self._client):
-                points, offset = self._client.scroll(
-                    self._name,
-                    scroll_filter=matching,
-                    limit=page,
-                    offset=offset,
-                    **selected,
-                    **self.in_shard(),
-                )
+                if embedded is not None:
+                    points, offset = embedded.plain.scroll(
+                        self._name, matching, page, offset, **selected
+                    )
+                else:
+                    points, offset = self._client.scroll(
+                        self._name,
+                        scroll_filter=matching,
+                        limit=page,
+                        offset=offset,
+                        **selected,
+                        **self.in_shard(),
+                    )
             yield points
             if offset is None:
                 return
@@ -383,8 +396,13 @@ class StoredPoints:
                 )
         known.unit = True
 
-    def count(self, matching: Filter | None = None, *, exact: bool = True) -> int:
+    def count(self, matching: Filter | HasValue | None = None, *, exact: bool = True) -> int:
         """How many points match, exactly or about."""
+        embedded = self.schema.embedded
+        if embedded is not None:
+            with client_errors(self._client):
+                return embedded.plain.count(self._name, matching, exact=exact)
+        matching = plain_filter(matching)
         if exact and not self.schema.limits().exact:
             # Strict mode allows no exact counts: count the ids instead.
             return sum(map(len, self.scroll_ids(matching, page=READ)))
@@ -397,9 +415,10 @@ class StoredPoints:
         name = self.schema.vector_name
         return models.PointStruct(id=number, vector={name: row} if name else row, payload=payload)
 
-    def _vectors(self, wanted: bool) -> bool | list[str]:
+    def _selected(self, payload: Fields, with_vectors: bool) -> dict[str, Any]:
         name = self.schema.vector_name
-        return [name] if wanted and name else wanted
+        vectors = [name] if with_vectors and name else with_vectors
+        return {"with_payload": selection(payload), "with_vectors": vectors}
 
     def _count_again(self) -> None:
         self.schema.known.count = None
@@ -429,15 +448,3 @@ def refuse_other_lengths(records: Sequence[Record], lengths: Floats) -> None:
             f"the vector of the point {records[row].id} has the length {lengths[row]:.4g}, not 1",
             hint="Normalise the vectors, or use a collection that compares by cosine",
         )
-
-
-def selection(payload: Fields) -> bool | list[str]:
-    """Which payload fields to fetch: those requested, and always `root_distance`."""
-    if payload is True:
-        return True
-    return [*(payload or ()), ROOT_DISTANCE]
-
-
-def slices(total: int, size: int) -> Iterator[slice]:
-    """The parts of at most `size` of a sequence."""
-    return (slice(start, start + size) for start in range(0, total, size))

@@ -142,9 +142,10 @@ class PosteriorDescent:
         self._roots = np.array([at for at, above in enumerate(parents) if not above])
         self._children = _children(parents)
         order = _general_first(self._roots, self._children)
-        self._runs = _Runs(parents, order)
+        lineages = _lineages(parents)
+        self._runs = _Runs(lineages, order)
         # In the order of the walk, so that the scores come out in it too.
-        self._directions = _with_ancestors(_centred(concepts, calibration.centre), parents)[order]
+        self._directions = _with_ancestors(_centred(concepts, calibration.centre), lineages)[order]
         self._prior = _prior(familiarity, len(parents))[order]
 
     def masses(self, vectors: Floats, *, temperature: float | None = None) -> Floats:
@@ -321,9 +322,8 @@ class _Runs:
     length.
     """
 
-    def __init__(self, parents: Sequence[Sequence[int]], order: Positions) -> None:
-        below: list[list[int]] = [[] for _ in parents]
-        lineages = _lineages(parents)
+    def __init__(self, lineages: Sequence[Sequence[int]], order: Positions) -> None:
+        below: list[list[int]] = [[] for _ in lineages]
         for rank, at in enumerate(order):
             for above in lineages[at]:
                 below[above].append(rank)
@@ -367,9 +367,15 @@ def _runs(ranks: Sequence[int]) -> list[tuple[int, int]]:
     return [(ranks[start], ranks[end - 1] + 1) for start, end in pairwise(edges)]
 
 
-def _with_ancestors(centred: Floats, parents: Sequence[Sequence[int]]) -> Floats:
+def _with_ancestors(centred: Floats, lineages: Sequence[Sequence[int]]) -> Floats:
     """Mix ancestors into each direction: scores are linear, so that their mean is one product."""
-    mixed = np.empty_like(centred)
-    for at, lineage in enumerate(_lineages(parents)):
-        mixed[at] = OWN_SHARE * centred[at] + (1 - OWN_SHARE) * centred[lineage].mean(axis=0)
+    mixed = OWN_SHARE * centred
+    by_length: dict[int, list[int]] = {}
+    for at, lineage in enumerate(lineages):
+        by_length.setdefault(len(lineage), []).append(at)
+    for every in by_length.values():
+        for start in range(0, len(every), BLOCK):
+            part = every[start : start + BLOCK]
+            means = centred[[lineages[at] for at in part]].mean(axis=1)
+            mixed[part] += (1 - OWN_SHARE) * means
     return mixed

@@ -11,7 +11,7 @@ import operator
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial, reduce
+from functools import cached_property, partial, reduce
 from typing import Any, Protocol
 
 import numpy as np
@@ -57,9 +57,6 @@ class Labeller:
             which suits vocabularies without parents.
         concepts: The stored concepts, for the radial path; not needed with a calibration.
         statistics: Of the model's vectors of photos; None where photos get a chain alone.
-
-    Attributes:
-        descent: The posterior descent; None for the radial path.
     """
 
     def __init__(
@@ -75,24 +72,28 @@ class Labeller:
         self._calibration = calibration
         self._concepts = concepts
         self._ids = [concept.id for concept in vocabulary]
-        parents = vocabulary.parent_positions
-        self.descent = (
-            PosteriorDescent(
-                parents,
-                embeddings,
-                calibration,
-                familiarity=[concept.familiarity for concept in vocabulary],
-            )
-            if calibration is not None
-            else None
-        )
-        self._membership = (
-            Membership(vocabulary.names, parents, embeddings, statistics)
-            if statistics is not None and calibration is not None
-            else None
-        )
+        self._statistics = statistics
         roots = {vocabulary[root].name.casefold(): root for root in vocabulary.roots}
         self._first = vocabulary.position(roots[FIRST]) if FIRST in roots else None
+
+    @cached_property
+    def descent(self) -> PosteriorDescent | None:
+        """The posterior descent; None for the radial path. Made when it is first needed."""
+        if self._calibration is None:
+            return None
+        return PosteriorDescent(
+            self.vocabulary.parent_positions,
+            self.embeddings,
+            self._calibration,
+            familiarity=[concept.familiarity for concept in self.vocabulary],
+        )
+
+    @cached_property
+    def _membership(self) -> Membership | None:
+        if self._statistics is None or self._calibration is None:
+            return None
+        vocabulary, parents = self.vocabulary, self.vocabulary.parent_positions
+        return Membership(vocabulary.names, parents, self.embeddings, self._statistics)
 
     def chains(self, vectors: Floats, *, texts: bool = False, floor: float = FLOOR) -> list[Chain]:
         """The chain of each vector, untrimmed.
@@ -251,7 +252,7 @@ class Labeller:
                 of one name, and between several paths to a concept.
             places: Positions in the vocabulary of the concepts that the text names, at least one.
         """
-        if self.descent is None or self._calibration is None:
+        if self._calibration is None:
             scores = self.embeddings[list(places)] @ vector
             return self._radial_chain_to(places[int(scores.argmax())])
         paths = [self._only_path(at) for at in places]
@@ -259,6 +260,7 @@ class Labeller:
             path = paths[0]  # nothing to choose
         else:
             temperature = self._calibration.text_temperature
+            assert self.descent is not None
             (masses,) = self.descent.masses(vector[None], temperature=temperature)
             heaviest = min(places, key=lambda at: (-masses[at], at))
             path = heaviest_path(self.vocabulary.parent_positions, heaviest, masses)

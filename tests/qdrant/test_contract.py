@@ -17,7 +17,7 @@ from hiersearch.errors import (
     UsageError,
     VectorError,
 )
-from hiersearch.qdrant import Client, HierarchicalCollection, all_of, equals, radial_path
+from hiersearch.qdrant import Client, HasValue, HierarchicalCollection, all_of, equals, radial_path
 from hiersearch.trees import CONCEPTS
 from tests.qdrant.conftest import Cloud, Made, unit
 from tests.qdrant.oracle import oracle_nearest, oracle_path, oracle_sampled
@@ -148,6 +148,21 @@ class TestPoints:
         odd = models.Filter(must=[models.FieldCondition(key="number", range=models.Range(lt=10))])
         assert filled.facets(filter=odd) == {"all": 10, "c0": 4, "c1": 3, "c2": 3}
         assert filled.count(all_of(odd, equals(CONCEPTS, "c0"))) == 4
+
+    def test_a_value_without_qdrants_objects_is_the_same_condition(
+        self, filled: HierarchicalCollection, cloud: Cloud
+    ) -> None:
+        few = models.Filter(must=[models.FieldCondition(key="number", range=models.Range(lt=10))])
+        for within in (None, few):
+            plain, wanted = HasValue(CONCEPTS, "c0", within), all_of(equals(CONCEPTS, "c0"), within)
+            assert filled.count(plain) == filled.count(wanted) == (4 if within else 100)
+            found, same = (
+                [hit.id for hit in filled.nearest(cloud.vectors[3], limit=7, filter=each)]
+                for each in (plain, wanted)
+            )
+            assert found == same
+            assert len(found) == (4 if within else 7)
+        assert filled.count(HasValue(CONCEPTS, "c0"), exact=False) == 100
 
     def test_integer_ids_come_before_uuids(self, make: Made, cloud: Cloud) -> None:
         collection = make(cloud.root)

@@ -131,6 +131,7 @@ class TestOpening:
         # What a user who is not root may do, tried by a child that gives its rights up.
         program = """
             import os, sys
+            from qdrant_client import models  # while it may still be read
             from hiersearch.errors import StoreUnreachableError
             from hiersearch.qdrant import EdgeClient, HierarchicalCollection
             if os.getuid() == 0:

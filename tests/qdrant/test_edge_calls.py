@@ -11,6 +11,9 @@ from qdrant_client import models
 
 from hiersearch.errors import CollectionError
 from hiersearch.qdrant import EdgeClient
+from hiersearch.qdrant.edge.queries import record, scored_point
+from hiersearch.qdrant.layout import VectorLayout, layout_of
+from hiersearch.qdrant.limits import Search
 from tests.qdrant.conftest import Cloud
 
 
@@ -73,6 +76,67 @@ class TestCalls:
         points = client.query_points("photos", **asked, limit=8).points
         found = client.scores("photos", **asked, limit=8)
         assert list(found.items()) == [(point.id, point.score) for point in points]
+
+    def test_what_the_engine_gives_is_what_clients_are_given(
+        self, client: EdgeClient, cloud: Cloud
+    ) -> None:
+        wanted: dict[str, Any] = {"with_payload": True, "with_vectors": True}
+        records = client.retrieve("photos", cloud.ids[:5], **wanted)
+        assert (
+            list(map(record, client.plain.retrieve("photos", cloud.ids[:5], **wanted))) == records
+        )
+        records, following = client.scroll("photos", None, 20, **wanted)
+        page, offset = client.plain.scroll("photos", None, 20, **wanted)
+        assert (list(map(record, page)), offset) == (records, following)
+        some = has("concepts", "all")
+        assert client.plain.count("photos", some) == client.count("photos", some).count == 50
+        hits = client.facet("photos", "concepts", limit=9, exact=True).hits
+        facets = client.plain.facet("photos", "concepts", limit=9)
+        assert [(hit.value, hit.count) for hit in facets] == [("all", 50)]
+        assert [(hit.value, hit.count) for hit in hits] == [("all", 50)]
+        vector = cloud.vectors[0].tolist()
+        for search in (Search(exact=True), Search(exact=False, hnsw_ef=40, oversampling=2.0)):
+            points = client.query_points(
+                "photos",
+                vector,
+                using="hiersearch",
+                query_filter=some,
+                search_params=search.params(),
+                limit=9,
+            ).points
+            found = client.plain.nearest(
+                "photos",
+                vector,
+                using="hiersearch",
+                matching=some,
+                search=search,
+                limit=9,
+                with_payload=True,
+            )
+            assert list(map(scored_point, found)) == points
+
+    def test_the_layout_is_that_of_the_clients_description(self, client: EdgeClient) -> None:
+        client.update_collection("photos", {"a": [1]})
+        compressed = models.ScalarQuantization(
+            scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8)
+        )
+        client.create_collection(
+            "half",
+            {
+                "": models.VectorParams(
+                    size=8, distance=models.Distance.DOT, datatype=models.Datatype.FLOAT16
+                ),
+                "small": models.VectorParams(
+                    size=4, distance=models.Distance.EUCLID, quantization_config=compressed
+                ),
+            },
+        )
+        for name in ("photos", "half"):
+            assert client.plain.layout(name) == layout_of(client.get_collection(name))
+        layout = client.plain.layout("half")
+        assert layout.vectors[""] == VectorLayout(8, "Dot", "float16")
+        assert layout.vectors["small"].quantized
+        assert client.plain.layout("photos").indexes["root_distance"] == "float"
 
     def test_update_modes(self, client: EdgeClient, cloud: Cloud) -> None:
         point = models.PointStruct(

@@ -13,7 +13,6 @@ import numpy as np
 from hiersearch.concepts import Vocabulary
 from hiersearch.config import absolute
 from hiersearch.errors import PhotosNotFoundError
-from hiersearch.index.fields import PHOTO_INDEXES
 from hiersearch.index.labelling import CALIBRATION_SAMPLE, LazyLabeller, trees_of
 from hiersearch.index.model_check import LoadEncoder
 from hiersearch.index.storage import IndexStore
@@ -93,7 +92,7 @@ class Addition:
     def _look(self, roots: Sequence[Path], follow_links: bool, prune: bool) -> _Look:
         """Finds out what to do below some paths, before anything is changed."""
         problems: list[_Problem] = []
-        self._store.photos.create(payload_indexes=PHOTO_INDEXES)
+        self._store.make_photos()
         stored = read_stored_files(self._store.photos)
         # A folder that was indexed and is gone has no photos to find, but some to drop.
         gone = {root for root in roots if prune and not root.exists() and stored.knows_below(root)}
@@ -169,7 +168,7 @@ class Addition:
         self._labeller.forget()
         count = self._store.count()
         if count:
-            self._store.photos.create(payload_indexes=PHOTO_INDEXES)
+            self._store.make_photos()
             tally = relabel(
                 self._store.photos,
                 self._labeller.get(None, self._on_progress),

@@ -15,13 +15,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
-from uuid import UUID
 
 import numpy as np
 from PIL.Image import Image
 
 from hiersearch.errors import MissingPhotosError, UnreadablePhotoError
-from hiersearch.index.fields import photo_payload
+from hiersearch.index.fields import photo_payload, photo_point
 from hiersearch.index.update.catalogue import (
     KnownFile,
     Plan,
@@ -175,21 +174,11 @@ class Ingest:
         Returns:
             What was done.
         """
-        from threadpoolctl import threadpool_limits  # comes with the model libraries
-
         self._summary.unchanged = plan.unchanged
         self._sync_files(self._stale)
         missing = {path for paths in (plan.gone, *plan.lost.values()) for path in paths}
-        done = 0
-        with (
-            # NumPy's own second thread would spin for a while after every product.
-            threadpool_limits(1, user_api="blas"),
-            _reading_ahead(plan.read, self._catalogue.snapshot(), self._min_side) as reads,
-        ):
-            for batch, vectors in self._encoded(batches(reads, lambda: self._batch_size)):
-                self._store(batch, vectors, missing)
-                done += len(batch.reads)
-                self._on_progress(done)
+        if plan.read:  # else no model is needed
+            self._read(plan.read, missing)
         self._drop(plan.gone)
         for folder, paths in plan.lost.items():
             left = [path for path in paths if prune or self._has_moved(path)]
@@ -197,6 +186,21 @@ class Ingest:
             if len(left) < len(paths):
                 self._summary.lost[folder] = len(paths) - len(left)
         return self._summary
+
+    def _read(self, files: Sequence[PhotoFile], missing: set[str]) -> None:
+        """Reads, encodes and stores files."""
+        from threadpoolctl import threadpool_limits  # comes with the model libraries
+
+        done = 0
+        with (
+            # NumPy's own second thread would spin for a while after every product.
+            threadpool_limits(1, user_api="blas"),
+            _reading_ahead(files, self._catalogue.snapshot(), self._min_side) as reads,
+        ):
+            for batch, vectors in self._encoded(batches(reads, lambda: self._batch_size)):
+                self._store(batch, vectors, missing)
+                done += len(batch.reads)
+                self._on_progress(done)
 
     def _encoded(self, reads: Iterator[list[_ReadFile]]) -> Iterator[tuple[_Batch, Floats]]:
         """Encodes each batch while the one before it is stored."""
@@ -341,17 +345,12 @@ def _read_file(file: PhotoFile, equals: frozenset[str], min_side: int) -> _ReadF
         What was read; a file that cannot be read gives a reason, not an error.
     """
     try:
-        if equals and (point := _point_id(content_hash(file.path))) in equals:
+        if equals and (point := photo_point(content_hash(file.path))) in equals:
             return _ReadFile(file, point)
         photo = read_photo(file.path, min_side=min_side)
     except UnreadablePhotoError as error:
         return _ReadFile(file, reason=error.message)
-    return _ReadFile(file, _point_id(photo.content_hash), photo)
-
-
-def _point_id(content: str) -> str:
-    """The hash of a file's content as a UUID, which stores accept as an id."""
-    return str(UUID(hex=content))
+    return _ReadFile(file, photo_point(photo.content_hash), photo)
 
 
 @contextmanager

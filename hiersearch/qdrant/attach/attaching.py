@@ -13,10 +13,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from qdrant_client import models
 
 from hiersearch.errors import CollectionError, ModelMismatchError, StoreError
 from hiersearch.progress import Progress
@@ -26,12 +25,14 @@ from hiersearch.qdrant.attachment import (
     attachment_in,
     check_indexes,
     filterable,
+    index_params,
     indexed,
     remove_attachment,
     write_attachment,
 )
 from hiersearch.qdrant.connection import client_errors
-from hiersearch.qdrant.filters import Filter, has_field, lacks_any
+from hiersearch.qdrant.filters import has_field, lacks_any
+from hiersearch.qdrant.layout import DOT
 from hiersearch.qdrant.points import (
     ROOT_DISTANCE,
     PointId,
@@ -41,9 +42,11 @@ from hiersearch.qdrant.points import (
     same_distance,
     unit_rows,
 )
-from hiersearch.qdrant.schema import INDEXES
 from hiersearch.qdrant.stored import MIN_LENGTH, StoredPoints, root_distances
 from hiersearch.types import Floats
+
+if TYPE_CHECKING:
+    from hiersearch.qdrant.filters import Filter
 
 __all__ = [
     "AttachSettings",
@@ -140,7 +143,7 @@ class _Run:
     """One run over a collection, as the store describes it before anything is written.
 
     Attributes:
-        info: The collection.
+        layout: The collection's.
         known: What was attached before; None if nothing was.
 
     Raises:
@@ -153,9 +156,9 @@ class _Run:
         self._schema = points.schema
         self._settings = settings
         self._advised = False
-        self.info = self._schema.info()
-        self._distance = self._schema.vector_params(self.info).distance
-        self.known = attachment_in(self.info.config.metadata, self._schema.name)
+        self.layout = self._schema.layout()
+        self._distance = self._schema.vector(self.layout).distance
+        self.known = attachment_in(self.layout.metadata, self._schema.name)
         if self.known is not None:
             self.known.check_vector(self._schema.name, self._schema.vector_name)
 
@@ -168,7 +171,7 @@ class _Run:
     def go(self, *, recompute: bool) -> AttachSummary:
         """Check everything that can be checked beforehand, then write."""
         settings = self._settings
-        dot = self._distance == models.Distance.DOT
+        dot = self._distance == DOT
         fill = Fill(
             points=self._points,
             label=settings.label,
@@ -179,12 +182,12 @@ class _Run:
             before_writing=self._advise,
         )
         if not settings.replace_index:
-            check_indexes(self.info, self._schema.name, fill.fields)
+            check_indexes(self.layout, self._schema.name, fill.fields)
         attachment = self._intended(fill, recompute)
         counts: Counter[str] = Counter()
         if settings.dry_run or dot:
             # Vectors compared by dot product may have any length: check all before writing any.
-            counts = fill.run(filtered=filterable(self.info, *fill.fields), write=False)
+            counts = fill.run(filtered=filterable(self.layout, *fill.fields), write=False)
         if not settings.dry_run:
             self._prepare(attachment, fill)
             counts = fill.run(filtered=True, write=True)
@@ -194,7 +197,7 @@ class _Run:
 
     def some_with(self, field: str) -> list[Record]:
         """Some points that have a payload field."""
-        if filterable(self.info, field):
+        if filterable(self.layout, field):
             found = self._points.scroll(
                 has_field(field), payload=[field], with_vectors=True, page=SAMPLE
             )
@@ -221,7 +224,7 @@ class _Run:
                 )
         if settings.label is not None:
             fields += self._label_fields(known, recompute)
-        missing = [field for field in fill.fields if not indexed(self.info, field)]
+        missing = [field for field in fill.fields if not indexed(self.layout, field)]
         return replace(
             known,
             root=schema.root,
@@ -273,9 +276,9 @@ class _Run:
         if attachment != known or not known.has_root(attachment.root):
             self._record(attachment)
         for field in fill.fields:
-            if not indexed(self.info, field):
+            if not indexed(self.layout, field):
                 with client_errors(schema.client):
-                    schema.client.create_payload_index(schema.name, field, INDEXES[field])
+                    schema.client.create_payload_index(schema.name, field, index_params(field))
 
     def _advise(self) -> None:
         """Advise once against a server that loses payload when fields are set."""
@@ -349,8 +352,8 @@ def detach(points: StoredPoints, *, page: int, on_progress: Progress) -> DetachS
     """Remove what `attach` added; see `HierarchicalCollection.detach`."""
     checked_page(page)
     schema = points.schema
-    info = schema.info()
-    known = attachment_in(info.config.metadata, schema.name)
+    layout = schema.layout()
+    known = attachment_in(layout.metadata, schema.name)
     if known is None:
         raise CollectionError(
             f"the collection {schema.name!r} is not attached", hint="There is nothing to undo"
@@ -358,7 +361,7 @@ def detach(points: StoredPoints, *, page: int, on_progress: Progress) -> DetachS
     done = 0
     if known.fields:
         # Labelled points are attached too; their labels may be empty, which no filter finds.
-        chosen = has_field(ROOT_DISTANCE) if filterable(info, ROOT_DISTANCE) else None
+        chosen = has_field(ROOT_DISTANCE) if filterable(layout, ROOT_DISTANCE) else None
         total = points.count(chosen)
         if chosen is not None and schema.embedded is None:
             _remove_matching(points, known.fields, chosen, total, on_progress)
@@ -371,7 +374,7 @@ def detach(points: StoredPoints, *, page: int, on_progress: Progress) -> DetachS
                     done += len(ids)
         on_progress("detaching", done, done)
     for field in known.indexes:
-        if field in info.payload_schema:
+        if field in layout.indexes:
             with client_errors(schema.client):
                 schema.client.delete_payload_index(schema.name, field)
     remove_attachment(schema.client, schema.name)

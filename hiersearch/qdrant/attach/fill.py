@@ -14,16 +14,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from pydantic_core import to_jsonable_python
-from qdrant_client import models
 
 from hiersearch.errors import CollectionError, StoreError, VectorError
 from hiersearch.progress import Progress
 from hiersearch.qdrant.connection import client_errors
-from hiersearch.qdrant.filters import Filter, has_field, lacks_any
+from hiersearch.qdrant.filters import has_field, lacks_any
 from hiersearch.qdrant.limits import points_of
 from hiersearch.qdrant.points import (
     ROOT_DISTANCE,
@@ -47,6 +45,13 @@ from hiersearch.qdrant.stored import (
 )
 from hiersearch.trees import CHAIN, CONCEPTS, MASSES
 from hiersearch.types import Floats
+
+if TYPE_CHECKING:
+    from qdrant_client import models
+
+    from hiersearch.qdrant.filters import Filter
+else:
+    from hiersearch.qdrant import client_models as models
 
 __all__ = ["LABELS", "PAGE", "Fill", "Label", "set_payload"]
 
@@ -424,6 +429,8 @@ class _Writing:
         left: set[PointId] = set()
         ids = list(wanted)
         if before is None:
+            from pydantic_core import to_jsonable_python
+
             fields = list({field for payload in wanted.values() for field in payload})
             found = {one.id: one.payload for one in self._points.retrieve(ids, payload=fields)}
             for number, payload in found.items():

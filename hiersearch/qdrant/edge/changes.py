@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import qdrant_edge as edge
-from qdrant_client import models
 
 from hiersearch.errors import StoreError
 from hiersearch.qdrant.edge.failures import refuse
 from hiersearch.qdrant.edge.queries import edge_filter, edge_point_id
+
+if TYPE_CHECKING:
+    from qdrant_client import models
+else:
+    from hiersearch.qdrant import client_models as models
 
 __all__ = [
     "checked_payload",
@@ -21,9 +25,9 @@ __all__ = [
 ]
 
 _MODES = {
-    models.UpdateMode.UPSERT: edge.UpdateMode.Upsert,
-    models.UpdateMode.INSERT_ONLY: edge.UpdateMode.InsertOnly,
-    models.UpdateMode.UPDATE_ONLY: edge.UpdateMode.UpdateOnly,
+    "upsert": edge.UpdateMode.Upsert,
+    "insert_only": edge.UpdateMode.InsertOnly,
+    "update_only": edge.UpdateMode.UpdateOnly,
 }
 
 
@@ -43,7 +47,7 @@ def upsert_operation(
             for number, vector, payload in rows
         ],
         condition=edge_filter(update_filter),
-        update_mode=None if update_mode is None else _MODES[update_mode],
+        update_mode=None if update_mode is None else _MODES[update_mode.value],
     )
 
 
@@ -156,6 +160,8 @@ def _of(change: models.SetPayload | models.DeletePayload) -> object:
 
 def _selection(selector: object) -> tuple[list[Any], edge.Filter | None]:
     """The ids or the filter that select points."""
+    if isinstance(selector, (list, tuple)):
+        return [edge_point_id(number) for number in selector], None
     if isinstance(selector, models.FilterSelector):
         refuse(shard_key=selector.shard_key)
         selector = selector.filter

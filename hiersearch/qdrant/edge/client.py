@@ -13,13 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import qdrant_edge as edge
-from qdrant_client import models
-
-# `qdrant_client.models` has another class of that name in its place.
-from qdrant_client.http.models import QueryResponse
 
 from hiersearch.errors import StoreError
 from hiersearch.qdrant.edge.changes import (
@@ -30,11 +26,9 @@ from hiersearch.qdrant.edge.changes import (
     upsert_operation,
 )
 from hiersearch.qdrant.edge.failures import refuse
+from hiersearch.qdrant.edge.plain_calls import PlainCalls
 from hiersearch.qdrant.edge.queries import (
     edge_batched,
-    edge_filter,
-    edge_order,
-    edge_payload,
     edge_point_id,
     edge_request,
     query_response,
@@ -42,6 +36,15 @@ from hiersearch.qdrant.edge.queries import (
 )
 from hiersearch.qdrant.edge.shards import Shards, index_schema
 from hiersearch.qdrant.points import plain_id
+
+if TYPE_CHECKING:
+    from qdrant_client import models
+
+    # `qdrant_client.models` has another class of that name in its place.
+    from qdrant_client.http.models import QueryResponse
+
+else:
+    from hiersearch.qdrant import client_models as models
 
 __all__ = ["EXACT_UP_TO", "EdgeClient"]
 
@@ -59,11 +62,15 @@ class EdgeClient:
 
     Args:
         path: The folder of the collections; created if needed.
+
+    Attributes:
+        plain: Cheaper calls, for this package.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._shards = Shards(self.path)
+        self.plain = PlainCalls(self._shards)
 
     def __enter__(self) -> Self:
         return self
@@ -291,9 +298,9 @@ class EdgeClient:
     ) -> list[models.Record]:
         """The points with the ids; missing ones are left out."""
         refuse(**settings)
-        numbers: list[Any] = [edge_point_id(number) for number in ids]
-        with self._shards.opened(collection_name) as shard:
-            found = shard.retrieve(numbers, edge_payload(with_payload), with_vectors)
+        found = self.plain.retrieve(
+            collection_name, ids, with_payload=with_payload, with_vectors=with_vectors
+        )
         return [record(point) for point in found]
 
     def scroll(
@@ -309,14 +316,14 @@ class EdgeClient:
     ) -> tuple[list[models.Record], int | str | None]:
         """A page of points, by id, and the id at which the next page begins."""
         refuse(**settings)
-        points, following = self._page(
+        points, following = self.plain.scroll(
             collection_name,
             scroll_filter,
             limit,
             offset,
-            with_payload=edge_payload(with_payload),
-            with_vector=with_vectors,
-            order_by=edge_order(order_by),
+            with_payload=with_payload,
+            with_vectors=with_vectors,
+            order_by=order_by,
         )
         return [record(point) for point in points], following
 
@@ -328,7 +335,7 @@ class EdgeClient:
         offset: Any = None,
     ) -> tuple[list[int | str], int | str | None]:
         """Like `scroll`, without an object per point, which costs more than the engine itself."""
-        points, following = self._page(
+        points, following = self.plain.scroll(
             collection_name, scroll_filter, limit, offset, with_payload=False
         )
         return [plain_id(point.id) for point in points], following
@@ -342,9 +349,9 @@ class EdgeClient:
     ) -> models.CountResult:
         """How many points match."""
         refuse(**settings)
-        with self._shards.opened(collection_name) as shard:
-            request = edge.CountRequest(exact=exact, filter=edge_filter(count_filter))
-            return models.CountResult(count=shard.count(request))
+        return models.CountResult(
+            count=self.plain.count(collection_name, count_filter, exact=exact)
+        )
 
     def facet(
         self,
@@ -357,12 +364,9 @@ class EdgeClient:
     ) -> models.FacetResponse:
         """How many points hold each value of an indexed payload field, most frequent first."""
         refuse(**settings)
-        with self._shards.opened(collection_name) as shard:
-            answer = shard.facet(
-                edge.FacetRequest(key, limit=limit, exact=exact, filter=edge_filter(facet_filter))
-            )
+        hits = self.plain.facet(collection_name, key, facet_filter, limit=limit, exact=exact)
         return models.FacetResponse(
-            hits=[models.FacetValueHit(value=hit.value, count=hit.count) for hit in answer.hits]
+            hits=[models.FacetValueHit(value=hit.value, count=hit.count) for hit in hits]
         )
 
     def query_points(
@@ -421,21 +425,6 @@ class EdgeClient:
         with self._shards.opened(collection_name) as shard:
             batch = edge.QueryBatchRequest([edge_batched(request) for request in requests])
             return [query_response(points) for points in shard.query_batch(batch)]
-
-    def _page(
-        self, name: str, matching: models.Filter | None, limit: int, offset: Any, **wanted: Any
-    ) -> tuple[list[Any], int | str | None]:
-        """A page of points as the engine returns them, and the id at which the next begins."""
-        with self._shards.opened(name) as shard:
-            points, following = shard.scroll(
-                edge.ScrollRequest(
-                    offset=None if offset is None else edge_point_id(offset),
-                    limit=limit,
-                    filter=edge_filter(matching),
-                    **wanted,
-                )
-            )
-        return points, None if following is None else plain_id(following)
 
     def _update(self, name: str, operation: edge.UpdateOperation) -> models.UpdateResult:
         return self._update_all(name, [operation])[0]

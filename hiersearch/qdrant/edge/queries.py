@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any, TypeGuard
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeGuard
 from uuid import UUID
 
 import numpy as np
 import qdrant_edge as edge
-from qdrant_client import models
-
-# `qdrant_client.models` has another class of that name in its place.
-from qdrant_client.http.models import QueryResponse
 
 from hiersearch.errors import StoreError
 from hiersearch.qdrant.edge.failures import refuse
+from hiersearch.qdrant.filters import HasValue
 from hiersearch.qdrant.points import plain_id
+
+if TYPE_CHECKING:
+    from qdrant_client import models
+
+    # `qdrant_client.models` has another class of that name in its place.
+    from qdrant_client.http.models import QueryResponse
+
+    from hiersearch.qdrant.filters import Filter
+    from hiersearch.qdrant.limits import Search
+else:
+    from hiersearch.qdrant import client_models as models
 
 __all__ = [
     "edge_batched",
@@ -29,6 +38,7 @@ __all__ = [
     "edge_prefetches",
     "edge_query",
     "edge_request",
+    "edge_search",
     "edge_search_params",
     "query_response",
     "record",
@@ -77,7 +87,9 @@ def edge_query(query: object, using: str | None) -> Any:
     Raises:
         StoreError: The query is of another kind.
     """
-    if isinstance(query, models.NearestQuery):
+    if query is None:
+        return None
+    if not isinstance(query, list | np.ndarray) and isinstance(query, models.NearestQuery):
         refuse(mmr=query.mmr)
         query = query.nearest
     if isinstance(query, np.ndarray):
@@ -88,8 +100,6 @@ def edge_query(query: object, using: str | None) -> Any:
         return edge.Formula(edge_expression(query.formula), defaults=query.defaults or None)
     if isinstance(query, models.OrderByQuery):
         return edge_order(query.order_by)
-    if query is None:
-        return None
     raise StoreError(
         f"the embedded store does not take a query of the kind {type(query).__name__}",
         hint="Give a vector, a formula, or an order",
@@ -129,6 +139,20 @@ def _prefetch(one: models.Prefetch) -> edge.Prefetch:
     )
 
 
+def edge_search(search: Search) -> edge.SearchParams:
+    """The engine's form of how to search."""
+    return edge.SearchParams(
+        hnsw_ef=search.hnsw_ef,
+        exact=search.exact,
+        indexed_only=False,
+        quantization=None
+        if search.oversampling is None
+        else edge.QuantizationSearchParams(
+            ignore=False, rescore=True, oversampling=search.oversampling
+        ),
+    )
+
+
 def edge_search_params(params: models.SearchParams | None) -> edge.SearchParams | None:
     """The engine's form of search parameters."""
     if params is None:
@@ -149,19 +173,21 @@ def edge_search_params(params: models.SearchParams | None) -> edge.SearchParams 
     )
 
 
-_EXPRESSIONS: dict[type, Callable[[Any], Any]] = {
-    models.MultExpression: lambda e: edge.Expression.Mult(_all(e.mult)),
-    models.SumExpression: lambda e: edge.Expression.Sum(_all(e.sum)),
-    models.NegExpression: lambda e: edge.Expression.Neg(edge_expression(e.neg)),
-    models.AbsExpression: lambda e: edge.Expression.Abs(edge_expression(e.abs)),
-    models.SqrtExpression: lambda e: edge.Expression.Sqrt(edge_expression(e.sqrt)),
-    models.DivExpression: lambda e: edge.Expression.Div(
-        edge_expression(e.div.left), edge_expression(e.div.right), e.div.by_zero_default
-    ),
-    models.LinDecayExpression: lambda e: _decay(edge.DecayKind.Lin, e.lin_decay),
-    models.ExpDecayExpression: lambda e: _decay(edge.DecayKind.Exp, e.exp_decay),
-    models.GaussDecayExpression: lambda e: _decay(edge.DecayKind.Gauss, e.gauss_decay),
-}
+@cache
+def _expressions() -> dict[type, Callable[[Any], Any]]:
+    return {
+        models.MultExpression: lambda e: edge.Expression.Mult(_all(e.mult)),
+        models.SumExpression: lambda e: edge.Expression.Sum(_all(e.sum)),
+        models.NegExpression: lambda e: edge.Expression.Neg(edge_expression(e.neg)),
+        models.AbsExpression: lambda e: edge.Expression.Abs(edge_expression(e.abs)),
+        models.SqrtExpression: lambda e: edge.Expression.Sqrt(edge_expression(e.sqrt)),
+        models.DivExpression: lambda e: edge.Expression.Div(
+            edge_expression(e.div.left), edge_expression(e.div.right), e.div.by_zero_default
+        ),
+        models.LinDecayExpression: lambda e: _decay(edge.DecayKind.Lin, e.lin_decay),
+        models.ExpDecayExpression: lambda e: _decay(edge.DecayKind.Exp, e.exp_decay),
+        models.GaussDecayExpression: lambda e: _decay(edge.DecayKind.Gauss, e.gauss_decay),
+    }
 
 
 def edge_expression(expression: object) -> Any:
@@ -174,7 +200,7 @@ def edge_expression(expression: object) -> Any:
         return edge.Expression.Constant(float(expression))
     if isinstance(expression, str):
         return edge.Expression.Variable(expression)
-    convert = _EXPRESSIONS.get(type(expression))
+    convert = _expressions().get(type(expression))
     if convert is not None:
         return convert(expression)
     if isinstance(expression, models.FieldCondition):
@@ -198,14 +224,14 @@ def _decay(kind: edge.DecayKind, params: models.DecayParamsExpression) -> Any:
 
 def edge_payload(selection: object) -> Any:
     """The engine's form of `with_payload`."""
-    if isinstance(selection, models.PayloadSelectorInclude):
-        return list(selection.include)
-    if isinstance(selection, models.PayloadSelectorExclude):
-        return edge.PayloadSelector.Exclude(list(selection.exclude))
     if isinstance(selection, bool) or selection is None:
         return bool(selection)
     if isinstance(selection, Sequence):
         return list(selection)
+    if isinstance(selection, models.PayloadSelectorInclude):
+        return list(selection.include)
+    if isinstance(selection, models.PayloadSelectorExclude):
+        return edge.PayloadSelector.Exclude(list(selection.exclude))
     raise StoreError(f"the embedded store does not take with_payload={selection!r}")
 
 
@@ -269,7 +295,7 @@ def _is_vector(query: object) -> TypeGuard[list[float]]:
     return isinstance(query, list) and all(isinstance(number, (int, float)) for number in query)
 
 
-def edge_filter(value: models.Filter | None) -> edge.Filter | None:
+def edge_filter(value: Filter | HasValue | None) -> edge.Filter | None:
     """The engine's form of a filter.
 
     Raises:
@@ -277,6 +303,10 @@ def edge_filter(value: models.Filter | None) -> edge.Filter | None:
     """
     if value is None:
         return None
+    if isinstance(value, HasValue):
+        has_value = edge.FieldCondition(key=value.field, match=edge.MatchValue(value.value))
+        within = edge_filter(value.within)
+        return edge.Filter(must=[has_value] if within is None else [has_value, within])
     if not isinstance(value, models.Filter):
         raise StoreError(f"{value!r} is not a filter", hint="Give a qdrant_client.models.Filter")
     at_least = value.min_should
@@ -340,17 +370,19 @@ def _field(value: models.FieldCondition) -> edge.FieldCondition:
     )
 
 
-_MATCHES: dict[type, Callable[[Any], Any]] = {
-    models.MatchValue: lambda match: edge.MatchValue(match.value),
-    models.MatchAny: lambda match: edge.MatchAny(list(match.any)),
-    models.MatchExcept: lambda match: edge.MatchExcept(list(match.except_)),
-    models.MatchText: lambda match: edge.MatchText(match.text),
-    models.MatchPhrase: lambda match: edge.MatchPhrase(match.phrase),
-}
+@cache
+def _matches() -> dict[type, Callable[[Any], Any]]:
+    return {
+        models.MatchValue: lambda match: edge.MatchValue(match.value),
+        models.MatchAny: lambda match: edge.MatchAny(list(match.any)),
+        models.MatchExcept: lambda match: edge.MatchExcept(list(match.except_)),
+        models.MatchText: lambda match: edge.MatchText(match.text),
+        models.MatchPhrase: lambda match: edge.MatchPhrase(match.phrase),
+    }
 
 
 def _match(match: object) -> Any:
-    convert = _MATCHES.get(type(match))
+    convert = _matches().get(type(match))
     if convert is None:
         raise StoreError(f"the embedded store does not take the condition {match!r}")
     if isinstance(match, models.MatchValue) and isinstance(match.value, bool):
@@ -389,4 +421,6 @@ def edge_batched(request: models.QueryRequest) -> edge.QueryRequest:
 
 def query_response(points: Sequence[edge.ScoredPoint]) -> QueryResponse:
     """What the engine found, as a client answers it."""
+    from qdrant_client.http.models import QueryResponse
+
     return QueryResponse(points=[scored_point(point) for point in points])

@@ -8,16 +8,22 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import qdrant_edge as edge
-from pydantic import BaseModel
-from qdrant_client import models
 
 from hiersearch.errors import CollectionError, StoreError, StoreLockedError
 from hiersearch.files import whole_file
 from hiersearch.qdrant.edge.failures import check_room, edge_errors, refuse, refuse_damaged
+from hiersearch.qdrant.layout import Layout, VectorLayout
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from qdrant_client import models
+else:
+    from hiersearch.qdrant import client_models as models
 
 __all__ = ["Shards", "index_schema"]
 
@@ -34,6 +40,7 @@ class Shards:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._open: dict[str, edge.EdgeShard] = {}
+        self._written: set[str] = set()
 
     def folder(self, name: str) -> Path:
         """The folder of a collection.
@@ -52,7 +59,7 @@ class Shards:
         """Whether there is a collection of that name, even if it is damaged."""
         folder = self.folder(name)
         with edge_errors(folder):
-            return (folder / "edge_config.json").exists() or (folder / "segments").is_dir()
+            return (folder / _CONFIG).exists() or (folder / "segments").is_dir()
 
     def names(self) -> list[str]:
         """The names of all collections, sorted."""
@@ -158,12 +165,18 @@ class Shards:
         folder = self.folder(name)
         with self.opened(name) as shard:
             check_room(folder, needed=_size(folder) if copied else 0)
+            self._written.add(name)
             yield shard
 
     def info(self, name: str) -> models.CollectionInfo:
         """What the engine can say about a collection; everything else has its default."""
         with self.opened(name) as shard:
             return _collection_info(self.folder(name), shard)
+
+    def layout(self, name: str) -> Layout:
+        """The same, as far as it matters to this package."""
+        with self.opened(name) as shard:
+            return _layout(self.folder(name), shard)
 
     def merge_metadata(self, name: str, changes: Mapping[str, Any]) -> None:
         """Change the metadata of a collection, completely or not at all; null removes a key.
@@ -188,8 +201,10 @@ class Shards:
             name, shard = self._open.popitem()
             with edge_errors(self.folder(name)):
                 try:
-                    shard.flush()
+                    if name in self._written:
+                        shard.flush()
                 finally:
+                    self._written.discard(name)
                     shard.close()
 
     def _make_ours(self, name: str) -> None:
@@ -202,6 +217,7 @@ class Shards:
                 raise
             except StoreError:
                 return  # damaged: nobody can be using it, so it may be deleted
+        self._written.discard(name)
         self._open.pop(name).close()
 
 
@@ -209,39 +225,46 @@ def _is_name(text: str) -> bool:
     return bool(text) and text[0] != "." and len(text) <= 255 and not set(text) & _NOT_IN_NAMES
 
 
+_CONFIG = "edge_config.json"
+"""File of the engine with the configuration of a collection."""
+
 _METADATA = "metadata.json"
 """File with the metadata of a collection, which the engine itself does not keep."""
 
+# By the names that Qdrant gives to the values of its client's enumerations.
 _DISTANCES = {
-    models.Distance.COSINE: edge.Distance.Cosine,
-    models.Distance.DOT: edge.Distance.Dot,
-    models.Distance.EUCLID: edge.Distance.Euclid,
-    models.Distance.MANHATTAN: edge.Distance.Manhattan,
+    "Cosine": edge.Distance.Cosine,
+    "Dot": edge.Distance.Dot,
+    "Euclid": edge.Distance.Euclid,
+    "Manhattan": edge.Distance.Manhattan,
 }
 
 _DATATYPES = {
-    models.Datatype.FLOAT32: edge.VectorStorageDatatype.Float32,
-    models.Datatype.FLOAT16: edge.VectorStorageDatatype.Float16,
+    "float32": edge.VectorStorageDatatype.Float32,
+    "float16": edge.VectorStorageDatatype.Float16,
 }
 
 _GRAPH = {"m": 16, "ef_construct": 100, "full_scan_threshold": 10_000}
 """The engine's defaults: it must be told all of them if one is changed."""
 
 _PLAIN_INDEXES = {
-    models.PayloadSchemaType.KEYWORD: edge.PayloadSchemaType.Keyword,
-    models.PayloadSchemaType.INTEGER: edge.PayloadSchemaType.Integer,
-    models.PayloadSchemaType.FLOAT: edge.PayloadSchemaType.Float,
-    models.PayloadSchemaType.BOOL: edge.PayloadSchemaType.Bool,
-    models.PayloadSchemaType.DATETIME: edge.PayloadSchemaType.Datetime,
-    models.PayloadSchemaType.UUID: edge.PayloadSchemaType.Uuid,
+    "keyword": edge.PayloadSchemaType.Keyword,
+    "integer": edge.PayloadSchemaType.Integer,
+    "float": edge.PayloadSchemaType.Float,
+    "bool": edge.PayloadSchemaType.Bool,
+    "datetime": edge.PayloadSchemaType.Datetime,
+    "uuid": edge.PayloadSchemaType.Uuid,
 }
 
-_INDEXES_WITH_PARAMS: dict[type, Any] = {
-    models.KeywordIndexParams: edge.KeywordIndexParams,
-    models.IntegerIndexParams: edge.IntegerIndexParams,
-    models.FloatIndexParams: edge.FloatIndexParams,
-    models.DatetimeIndexParams: edge.DatetimeIndexParams,
-}
+
+@cache
+def _indexes_with_params() -> dict[type, Any]:
+    return {
+        models.KeywordIndexParams: edge.KeywordIndexParams,
+        models.IntegerIndexParams: edge.IntegerIndexParams,
+        models.FloatIndexParams: edge.FloatIndexParams,
+        models.DatetimeIndexParams: edge.DatetimeIndexParams,
+    }
 
 
 def _shard_config(
@@ -259,13 +282,14 @@ def _shard_config(
 
 def _vector(params: models.VectorParams) -> edge.EdgeVectorParams:
     refuse(memory=params.memory, multivector_config=params.multivector_config)
-    if params.datatype is not None and params.datatype not in _DATATYPES:
+    datatype = None if params.datatype is None else _DATATYPES.get(params.datatype.value)
+    if datatype is None:
         refuse(datatype=params.datatype)
     return edge.EdgeVectorParams(
         size=params.size,
-        distance=_DISTANCES[params.distance],
+        distance=_DISTANCES[params.distance.value],
         on_disk=params.on_disk,
-        datatype=None if params.datatype is None else _DATATYPES[params.datatype],
+        datatype=datatype,
         hnsw_config=None if params.hnsw_config is None else _graph(params.hnsw_config),
         quantization_config=None
         if params.quantization_config is None
@@ -309,21 +333,21 @@ def index_schema(schema: object) -> Any:
         StoreError: The embedded store does not offer that kind of index.
     """
     if isinstance(schema, str):
-        try:
-            return _PLAIN_INDEXES[models.PayloadSchemaType(schema)]
-        except (KeyError, ValueError):
-            pass
-    params = _INDEXES_WITH_PARAMS.get(type(schema))
-    if params is None or not isinstance(schema, BaseModel):
+        plain = _PLAIN_INDEXES.get(schema.value if isinstance(schema, Enum) else schema)
+        if plain is not None:
+            return plain
+    params = _indexes_with_params().get(type(schema))
+    if params is None:
         raise StoreError(f"the embedded store has no payload index of the kind {schema!r}")
-    given = schema.model_dump(exclude={"type"}, exclude_none=True)
+    described: Any = schema
+    given = described.model_dump(exclude={"type"}, exclude_none=True)
     refuse(memory=given.pop("memory", None))
     return params(**given)
 
 
 def _collection_info(folder: Path, shard: edge.EdgeShard) -> models.CollectionInfo:
     info = shard.info()
-    config = json.loads((folder / "edge_config.json").read_text(encoding="utf-8"))
+    config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
     vectors = {
         name: models.VectorParams(
             size=params["size"],
@@ -361,10 +385,30 @@ def _collection_info(folder: Path, shard: edge.EdgeShard) -> models.CollectionIn
         ),
         payload_schema={
             key: models.PayloadIndexInfo(
-                data_type=_index_type(index.data_type), points=index.points
+                data_type=models.PayloadSchemaType(_index_type(index.data_type)),
+                points=index.points,
             )
             for key, index in info.payload_schema.items()
         },
+    )
+
+
+def _layout(folder: Path, shard: edge.EdgeShard) -> Layout:
+    config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
+    return Layout(
+        vectors={
+            name: VectorLayout(
+                size=params["size"],
+                distance=params["distance"],
+                datatype=params.get("datatype"),
+                quantized=params.get("quantization_config") is not None,
+            )
+            for name, params in config["vectors"].items()
+        },
+        indexes={
+            key: _index_type(index.data_type) for key, index in shard.info().payload_schema.items()
+        },
+        metadata=_metadata(folder) or {},
     )
 
 
@@ -379,7 +423,7 @@ def _metadata(folder: Path) -> dict[str, Any] | None:
     return dict(content)
 
 
-def _index_type(data_type: edge.PayloadSchemaType) -> models.PayloadSchemaType:
+def _index_type(data_type: edge.PayloadSchemaType) -> str:
     # The engine's enumerations cannot be hashed.
     return next(ours for ours, theirs in _PLAIN_INDEXES.items() if theirs == data_type)
 
