@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from PIL import Image
 
-from hiersearch.config import statistics_file
 from hiersearch.encoder.graphs import GraphRuntime, read_notes
 from hiersearch.encoder.model_folder import (
     Sidecar,
@@ -27,6 +26,7 @@ from hiersearch.encoder.model_folder import (
     read_sidecar,
     write_sidecar,
 )
+from hiersearch.encoder.own_statistics import own_statistics
 from hiersearch.encoder.registry import (
     IN_MEMORY,
     MINI,
@@ -180,11 +180,7 @@ class HierarchicalEncoder:
         """
         if self._folder is None:
             return None
-        own = read_statistics(
-            statistics_file(self.id, self._environ),
-            mend="Calibrate again, or go back with 'hiersearch calibrate --forget'",
-        )
-        return own or self.shipped_statistics
+        return own_statistics(self.id, self._environ) or self.shipped_statistics
 
     @cached_property
     def shipped_statistics(self) -> PhotoStatistics | None:

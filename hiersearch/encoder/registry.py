@@ -45,9 +45,6 @@ IN_MEMORY = "a model in memory"
 HUB_TIMEOUT = 5.0
 """Seconds to wait for the model hub's first answer."""
 
-GRAPH_NOTES = "graphs.json"
-"""What a folder of a model's graphs holds; see `hiersearch.encoder.graphs`."""
-
 OTHER_FORMATS = ["*.h5", "*.msgpack", "*.onnx", "*.ot", "*.tflite", "onnx/*", "openvino/*"]
 """Weights in formats that are not read here."""
 
@@ -390,8 +387,10 @@ def graph_folder(name: str | Path) -> Path | None:
         # With the model libraries alone, the stock model does the same.
         computed = find_spec("onnxruntime") or not find_spec("sentence_transformers")
         return known.graphs() if known.graphs is not None and computed else None
+    from hiersearch.encoder.graphs.graph_folder import NOTES
+
     folder = Path(name).expanduser()
-    return folder if (folder / GRAPH_NOTES).is_file() else None
+    return folder if (folder / NOTES).is_file() else None
 
 
 def _download(name: str, environ: Mapping[str, str]) -> Path:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hiersearch.encoder.cache import VectorCache
+from hiersearch.encoder.kept.vector_cache import VectorCache
 from hiersearch.errors import UnreadablePhotoError, UsageError
 from hiersearch.photos import content_hash, read_photo
 from hiersearch.progress import Progress, tell_nobody

@@ -17,8 +17,7 @@ import numpy as np
 
 from hiersearch.concepts import Vocabulary, builtin_vocabulary
 from hiersearch.config import cache_dir
-from hiersearch.encoder.cache import VectorCache
-from hiersearch.encoder.kept_rows import KeptRows
+from hiersearch.encoder.kept import KeptRows, VectorCache, shipped_rows
 from hiersearch.errors import ModelError
 from hiersearch.index.model_check import AnyModel, LoadEncoder, ModelCheck
 from hiersearch.index.storage import IndexStore
@@ -99,9 +98,13 @@ class LazyLabeller:
     def _make(self, sample: Floats | None, on_progress: Progress) -> Labeller:
         store, vocabulary = self._store, self._store.vocabulary
         cache = _cache(store.manifest.model_id, self._environ)
-        kept = KeptRows.of(store.manifest.model_id, store.manifest.vocabulary_id, self._environ)
-        shape = len(vocabulary), store.dimension
-        embeddings = kept.rows(shape, lambda: _embed(vocabulary, self._encoder, cache, on_progress))
+        embeddings = shipped_rows(store.manifest.model_id, store.manifest.vocabulary_id)
+        if embeddings is None:
+            kept = KeptRows.of(store.manifest.model_id, store.manifest.vocabulary_id, self._environ)
+            embeddings = kept.rows(
+                (len(vocabulary), store.dimension),
+                lambda: _embed(vocabulary, self._encoder, cache, on_progress),
+            )
         if not vocabulary.has_parents:
             return Labeller(vocabulary, embeddings, None, store.concepts)
         statistics = self._statistics() if store.manifest.trees else None
@@ -183,7 +186,10 @@ def _embed(
     cache: VectorCache,
     on_progress: Progress,
 ) -> Floats:
-    """(n, dim) float32 unit rows of the concepts' names, from the cache where they are there."""
+    """(n, dim) float32 unit rows of the concepts' names, from where they are kept if they are."""
+    shipped = shipped_rows(cache.model_id, vocabulary.id)
+    if shipped is not None:
+        return shipped
     total, done = len(vocabulary), 0
 
     def encode(names: Sequence[str]) -> Floats:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from hiersearch.concepts import BUILTIN, Vocabulary, chosen_vocabulary
 from hiersearch.config import IndexPlace, absolute, index_place
 from hiersearch.encoder import IN_MEMORY
-from hiersearch.encoder.asked import AskedTexts
+from hiersearch.encoder.kept.asked_texts import AskedTexts
 from hiersearch.encoder.own_statistics import recorded_statistics
 from hiersearch.errors import (
     ModelMismatchError,

@@ -61,8 +61,8 @@ def test_help_needs_next_to_nothing(words):
         ("index", "PHOTOS"),
         ("query", "a big cat"),
         ("query", "a big cat", "--json"),
-        ("query", "--image", "PHOTOS/cat.png"),
-        ("query", "--image", "PHOTOS/cat.png", "--risk", "0.3"),
+        ("query", "--image", "PHOTOS/cat.jpg"),
+        ("query", "--image", "PHOTOS/cat.jpg", "--risk", "0.3"),
     ],
     ids=" ".join,
 )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hiersearch.concepts import Concept, Vocabulary
-from hiersearch.encoder.cache import VectorCache
+from hiersearch.encoder.kept.vector_cache import VectorCache
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

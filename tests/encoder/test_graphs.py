@@ -15,9 +15,9 @@ from hiersearch.concepts import builtin_vocabulary
 from hiersearch.encoder import HierarchicalEncoder
 from hiersearch.encoder.graphs import read_notes
 from hiersearch.encoder.graphs.graph_folder import NOTES, TEXT_GRAPH, WEIGHTS
-from hiersearch.encoder.graphs.model_export import export_model
 from hiersearch.encoder.mini.first_generation import TEXT_WEIGHTS
 from hiersearch.encoder.mini.second_generation import mini_folder, packed_folder
+from hiersearch.encoder.model_export import export_model
 from hiersearch.errors import MissingPackageError, ModelError, UsageError
 
 TEXTS = [

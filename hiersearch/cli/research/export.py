@@ -37,7 +37,7 @@ def export(
     kept. It loads without PyTorch.
     """
     from hiersearch.encoder import HierarchicalEncoder
-    from hiersearch.encoder.graphs.model_export import export_model
+    from hiersearch.encoder.model_export import export_model
 
     output = output.expanduser()
     least = export_model(HierarchicalEncoder(model, device="cpu"), output)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from hiersearch.encoder.pixels import Preparation
-from hiersearch.encoder.registry import GRAPH_NOTES
 from hiersearch.errors import ModelError
 
 __all__ = [
@@ -24,7 +23,7 @@ __all__ = [
     "write_notes",
 ]
 
-NOTES = GRAPH_NOTES
+NOTES = "graphs.json"
 TEXT_GRAPH = "text.onnx"
 PHOTO_GRAPH = "photo.onnx"
 TOKENIZER = "tokenizer.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hiersearch.encoder.kept_rows import KeptRows
+from hiersearch.encoder.kept.vocabulary_rows import KeptRows
 
 ROWS = np.random.default_rng(0).standard_normal((20, 8))
 ROWS = (ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True)).astype(np.float32)

@@ -16,10 +16,12 @@ from urllib.parse import quote
 import numpy as np
 
 from hiersearch.config import cache_dir
+from hiersearch.encoder.registry import known_vectors
+from hiersearch.errors import ModelError
 from hiersearch.files import whole_file
 from hiersearch.types import Floats
 
-__all__ = ["KeptRows"]
+__all__ = ["KeptRows", "shipped_rows"]
 
 logger = logging.getLogger(__name__)
 
@@ -82,3 +84,27 @@ class KeptRows:
             return None
         kept: Floats = rows
         return kept
+
+
+def shipped_rows(model_id: str, vocabulary_id: str) -> Floats | None:
+    """The vectors of a vocabulary that come with hiersearch; None where there are none.
+
+    Args:
+        model_id: The model.
+        vocabulary_id: The vocabulary.
+
+    Returns:
+        (n, dim) float32 unit rows.
+
+    Raises:
+        ModelError: The file is damaged.
+    """
+    path = known_vectors(model_id, vocabulary_id)
+    if path is None:
+        return None
+    try:
+        rows: Floats = np.load(path, allow_pickle=False).astype(np.float32)
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    except (OSError, ValueError, EOFError) as error:
+        raise ModelError(f"{path} is damaged: {error}", hint="Install hiersearch again") from error
+    return rows

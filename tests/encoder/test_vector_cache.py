@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import hiersearch.encoder.cache as module
-from hiersearch.encoder.cache import VectorCache
+import hiersearch.encoder.kept.vector_cache as module
+from hiersearch.encoder.kept.vector_cache import VectorCache
 from hiersearch.errors import HiersearchError
 
 

@@ -41,11 +41,14 @@ class VectorCache:
         model_id: The model that computes the vectors; those of other models are not seen.
         must_keep: Whether it is an error if the file cannot be used. If not, a warning is logged
             and the vectors are computed.
+
+    Attributes:
+        model_id: The model.
     """
 
     def __init__(self, path: Path | None, model_id: str, *, must_keep: bool = True) -> None:
         self._path = path
-        self._model_id = model_id
+        self.model_id = model_id
         self._must_keep = must_keep
 
     @classmethod
@@ -92,7 +95,7 @@ class VectorCache:
         return np.frombuffer(content, dtype="<f4").reshape(len(keys), -1).astype(np.float32)
 
     def _digest(self, kind: str, key: str) -> bytes:
-        content = f"{self._model_id}\0{kind}\0{key}".encode("utf-8", "surrogatepass")
+        content = f"{self.model_id}\0{kind}\0{key}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(content, digest_size=16).digest()
 
     def _stored(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -7,8 +7,8 @@ import sqlite3
 import numpy as np
 import pytest
 
-from hiersearch.encoder import asked
-from hiersearch.encoder.asked import AskedTexts
+from hiersearch.encoder.kept import asked_texts as asked
+from hiersearch.encoder.kept.asked_texts import AskedTexts
 from hiersearch.encoder.words import read_words
 
 TEXTS = ("a cat", "A  Cat", "", "zwölf Ärzte, 猫", "\ud800")
