@@ -4,7 +4,8 @@ FOLDER holds `photos`, `index` and `cache`. With --make they are made first wher
 --count small JPEGs, cut at random out of the photos below PHOTOS, and an index of them by the
 offline model; that takes minutes. Then each command is run --runs times in a process of its own.
 Prints the medians of its CPU time (user and system), of the time it took and of its greatest
-resident memory, of which files that are mapped are a part; and what it imports, over 20 ms each.
+resident memory, of which files that are mapped are a part; and the imports that take it longest,
+over 20 ms each with all that they import themselves.
 
 Run it on a machine that has nothing else to do.
 """
@@ -22,10 +23,6 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
-from hiersearch.photos import PHOTO_SUFFIXES
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -34,6 +31,8 @@ SOURCES = 200
 SIDE = 48
 SLOW = 20_000
 """Microseconds of an import that is told."""
+MOST = 16
+"""Imports of a command that are told."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,11 @@ def make(folder: Path, source: Path, count: int, environ: Mapping[str, str]) -> 
 
 
 def cut(photos: Path, source: Path, count: int) -> None:
+    # Here, for the memory of a child counts from that of this process on.
+    from PIL import Image
+
+    from hiersearch.photos import PHOTO_SUFFIXES
+
     generator = random.Random(0)
     files = sorted(file for file in source.rglob("*") if file.suffix[1:].lower() in PHOTO_SUFFIXES)
     files = generator.sample(files, min(SOURCES, len(files)))
@@ -108,7 +112,7 @@ def measured(words: Sequence[str], environ: Mapping[str, str]) -> Cost:
 
 
 def imports(words: Sequence[str], environ: Mapping[str, str]) -> list[tuple[str, int]]:
-    """The outermost modules whose import takes long, with microseconds; all below them included."""
+    """The modules whose import takes longest, with microseconds; all below them included."""
     done = subprocess.run(
         [COMMAND[0], "-X", "importtime", *COMMAND[1:], *words],
         env=environ,
@@ -122,7 +126,8 @@ def imports(words: Sequence[str], environ: Mapping[str, str]) -> list[tuple[str,
         taken, _, name = rest.partition("|")
         if head.startswith("import time:") and taken.strip().isdigit():
             found.append((name.strip(), int(taken)))
-    return sorted((one for one in found if one[1] >= SLOW), key=lambda one: -one[1])
+    slow = dict(one for one in found if one[1] >= SLOW)
+    return sorted(slow.items(), key=lambda one: -one[1])[:MOST]
 
 
 def forget_asked(cache: Path) -> None:
