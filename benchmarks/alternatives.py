@@ -263,15 +263,9 @@ def rclip_model():
         @property
         def _session_visual(self):
             if self._session_visual_var is None:
-                from hiersearch.encoder.graphs.graph_folder import read_notes
-                from hiersearch.encoder.graphs.graph_runtime import load_graph
-
-                folder = Path(os.environ["MODEL"])
-                notes = read_notes(folder)
                 options = onnxruntime.SessionOptions()  # rclip's: all cores, in every operation
-                graph = "photo.onnx"
-                session = load_graph(folder, graph, notes.weights[graph], options)
-                self._session_visual_var = Renamed(session)
+                graph = Path(os.environ["MODEL"], "photo.onnx")
+                self._session_visual_var = Renamed(onnxruntime.InferenceSession(graph, options))
             return self._session_visual_var
 
     class Renamed:

@@ -18,10 +18,18 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from hiersearch.config import cache_dir
-from hiersearch.encoder.graphs.exporting import export_graphs
-from hiersearch.encoder.graphs.graph_folder import WEIGHTS, read_notes, write_notes
+from hiersearch.encoder.graphs.exporting import export_graphs, point_to_weights
+from hiersearch.encoder.graphs.graph_folder import (
+    PHOTO_GRAPH,
+    TEXT_GRAPH,
+    WEIGHTS,
+    read_notes,
+    write_notes,
+)
 from hiersearch.encoder.mini.second_generation import mini_folder, packed_folder
 from hiersearch.encoder.model_folder import load_model
+
+GRAPHS = (TEXT_GRAPH, PHOTO_GRAPH)
 
 
 def main() -> None:
@@ -33,13 +41,13 @@ def main() -> None:
         names = packed_names(load_file(made / WEIGHTS), load_file(packed / WEIGHTS))
         notes = read_notes(made)
         assert notes is not None
-        for graph in notes.weights:
-            (packed / graph).write_bytes(renamed((made / graph).read_bytes(), names))
+        for graph in GRAPHS:
+            moved = renamed(onnx.load(made / graph, load_external_data=False), names)
+            point_to_weights(moved, packed / WEIGHTS)
+            (packed / graph).write_bytes(moved.SerializeToString())
         tokenizer = next(packed.rglob("tokenizer.json")).relative_to(packed).as_posix()
-        weights = {graph: tuple(map(names.get, of)) for graph, of in notes.weights.items()}
-        text = replace(notes.text, tokenizer=tokenizer)
-        write_notes(packed, replace(notes, text=text, weights=weights))
-    sizes = {graph: (packed / graph).stat().st_size for graph in notes.weights}
+        write_notes(packed, replace(notes, text=replace(notes.text, tokenizer=tokenizer)))
+    sizes = {graph: (packed / graph).stat().st_size for graph in GRAPHS}
     print(f"least cosine to the stock model {least:.7f}; bytes: {sizes}")
 
 
@@ -60,13 +68,12 @@ def packed_names(
     return names
 
 
-def renamed(content: bytes, names: dict[str, str]) -> bytes:
-    graph = onnx.load_from_string(content)
+def renamed(graph: onnx.ModelProto, names: dict[str, str]) -> onnx.ModelProto:
     for constant in graph.graph.initializer:
         constant.name = names.get(constant.name, constant.name)
     for node in graph.graph.node:
         node.input[:] = [names.get(one, one) for one in node.input]
-    return graph.SerializeToString()
+    return graph
 
 
 if __name__ == "__main__":

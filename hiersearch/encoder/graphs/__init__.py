@@ -3,9 +3,9 @@
 A folder of graphs holds what `hiersearch export` writes, and `mini` comes with:
 
     graphs.json         how texts and photos are prepared, and of what model the graphs are
-    text.onnx           from tokens to a vector; weights are left out, and named
+    text.onnx           from tokens to a vector, without weights: it says where they lie
     photo.onnx          the same from pixels, for models that read photos
-    weights.safetensors the weights by those names
+    weights.safetensors the weights of both
     tokenizer.json      as the library tokenizers reads it
 
 beside the sidecar `hiersearch.json` that any model's folder may have.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import tempfile
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
-__all__ = ["export_graphs"]
+__all__ = ["export_graphs", "point_to_weights"]
 
 KNOWN_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
@@ -101,15 +102,15 @@ def export_graphs(model: SentenceTransformer, folder: Path, *, source: str) -> f
         towers.append(tower)
     simple = _simplified(model)
     weights: dict[str, NDArray[Any]] = {}
-    names = {}
+    graphs = {}
     for tower in towers:
-        graph = _traced(simple, tower, onnx)
-        own = _parted(graph, onnx)
-        weights |= own
-        names[tower.graph] = tuple(own)
-        (folder / tower.graph).write_bytes(graph.SerializeToString())
+        graphs[tower.graph] = graph = _traced(simple, tower, onnx)
+        weights |= _taken_out(graph, onnx)
     save_file(weights, folder / WEIGHTS)
-    notes = GraphNotes(source=source, text=text, photo=how, weights=names)
+    for name, graph in graphs.items():
+        point_to_weights(graph, folder / WEIGHTS)
+        (folder / name).write_bytes(graph.SerializeToString())
+    notes = GraphNotes(source=source, text=text, photo=how)
     write_notes(folder, notes)
     return _compared(stock, GraphRuntime(folder, notes))
 
@@ -259,7 +260,29 @@ def _sample_photos() -> list[Image.Image]:
     return [photo(shape) for shape in ((640, 480), (300, 401), (1000, 333))]
 
 
-def _parted(graph: Any, onnx: Any) -> dict[str, NDArray[Any]]:
+def point_to_weights(graph: Any, file: Path) -> None:
+    """Writes into a graph where its weights lie.
+
+    Args:
+        graph: An `onnx.ModelProto`, some of whose constants have names and no values.
+        file: The file of weights in the folder of the graph, in the format of safetensors: eight
+            bytes with the length of a header, the header in JSON, and the values.
+    """
+    with file.open("rb") as opened:
+        length = int.from_bytes(opened.read(8), "little")
+        header = json.loads(opened.read(length))
+    for constant in graph.graph.initializer:
+        if constant.name not in header:
+            continue
+        del constant.external_data[:]
+        start, end = header[constant.name]["data_offsets"]
+        place = {"location": file.name, "offset": 8 + length + start, "length": end - start}
+        for key, value in place.items():
+            entry = constant.external_data.add()
+            entry.key, entry.value = key, str(value)
+
+
+def _taken_out(graph: Any, onnx: Any) -> dict[str, NDArray[Any]]:
     """Takes the weights out of a graph, which keeps their names, and its notes on itself.
 
     Returns:
@@ -276,7 +299,9 @@ def _parted(graph: Any, onnx: Any) -> dict[str, NDArray[Any]]:
             halves.add(constant.name)
             values = half
         weights[constant.name] = np.ascontiguousarray(values)
-        _set_apart(constant, values, onnx)
+        constant.ClearField("raw_data")
+        constant.data_type = onnx.helper.np_dtype_to_tensor_dtype(values.dtype)
+        constant.data_location = onnx.TensorProto.EXTERNAL
     _widen(graph.graph, halves, onnx)
     for part in (graph, graph.graph, *graph.graph.node, *graph.graph.initializer):
         part.ClearField("metadata_props")
@@ -285,17 +310,6 @@ def _parted(graph: Any, onnx: Any) -> dict[str, NDArray[Any]]:
         tensor.ClearField("metadata_props")
     graph.graph.ClearField("value_info")
     return weights
-
-
-def _set_apart(constant: Any, values: NDArray[Any], onnx: Any) -> None:
-    """Leaves a constant's values out of the graph."""
-    constant.ClearField("raw_data")
-    constant.data_type = onnx.helper.np_dtype_to_tensor_dtype(values.dtype)
-    constant.data_location = onnx.TensorProto.EXTERNAL
-    # The place is never looked at: weights are handed over by name.
-    for key, value in (("location", WEIGHTS), ("offset", "0"), ("length", str(values.nbytes))):
-        entry = constant.external_data.add()
-        entry.key, entry.value = key, value
 
 
 def _widen(graph: Any, halves: set[str], onnx: Any) -> None:

@@ -63,13 +63,11 @@ class GraphNotes:
         source: The name or folder of the stock model that the graphs do the same as.
         text: How texts are prepared.
         photo: How photos are; None for a model of texts only.
-        weights: The names of each graph's weights in the file of weights.
     """
 
     source: str
     text: TextPreparation
     photo: Preparation | None
-    weights: Mapping[str, tuple[str, ...]]
 
 
 def read_notes(folder: Path) -> GraphNotes | None:
@@ -97,9 +95,8 @@ def read_notes(folder: Path) -> GraphNotes | None:
             source=str(content["source"]),
             text=_text(content["text"]),
             photo=None if photo is None else _photo(photo),
-            weights={graph: tuple(names) for graph, names in content["weights"].items()},
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
 
 
