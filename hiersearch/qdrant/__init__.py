@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from hiersearch.qdrant.attach import AttachSummary, DetachSummary
 from hiersearch.qdrant.attachment import Documents, only_vector
-from hiersearch.qdrant.clients import Client
+from hiersearch.qdrant.clients.connection import connect
+from hiersearch.qdrant.clients.protocols import Client
 from hiersearch.qdrant.collection import HierarchicalCollection
-from hiersearch.qdrant.connection import connect
 from hiersearch.qdrant.copy_points import CopiedPoints, copy_points, same_points
 from hiersearch.qdrant.edge.client import EdgeClient
 from hiersearch.qdrant.filters import (

@@ -17,10 +17,10 @@ from uuid import NAMESPACE_URL, uuid5
 import numpy as np
 
 from hiersearch.errors import CollectionError, StoreError
-from hiersearch.qdrant.clients import Client, embedded_calls
-from hiersearch.qdrant.connection import client_errors, create_once
+from hiersearch.qdrant.clients.connection import client_errors, create_once
+from hiersearch.qdrant.clients.patience import patient
+from hiersearch.qdrant.clients.protocols import Client, embedded_calls
 from hiersearch.qdrant.layout import Layout, layout_of
-from hiersearch.qdrant.patience import patient
 from hiersearch.qdrant.points import ROOT_DISTANCE
 from hiersearch.trees import CONCEPTS
 from hiersearch.types import Floats

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hiersearch.errors import CollectionError, StoreError, VectorError
 from hiersearch.geometry import root_distance
-from hiersearch.qdrant.connection import client_errors
+from hiersearch.qdrant.clients.connection import client_errors
 from hiersearch.qdrant.filters import HasValue, plain_filter
 from hiersearch.qdrant.layout import CUSTOM
 from hiersearch.qdrant.points import (

@@ -14,7 +14,7 @@ from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 from hiersearch.errors import StoreError
-from hiersearch.qdrant.patience import PATIENCE, patient
+from hiersearch.qdrant.clients.patience import PATIENCE, patient
 from tests.qdrant.conftest import Cloud
 from tests.qdrant.foreign import NAME, check_right, everything, their, theirs
 from tests.rest_server import RefusedError, serving
@@ -29,7 +29,7 @@ pytestmark = [
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that were waited, without waiting."""
     found: list[float] = []
-    monkeypatch.setattr("hiersearch.qdrant.patience.time.sleep", found.append)
+    monkeypatch.setattr("hiersearch.qdrant.clients.patience.time.sleep", found.append)
     return found
 
 

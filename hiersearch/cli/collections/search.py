@@ -100,7 +100,7 @@ def search_collection(
     from hiersearch.index.fields import field_filter
     from hiersearch.qdrant import HierarchicalCollection, all_of, only_vector
     from hiersearch.qdrant.attachment import attachment_in
-    from hiersearch.qdrant.connection import client_errors
+    from hiersearch.qdrant.clients.connection import client_errors
 
     require_choice("ranking", query.rank, RANKS)
     _check_query(query)

@@ -30,7 +30,7 @@ from hiersearch.qdrant.attachment import (
     remove_attachment,
     write_attachment,
 )
-from hiersearch.qdrant.connection import client_errors
+from hiersearch.qdrant.clients.connection import client_errors
 from hiersearch.qdrant.filters import has_field, lacks_any
 from hiersearch.qdrant.layout import DOT
 from hiersearch.qdrant.points import (

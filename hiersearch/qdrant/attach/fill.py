@@ -20,7 +20,7 @@ import numpy as np
 
 from hiersearch.errors import CollectionError, StoreError, VectorError
 from hiersearch.progress import Progress
-from hiersearch.qdrant.connection import client_errors
+from hiersearch.qdrant.clients.connection import client_errors
 from hiersearch.qdrant.filters import has_field, lacks_any
 from hiersearch.qdrant.limits import points_of
 from hiersearch.qdrant.points import (

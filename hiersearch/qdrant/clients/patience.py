@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
-from hiersearch.qdrant.clients import Client, place_of
+from hiersearch.qdrant.clients.protocols import Client, place_of
 from hiersearch.qdrant.edge.client import EdgeClient
 
 __all__ = ["PATIENCE", "patient"]
@@ -105,7 +105,7 @@ class _Busy:
         )
         from qdrant_client.http.exceptions import UnexpectedResponse
 
-        from hiersearch.qdrant.refusals import answer_of, code_of, details_of
+        from hiersearch.qdrant.clients.refusals import answer_of, code_of, details_of
 
         if isinstance(error, ResourceExhaustedResponse):
             return cls(True, str(error), error.retry_after_s)

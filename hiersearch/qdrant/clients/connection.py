@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from hiersearch.config import bare_url, is_url
 from hiersearch.errors import HiersearchError, UsageError
-from hiersearch.qdrant.clients import Client
+from hiersearch.qdrant.clients.protocols import Client
 from hiersearch.qdrant.edge.client import EdgeClient
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def create_once(client: Client, name: str, **settings: Any) -> bool:
     except HiersearchError:
         raise
     except Exception as error:
-        from hiersearch.qdrant.refusals import exists_already
+        from hiersearch.qdrant.clients.refusals import exists_already
 
         if not exists_already(error):
             raise
@@ -105,7 +105,7 @@ def client_errors(client: Client) -> Iterator[None]:
     except HiersearchError:
         raise
     except Exception as error:
-        from hiersearch.qdrant.refusals import refusal
+        from hiersearch.qdrant.clients.refusals import refusal
 
         ours = refusal(error, client)
         if ours is None:
