@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from hiersearch.evaluation import evaluate
     from hiersearch.index import (
         CopySummary,
-        IndexInfo,
-        IngestSummary,
         ModelCheck,
         MoveSummary,
         PhotoIndex,
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
         copy_index,
         move_index,
     )
-    from hiersearch.index.answer import Answer, Level, PhotoHit
+    from hiersearch.index.results import Answer, IndexInfo, IngestSummary, Level, PhotoHit
     from hiersearch.qdrant import (
         AsyncHierarchicalCollection,
         AttachSummary,
@@ -110,8 +108,6 @@ _MODULES = {
     "hiersearch.evaluation": ("evaluate",),
     "hiersearch.index": (
         "CopySummary",
-        "IndexInfo",
-        "IngestSummary",
         "ModelCheck",
         "MoveSummary",
         "PhotoIndex",
@@ -119,7 +115,7 @@ _MODULES = {
         "copy_index",
         "move_index",
     ),
-    "hiersearch.index.answer": ("Answer", "Level", "PhotoHit"),
+    "hiersearch.index.results": ("Answer", "IndexInfo", "IngestSummary", "Level", "PhotoHit"),
     "hiersearch.qdrant": (
         "AsyncHierarchicalCollection",
         "AttachSummary",

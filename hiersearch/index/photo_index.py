@@ -20,14 +20,15 @@ from hiersearch.errors import (
     UnreadablePhotoError,
     UsageError,
 )
-from hiersearch.index.answer import Answer, answer
+from hiersearch.index.answer import answer
 from hiersearch.index.fields import parse_where
 from hiersearch.index.labelling import LazyLabeller, trees_of
 from hiersearch.index.manifest import Manifest
 from hiersearch.index.model_check import check_encoder, load_encoder, user_model
-from hiersearch.index.storage import IndexInfo, IndexStore, read_info
+from hiersearch.index.results import Answer, IndexInfo, IngestSummary
+from hiersearch.index.storage import IndexStore, read_info
 from hiersearch.index.understanding import concept_called, understand
-from hiersearch.index.update import Addition, IngestSummary
+from hiersearch.index.update import Addition
 from hiersearch.index.update.catalogue import read_stored_files
 from hiersearch.photos import path_to_text, read_photo
 from hiersearch.progress import Progress, tell_nobody

@@ -31,7 +31,7 @@ from hiersearch.cli.terminal import printable
 from hiersearch.encoder import MODEL_NAMES
 
 if TYPE_CHECKING:
-    from hiersearch.index.answer import Answer, Level, PhotoHit
+    from hiersearch.index.results import Answer, Level, PhotoHit
 
 __all__ = ["answer_lines", "query"]
 

@@ -16,9 +16,10 @@ from hiersearch.errors import PhotosNotFoundError
 from hiersearch.index.fields import PHOTO_INDEXES
 from hiersearch.index.labelling import CALIBRATION_SAMPLE, LazyLabeller, trees_of
 from hiersearch.index.model_check import LoadEncoder
+from hiersearch.index.results import IngestSummary
 from hiersearch.index.storage import IndexStore
 from hiersearch.index.update.catalogue import Plan, StoredFiles, make_plan, read_stored_files
-from hiersearch.index.update.ingest import Ingest, IngestSummary, batches
+from hiersearch.index.update.ingest import Ingest, batches
 from hiersearch.photos import find_photos
 from hiersearch.progress import Progress
 from hiersearch.qdrant import HierarchicalCollection, Record
