@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -60,6 +61,7 @@ class LazyLabeller:
         self._encoder = encoder
         self._environ = environ
         self._made: Labeller | None = None
+        self._making = Lock()
 
     def get(self, sample: Floats | None = None, on_progress: Progress = tell_nobody) -> Labeller:
         """The labeller.
@@ -69,9 +71,10 @@ class LazyLabeller:
                 temperature; stored ones by default.
             on_progress: Told about work that takes time.
         """
-        if self._made is None:
-            self._made = self._make(sample, on_progress)
-        return self._made
+        with self._making:
+            if self._made is None:
+                self._made = self._make(sample, on_progress)
+            return self._made
 
     def forget(self) -> None:
         """Makes a new labeller next time: the vocabulary or the calibration has changed."""
