@@ -73,9 +73,9 @@ def optimize_aside(
         for left in shards.path.glob(f"{_PREFIX}*"):
             shutil.rmtree(left)
         shards.clean(name)
+        shard.flush()  # 0.1 to 0.4 s for 50,000 points; the files tell nothing before
         if not _worthwhile(folder, info.points_count):
             return False
-        shard.flush()
         check_room(folder, needed=2 * shards.size(name))
         work = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=shards.path))
     try:
