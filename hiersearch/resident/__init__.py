@@ -4,3 +4,5 @@ The engine lets one process at a time open a folder's index. Commands ask that p
 listens, and open the index themselves where nobody does. What asks (`asking`) imports neither
 engine nor NumPy.
 """
+
+__all__: list[str] = []

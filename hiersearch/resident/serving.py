@@ -8,7 +8,7 @@ would be a wrong answer.
 from __future__ import annotations
 
 import logging
-import select
+import selectors
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -131,17 +131,20 @@ class Serving:
             self._index.query("a photo", levels=1, limit=1)
 
     def _accept(self) -> None:
-        sockets = [self._listener.socket, self._woken]
         self._listener.socket.setblocking(False)
         while not self._ending:
             if len(self._threads) >= _MOST:
-                select.select([self._woken], [], [], _LOOK)
+                _readable(self._woken, seconds=_LOOK)
                 continue
-            select.select(sockets, [], [])
+            _readable(self._listener.socket, self._woken)
             try:
                 connection, _ = self._listener.socket.accept()
-            except OSError:
+            except BlockingIOError:
                 continue  # woken, or who asked has gone already
+            except OSError as error:
+                logger.warning("cannot take a connection: %s", error)
+                _readable(self._woken, seconds=_LOOK)
+                continue
             thread = Thread(target=self._converse, args=[connection], daemon=True)
             with self._open:
                 if self._ending:
@@ -241,7 +244,7 @@ class Serving:
             )
 
         def keep_on() -> None:
-            if self._ending or select.select([line.connection], [], [], 0)[0]:
+            if self._ending or _readable(line.connection, seconds=0):
                 raise _StoppedError  # it was told to stop, or has gone
 
         def on_progress(task: str, done: int, total: int) -> None:
@@ -292,6 +295,14 @@ class Serving:
 
 _WAITING = "the photos are being labelled again; the answer comes then"
 _ANOTHER = "another run changes the index; this one begins when it is done"
+
+
+def _readable(*sockets: socket.socket, seconds: float | None = None) -> bool:
+    """Whether something can be read from a socket, now or within a time; None: waits for it."""
+    with selectors.DefaultSelector() as selector:
+        for one in sockets:
+            selector.register(one, selectors.EVENT_READ)
+        return bool(selector.select(seconds))
 
 
 def _tell(line: Line, message: dict[str, Any]) -> None:

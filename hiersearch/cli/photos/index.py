@@ -146,7 +146,7 @@ def _add_here(
         return None
     with (
         listening(
-            place, lambda problem: tell(f"other commands wait for this one: {problem}")
+            place, lambda problem: tell(f"other commands cannot ask this one: {problem}")
         ) as listener,
         _open_or_create(place, model, concepts, paths) as opened,
         _serving(opened, place, listener),
