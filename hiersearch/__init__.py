@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from hiersearch.evaluation import evaluate
     from hiersearch.index import (
         CopySummary,
-        IndexInfo,
-        IngestSummary,
         ModelCheck,
         MoveSummary,
         PhotoIndex,
@@ -36,7 +34,7 @@ if TYPE_CHECKING:
         copy_index,
         move_index,
     )
-    from hiersearch.index.answer import Answer, Level, PhotoHit
+    from hiersearch.index.results import Answer, IndexInfo, IngestSummary, Level, PhotoHit
     from hiersearch.qdrant import (
         AsyncHierarchicalCollection,
         AttachSummary,
@@ -111,8 +109,6 @@ _MODULES = {
     "hiersearch.evaluation": ("evaluate",),
     "hiersearch.index": (
         "CopySummary",
-        "IndexInfo",
-        "IngestSummary",
         "ModelCheck",
         "MoveSummary",
         "PhotoIndex",
@@ -120,7 +116,7 @@ _MODULES = {
         "copy_index",
         "move_index",
     ),
-    "hiersearch.index.answer": ("Answer", "Level", "PhotoHit"),
+    "hiersearch.index.results": ("Answer", "IndexInfo", "IngestSummary", "Level", "PhotoHit"),
     "hiersearch.qdrant": (
         "AsyncHierarchicalCollection",
         "AttachSummary",

@@ -19,6 +19,7 @@ from hiersearch.cli.photos.contents import concepts, info
 from hiersearch.cli.photos.demo import demo
 from hiersearch.cli.photos.index import copy, index
 from hiersearch.cli.photos.query import query
+from hiersearch.cli.photos.serve import serve
 from hiersearch.cli.research.evaluate import evaluate_command
 from hiersearch.cli.research.export import export
 from hiersearch.cli.research.train import train
@@ -113,6 +114,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "query": query,
         "info": info,
         "concepts": concepts,
+        "serve": serve,
         "copy": copy,
         "calibrate": calibrate,
     },

@@ -15,7 +15,6 @@ from hiersearch.encoder import MODEL_CHOICES, MODEL_NAMES
 
 if TYPE_CHECKING:
     from hiersearch.concepts import Vocabulary
-    from hiersearch.index import PhotoIndex
 
 __all__ = [
     "COLLECTION_MODELS",
@@ -126,15 +125,24 @@ def choose_model(model: str | None, *, environ: Mapping[str, str] = os.environ) 
     return chosen
 
 
-def suggest_better(index: PhotoIndex) -> None:
-    """Says on stderr that an index would gain from another model or new labels, if it would."""
+def suggest_better(
+    model: str, model_id: str, trees: str | None, has_parents: Callable[[], bool]
+) -> None:
+    """Says on stderr that an index would gain from another model or new labels, if it would.
+
+    Args:
+        model: The name or folder that its model is loaded by.
+        model_id: What tells the model's weights from others.
+        trees: The id of the statistics that its trees were made with; None without trees.
+        has_parents: Whether its vocabulary has parents; asked only if it matters.
+    """
     from hiersearch.encoder import better_labels, better_model
 
-    note = better_model(index.model)
+    note = better_model(model)
     if note is None:
-        labels = better_labels(index.model, index.model_id, index.trees)
+        labels = better_labels(model, model_id, trees)
         # Without parents there are no trees; a vocabulary takes a moment to read.
-        note = labels if labels and index.vocabulary.has_parents else None
+        note = labels if labels and has_parents() else None
     if note:
         sys.stderr.write(f"{note}\n")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hiersearch.progress import Progress
 
-__all__ = ["printable", "progress_on_stderr"]
+__all__ = ["printable", "progress_on_stderr", "tell"]
 
 _SECONDS_BETWEEN_LINES = 10.0
 _BAR_FROM = 64
@@ -87,6 +87,11 @@ class _Lines:
             f", {rate:.0f}/s, {(total - done) / rate:.0f} s left" if rate and done < total else ""
         )
         sys.stderr.write(f"{task}: {done} of {total}{left}\n")
+
+
+def tell(note: str) -> None:
+    """Writes a sentence for people to stderr, beside the results."""
+    sys.stderr.write(f"note: {printable(note)}\n")
 
 
 # Control and format characters, lone surrogates, line and paragraph separators; emoji joiners stay.

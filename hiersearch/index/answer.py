@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hiersearch.concepts import Vocabulary
 from hiersearch.geometry import exterior_angle
-from hiersearch.index.photo_rows import PhotoHit, Rows
+from hiersearch.index.photo_rows import Rows
+from hiersearch.index.results import Answer, Level
 from hiersearch.index.understanding import Understanding
-from hiersearch.photos import path_to_text
 from hiersearch.qdrant import HierarchicalCollection
 from hiersearch.trees import FLOOR, Chain, Labeller, Tally, Tree
 from hiersearch.types import Floats
@@ -17,85 +16,7 @@ from hiersearch.types import Floats
 if TYPE_CHECKING:
     from hiersearch.qdrant import Filter
 
-__all__ = ["Answer", "Level", "PhotoHit", "answer"]
-
-
-_ANSWER_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Level:
-    """One step of a coarse-to-fine answer.
-
-    Attributes:
-        level: 1 is the coarsest.
-        concept: The concept's name.
-        concept_id: Its id in the vocabulary.
-        mass: How probably the query's photo shows the concept, in [0, 1]; 1 if a text names it; of
-            other texts, and where photos have no trees, the share of the posterior on the concept
-            and all below it; None for vocabularies without parents.
-        angle: Exterior angle from the concept to the query, in radians in [0, pi]: small if the
-            query is a kind of it.
-        count: How many photos of the index are expected to show the concept.
-        sure: How many surely do; where photos have no trees, the same as `count`.
-        photos: The best of them: those that surely show it before those that perhaps do, each
-            nearest first.
-    """
-
-    level: int
-    concept: str
-    concept_id: str
-    mass: float | None
-    angle: float
-    count: int
-    sure: int
-    photos: tuple[PhotoHit, ...]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The answer to a query, from general to specific.
-
-    Attributes:
-        query: The text, or the path of the query's photo.
-        levels: From coarse to fine; empty where nothing in the vocabulary fits, and where the
-            query means nothing to the model.
-        photos: The photos nearest to the query in the whole index, nearest first.
-        branches: Of a photo, all that it surely shows: lines of concepts with their
-            probabilities, general to specific, the levels' line first. Empty for a text.
-        notes: What of the query was not understood, and what to do: sentences for people.
-    """
-
-    query: str
-    levels: tuple[Level, ...]
-    photos: tuple[PhotoHit, ...]
-    branches: tuple[tuple[tuple[str, float], ...], ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The answer as plain data, in the documented format, version 1."""
-        return {
-            "version": _ANSWER_VERSION,
-            "query": self.query,
-            "levels": [
-                {
-                    "level": level.level,
-                    "concept": level.concept,
-                    "mass": None if level.mass is None else round(level.mass, 4),
-                    "angle": round(level.angle, 4),
-                    "count": level.count,
-                    "sure": level.sure,
-                    "photos": [_photo_json(photo) for photo in level.photos],
-                }
-                for level in self.levels
-            ],
-            "photos": [_photo_json(photo) for photo in self.photos],
-            "branches": [
-                [{"concept": concept, "mass": round(mass, 4)} for concept, mass in branch]
-                for branch in self.branches
-            ],
-            "notes": list(self.notes),
-        }
+__all__ = ["answer"]
 
 
 def answer(
@@ -206,10 +127,3 @@ def _levels(
             )
         )
     return tuple(found)
-
-
-def _photo_json(photo: PhotoHit) -> dict[str, Any]:
-    stored: dict[str, Any] = {"path": path_to_text(photo.path), "score": round(photo.score, 4)}
-    if photo.copies:
-        stored["copies"] = [path_to_text(copy) for copy in photo.copies]
-    return stored

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -66,6 +67,7 @@ class LazyLabeller:
         self._environ = environ
         self._made: Labeller | None = None
         self._stored = False
+        self._making = Lock()
 
     def get(
         self,
@@ -82,14 +84,15 @@ class LazyLabeller:
             on_progress: Told about work that takes time.
             to_read: Whether stored concepts need only be there if they are to be searched.
         """
-        if self._made is None:
-            self._made = self._make(sample, on_progress)
-        if not self._stored and not (to_read and self._made.vocabulary.has_parents):
-            _store_concepts(
-                self._store.concepts, self._made.vocabulary, self._made.embeddings, on_progress
-            )
-            self._stored = True
-        return self._made
+        with self._making:
+            if self._made is None:
+                self._made = self._make(sample, on_progress)
+            if not self._stored and not (to_read and self._made.vocabulary.has_parents):
+                _store_concepts(
+                    self._store.concepts, self._made.vocabulary, self._made.embeddings, on_progress
+                )
+                self._stored = True
+            return self._made
 
     def forget(self) -> None:
         """Makes a new labeller next time: the vocabulary or the calibration has changed."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -23,14 +24,16 @@ from hiersearch.errors import (
     UnreadablePhotoError,
     UsageError,
 )
-from hiersearch.index.answer import Answer, answer
+from hiersearch.index.answer import answer
 from hiersearch.index.fields import parse_where, photo_point
 from hiersearch.index.labelling import LazyLabeller, trees_of
 from hiersearch.index.manifest import Manifest
 from hiersearch.index.model_check import check_encoder, load_encoder, user_model
-from hiersearch.index.storage import IndexInfo, IndexStore, read_info
+from hiersearch.index.results import Answer, IndexInfo, IngestSummary
+from hiersearch.index.sharing import Sharing
+from hiersearch.index.storage import IndexStore, read_info
 from hiersearch.index.understanding import concept_called, understand
-from hiersearch.index.update import Addition, IngestSummary
+from hiersearch.index.update import Addition
 from hiersearch.index.update.catalogue import read_stored_files
 from hiersearch.photos import content_hash, path_to_text, read_photo
 from hiersearch.progress import Progress, tell_nobody
@@ -72,6 +75,8 @@ class PhotoIndex:
         self._store = store
         self._given = encoder
         self._environ = environ
+        self._sharing = Sharing()
+        self._loading = Lock()
         self._labeller = LazyLabeller(
             store,
             lambda: self._encoder,
@@ -230,6 +235,10 @@ class PhotoIndex:
             return False
         return True
 
+    def share(self, sharing: Sharing) -> None:
+        """Lets `add` get along with threads that query this index while it runs."""
+        self._sharing = sharing
+
     def require_model(self, model: str | HierarchicalEncoder | None) -> None:
         """Makes sure that the index was made with a model.
 
@@ -270,7 +279,9 @@ class PhotoIndex:
             StoreError: The store failed; what was reported as done is kept.
         """
         vocabulary = None if concepts is None else chosen_vocabulary(concepts)
-        run = Addition(self._store, self._labeller, lambda: self._encoder, on_progress)
+        run = Addition(
+            self._store, self._labeller, lambda: self._encoder, on_progress, self._sharing
+        )
         return run.run(
             [absolute(path) for path in paths], vocabulary, follow_links=follow_links, prune=prune
         )
@@ -414,7 +425,9 @@ class PhotoIndex:
                 f"the index at {self._store.place} was made with {model}",
                 hint="Open it with PhotoIndex.open(store, model=...), giving that model",
             )
-        return check_encoder(self._given or load_encoder(model), self._store)
+        with self._loading:  # of several threads that need it at once, one loads it
+            self._given = check_encoder(self._given or load_encoder(model), self._store)
+            return self._given
 
     @cached_property
     def _asked(self) -> AskedTexts:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hiersearch.concepts import Vocabulary
 from hiersearch.index.fields import PATH
+from hiersearch.index.results import PhotoHit
 from hiersearch.photos import text_to_path
 from hiersearch.qdrant import HasValue, HierarchicalCollection, Hit
 from hiersearch.trees import CONCEPTS, LIKELY, Tally
@@ -21,25 +21,10 @@ from hiersearch.types import Floats
 if TYPE_CHECKING:
     from hiersearch.qdrant import Filter
 
-__all__ = ["PhotoHit", "Row", "Rows"]
+__all__ = ["Row", "Rows"]
 
 AHEAD = 32
 """Photos that are fetched at first."""
-
-
-@dataclass(frozen=True)
-class PhotoHit:
-    """A photo of the index.
-
-    Attributes:
-        path: Its file.
-        copies: Further files of equal content.
-        score: Cosine to the query, in [−1, 1].
-    """
-
-    path: Path
-    copies: tuple[Path, ...]
-    score: float
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ In a folder the collections are called `photos` and `concepts`; on a server, whe
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -30,10 +30,11 @@ from hiersearch.index.manifest import (
     write_manifest,
 )
 from hiersearch.index.records import FolderRecords, Records, ServerRecords
+from hiersearch.index.results import IndexInfo
 from hiersearch.qdrant import Client, CollectionOptions, HierarchicalCollection, connect
 from hiersearch.trees import CHAIN, Chain, Tally
 
-__all__ = ["Connection", "IndexInfo", "IndexStore", "read_info"]
+__all__ = ["Connection", "IndexStore", "read_info"]
 
 
 class Connection:
@@ -292,36 +293,6 @@ def _made_meanwhile(connection: Connection, wanted: Manifest) -> Manifest | None
             hint="Run it again to use that one, or name another store",
         )
     return None
-
-
-@dataclass(frozen=True)
-class IndexInfo:
-    """What an index holds.
-
-    Attributes:
-        store: The index's folder, or its URL.
-        photos: Number of different photos.
-        files: Number of files; equal files are one photo.
-        chained: Number of photos that some concept fits.
-        model: The name or folder that the model was loaded by.
-        model_id: The model's id.
-        dimension: Length of a vector.
-        vocabulary: Name of the vocabulary.
-        concepts: Number of its concepts.
-        trees: The id of the statistics that the photos' trees were made with; None if they have
-            chains alone.
-    """
-
-    store: Path | str
-    photos: int
-    files: int
-    chained: int
-    model: str
-    model_id: str
-    dimension: int
-    vocabulary: str
-    concepts: int
-    trees: str | None
 
 
 def read_info(store: IndexStore) -> IndexInfo:

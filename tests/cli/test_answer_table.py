@@ -13,7 +13,7 @@ from rich.cells import cell_len
 
 from hiersearch.cli.photos.query import answer_lines
 from hiersearch.cli.terminal import printable
-from hiersearch.index.answer import Answer, Level, PhotoHit
+from hiersearch.index.results import Answer, Level, PhotoHit
 
 HERE = Path("/photos")
 

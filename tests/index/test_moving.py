@@ -88,7 +88,7 @@ def test_a_move_that_is_cut_off_goes_on(place, made, own, monkeypatch):
     def cut_off(*_, **__):
         raise CutOffError
 
-    monkeypatch.setattr(sys.modules["hiersearch.index.move_index"], "copy_index", cut_off)
+    monkeypatch.setattr(sys.modules["hiersearch.index.moving"], "copy_index", cut_off)
     assert not is_moving(place, OTHER, environ=own)
     with pytest.raises(CutOffError):
         move_index(place, OTHER, environ=own)

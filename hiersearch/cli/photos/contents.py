@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +21,8 @@ from hiersearch.cli.terminal import printable
 
 if TYPE_CHECKING:
     from hiersearch.concepts import Vocabulary
+    from hiersearch.config import IndexPlace
+    from hiersearch.index.results import IndexInfo
 
 __all__ = ["concepts", "info", "tree_lines"]
 
@@ -28,13 +30,17 @@ __all__ = ["concepts", "info", "tree_lines"]
 def info(store: StoreOption = None, name: NameOption = None, json_: JsonFlag = False) -> None:
     """Show the size, model and vocabulary of an index."""
     from hiersearch.config import index_place
-    from hiersearch.index import PhotoIndex
     from hiersearch.photos import path_to_text
+    from hiersearch.resident.asking import ask
 
-    with PhotoIndex.open(index_place(store, os.environ, name)) as index:
-        found = index.info()
-        if not json_:
-            suggest_better(index)
+    place = index_place(store, os.environ, name)
+    found, has_parents = ask(
+        place,
+        lambda there: (there.info(), there.about().has_parents),
+        lambda: _read_info(place),
+    )
+    if not json_:
+        suggest_better(found.model, found.model_id, found.trees, lambda: has_parents)
     if json_:
         store_text = found.store if isinstance(found.store, str) else path_to_text(found.store)
         typer.echo(json.dumps({"version": 1, **asdict(found), "store": store_text}, indent=1))
@@ -51,6 +57,14 @@ def info(store: StoreOption = None, name: NameOption = None, json_: JsonFlag = F
     for key, value in rows.items():
         if value:
             typer.echo(f"{key:<12}{value}")
+
+
+def _read_info(place: IndexPlace) -> tuple[IndexInfo, bool]:
+    """What an index holds, and whether its vocabulary has parents."""
+    from hiersearch.index import PhotoIndex
+
+    with PhotoIndex.open(place) as index:
+        return index.info(), index.vocabulary.has_parents
 
 
 def concepts(
@@ -71,15 +85,15 @@ def concepts(
 ) -> None:
     """Show the concepts in an index as a tree with photo counts."""
     from hiersearch.config import index_place
-    from hiersearch.index import PhotoIndex
+    from hiersearch.resident.asking import ask
 
-    with PhotoIndex.open(index_place(store, os.environ, name)) as index:
-        counts = {
-            concept: count
-            for concept, count in index.concept_counts(where or ()).items()
-            if count >= at_least
-        }
-        vocabulary = index.vocabulary
+    place = index_place(store, os.environ, name)
+    found, vocabulary = ask(
+        place,
+        lambda there: there.concept_counts(where or ()),
+        lambda: _count_concepts(place, where or ()),
+    )
+    counts = {concept: count for concept, count in found.items() if count >= at_least}
     if json_:
         listed = [
             {
@@ -93,6 +107,13 @@ def concepts(
         return
     for line in tree_lines(counts, vocabulary, depth):
         typer.echo(line)
+
+
+def _count_concepts(place: IndexPlace, where: Sequence[str]) -> tuple[dict[str, int], Vocabulary]:
+    from hiersearch.index import PhotoIndex
+
+    with PhotoIndex.open(place) as index:
+        return index.concept_counts(where), index.vocabulary
 
 
 def tree_lines(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,10 +21,14 @@ from hiersearch.cli.options import (
     read_concepts,
     suggest_better,
 )
-from hiersearch.cli.terminal import printable, progress_on_stderr
+from hiersearch.cli.terminal import printable, progress_on_stderr, tell
 
 if TYPE_CHECKING:
+    from hiersearch.config import IndexPlace
     from hiersearch.index import PhotoIndex
+    from hiersearch.index.results import IngestSummary
+    from hiersearch.resident.asking import Resident
+    from hiersearch.resident.listening import Listener
 
 __all__ = ["copy", "index"]
 
@@ -66,26 +71,21 @@ def index(
 
     With --model, an index that was made with another model is moved: its photos are read again.
     """
+    from hiersearch.config import index_place
     from hiersearch.errors import UsageError
+    from hiersearch.resident.asking import ask
 
     if not paths and concepts is None and model is None:
         raise UsageError("no photos were named", hint="Name a folder: 'hiersearch index FOLDER'")
-    moved = model is not None and _move(store, name, model, prune=prune, must_exist=not paths)
-    if not paths and concepts is None:
-        if not moved:
-            typer.echo("nothing to do")
+    place = index_place(store, os.environ, name)
+    wanted = {"follow_links": follow_links, "prune": prune}
+    summary = ask(
+        place,
+        lambda there: _add_there(there, paths or (), concepts, model, wanted),
+        lambda: _add_here(place, paths or (), concepts, model, wanted),
+    )
+    if summary is None:
         return
-    with (
-        _open_or_create(store, name, model, concepts, paths or ()) as opened,
-        progress_on_stderr() as progress,
-    ):
-        summary = opened.add(
-            *(paths or ()),
-            concepts=concepts,
-            follow_links=follow_links,
-            prune=prune,
-            on_progress=progress,
-        )
     skipped = summary.skipped
     _show_skipped([(skip.path, skip.reason) for skip in skipped])
     parts = [
@@ -100,6 +100,70 @@ def index(
     ]
     typer.echo(_counted(parts) or "nothing to do")
     summary.raise_for_lost()
+
+
+def _add_there(
+    there: Resident,
+    paths: Sequence[Path],
+    concepts: Path | None,
+    model: str | None,
+    wanted: Mapping[str, bool],
+) -> IngestSummary:
+    """Lets the process that has the index open add photos to it."""
+    vocabulary = None if concepts is None else read_concepts(concepts)
+    facts = there.about()
+    if facts.photos and concepts is None:
+        suggest_better(facts.model, facts.model_id, facts.trees, lambda: facts.has_parents)
+    with progress_on_stderr() as progress:
+        return there.add(
+            *paths,
+            concepts=vocabulary,
+            model=model,
+            **wanted,
+            on_progress=progress,
+            on_note=tell,
+        )
+
+
+def _add_here(
+    place: IndexPlace,
+    paths: Sequence[Path],
+    concepts: Path | None,
+    model: str | None,
+    wanted: Mapping[str, bool],
+) -> IngestSummary | None:
+    """Adds photos to an index that no other process has open; answers others meanwhile.
+
+    Returns:
+        What was done; None if all that was asked for was another model.
+    """
+    from hiersearch.resident.listening import listening
+
+    moved = model is not None and _move(place, model, prune=wanted["prune"], must_exist=not paths)
+    if not paths and concepts is None:
+        if not moved:
+            typer.echo("nothing to do")
+        return None
+    with (
+        listening(
+            place, lambda problem: tell(f"other commands cannot ask this one: {problem}")
+        ) as listener,
+        _open_or_create(place, model, concepts, paths) as opened,
+        _serving(opened, place, listener),
+        progress_on_stderr() as progress,
+    ):
+        return opened.add(*paths, concepts=concepts, **wanted, on_progress=progress)
+
+
+def _serving(
+    opened: PhotoIndex, place: IndexPlace, listener: Listener | None
+) -> AbstractContextManager[object]:
+    """A block in which queries of others are answered, where somebody can ask."""
+    if listener is None or not isinstance(place, Path):
+        return nullcontext()
+    from hiersearch.resident.serving import Serving
+
+    return Serving(opened, place, listener, writes=False)
 
 
 def copy(
@@ -137,15 +201,11 @@ def _counted(parts: Iterable[tuple[int, str]]) -> str:
     return ", ".join(f"{count} {what}" for count, what in parts if count)
 
 
-def _move(
-    store: str | None, name: str | None, model: str, *, prune: bool, must_exist: bool
-) -> bool:
+def _move(place: IndexPlace, model: str, *, prune: bool, must_exist: bool) -> bool:
     """Moves the index to a model, if it was made with another; whether it was."""
-    from hiersearch.config import index_place
     from hiersearch.errors import IndexNotFoundError
     from hiersearch.index import PhotoIndex, is_moving, move_index
 
-    place = index_place(store, os.environ, name)
     if not is_moving(place, model):
         try:
             with PhotoIndex.open(place) as there:
@@ -178,17 +238,11 @@ def _show_skipped(skipped: Sequence[tuple[Path, str]]) -> None:
 
 
 def _open_or_create(
-    store: str | None,
-    name: str | None,
-    model: str | None,
-    concepts: Path | None,
-    paths: Sequence[Path],
+    place: IndexPlace, model: str | None, concepts: Path | None, paths: Sequence[Path]
 ) -> PhotoIndex:
-    from hiersearch.config import index_place
     from hiersearch.errors import IndexNotFoundError
     from hiersearch.index import PhotoIndex, require_photos
 
-    place = index_place(store, os.environ, name)
     try:
         opened = PhotoIndex.open(place)
     except IndexNotFoundError:
@@ -199,7 +253,12 @@ def _open_or_create(
         if opened.photo_count:
             opened.require_model(model)
             if concepts is None:
-                suggest_better(opened)
+                suggest_better(
+                    opened.model,
+                    opened.model_id,
+                    opened.trees,
+                    lambda: opened.vocabulary.has_parents,
+                )
             return opened
         opened.close()
     # Loading a model takes seconds: whatever can fail before that fails first.

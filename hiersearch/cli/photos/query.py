@@ -27,11 +27,12 @@ from hiersearch.cli.options import (
     NameOption,
     complete_from,
 )
-from hiersearch.cli.terminal import printable
+from hiersearch.cli.terminal import printable, tell
 from hiersearch.encoder import MODEL_NAMES
 
 if TYPE_CHECKING:
-    from hiersearch.index.answer import Answer, Level, PhotoHit
+    from hiersearch.config import IndexPlace
+    from hiersearch.index.results import Answer, Level, PhotoHit
 
 __all__ = ["answer_lines", "query"]
 
@@ -256,17 +257,21 @@ def _query_photos(
 ) -> None:
     from hiersearch.config import index_place
     from hiersearch.errors import UsageError
-    from hiersearch.index import PhotoIndex
+    from hiersearch.resident.asking import ask
 
     if (text is None) == (wanted["image"] is None):
         raise UsageError(
             "a query is a text or a photo",
             hint="Give one of the two: 'hiersearch query \"a parrot\"' or --image FILE",
         )
-    with PhotoIndex.open(index_place(store, os.environ, name), model=model) as index:
-        answer = index.query(text, **wanted)
+    place = index_place(store, os.environ, name)
+    answer = ask(
+        place,
+        lambda there: there.query(text, **wanted, model=model, on_note=tell),
+        lambda: _open_and_query(place, text, wanted, model),
+    )
     for note in answer.notes:
-        sys.stderr.write(f"note: {printable(note)}\n")
+        tell(note)
     if json_:
         typer.echo(json.dumps(answer.to_json(), ensure_ascii=False, indent=1))
     elif paths:
@@ -276,6 +281,15 @@ def _query_photos(
     else:
         for line in answer_lines(answer, _width(), Path.cwd()):
             typer.echo(line)  # which drops the styles where stdout is no terminal
+
+
+def _open_and_query(
+    place: IndexPlace, text: str | None, wanted: Mapping[str, Any], model: str | None
+) -> Answer:
+    from hiersearch.index import PhotoIndex
+
+    with PhotoIndex.open(place, model=model) as index:
+        return index.query(text, **wanted)
 
 
 def _width() -> int:

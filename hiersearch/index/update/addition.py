@@ -15,9 +15,11 @@ from hiersearch.config import absolute
 from hiersearch.errors import PhotosNotFoundError
 from hiersearch.index.labelling import CALIBRATION_SAMPLE, LazyLabeller, trees_of
 from hiersearch.index.model_check import LoadEncoder
+from hiersearch.index.results import IngestSummary
+from hiersearch.index.sharing import Sharing
 from hiersearch.index.storage import IndexStore
 from hiersearch.index.update.catalogue import Plan, StoredFiles, make_plan, read_stored_files
-from hiersearch.index.update.ingest import Ingest, IngestSummary, batches
+from hiersearch.index.update.ingest import Ingest, batches
 from hiersearch.photos import find_photos
 from hiersearch.progress import Progress
 from hiersearch.qdrant import HierarchicalCollection, Record
@@ -49,6 +51,7 @@ class Addition:
         labeller: Its labeller.
         encoder: Its encoder.
         on_progress: Told about work that takes time.
+        sharing: How it gets along with threads that read the index.
     """
 
     def __init__(
@@ -57,8 +60,10 @@ class Addition:
         labeller: LazyLabeller,
         encoder: LoadEncoder,
         on_progress: Progress,
+        sharing: Sharing,
     ) -> None:
         self._store = store
+        self._sharing = sharing
         self._labeller = labeller
         self._encoder = encoder
         self._on_progress = on_progress
@@ -82,11 +87,15 @@ class Addition:
         look = None
         if roots or vocabulary is None:
             look = self._look(roots, follow_links, prune)
-        relabelled = self._use_vocabulary(vocabulary) + self._renew_trees(look)
+        relabelled = 0
+        if vocabulary is not None or not self._store.manifest.labelled:
+            with self._sharing.alone():
+                relabelled = self._use_vocabulary(vocabulary)
+        relabelled += self._renew_trees(look)
         summary = IngestSummary() if look is None else self._ingest(look, prune)
         summary.relabelled = relabelled + self._recalibrate()
         if summary.changed:
-            self._store.photos.optimize()
+            self._sharing.optimize(self._store.photos)
         return summary
 
     def _look(self, roots: Sequence[Path], follow_links: bool, prune: bool) -> _Look:
@@ -122,13 +131,17 @@ class Addition:
         summary = run.run(look.plan, prune=prune)
         summary.skip(look.problems)
         if run.tally is not None:
-            before = self._store.tally
-            if before is not None:
-                self._store.keep_tally(before + run.tally)
-            elif 2 * run.tally.photos >= self._store.count():
-                # A few that came later would tell nothing of the rest.
-                self._store.keep_tally(run.tally)
+            with self._sharing.alone():
+                self._keep_tally(run.tally)
         return summary
+
+    def _keep_tally(self, tally: Tally) -> None:
+        before = self._store.tally
+        if before is not None:
+            self._store.keep_tally(before + tally)
+        elif 2 * tally.photos >= self._store.count():
+            # A few that came later would tell nothing of the rest.
+            self._store.keep_tally(tally)
 
     def _use_vocabulary(self, vocabulary: Vocabulary | None) -> int:
         """Takes a vocabulary, or finishes taking one if an earlier run was interrupted."""
@@ -150,8 +163,9 @@ class Addition:
         on = self._store.manifest.calibrated_on
         if on is None or on >= CALIBRATION_SAMPLE or self._store.count() < 2 * on:
             return 0
-        self._store.remember(calibration=None, calibrated_on=None, labelled=False)
-        return self._relabel()
+        with self._sharing.alone():
+            self._store.remember(calibration=None, calibrated_on=None, labelled=False)
+            return self._relabel()
 
     def _renew_trees(self, look: _Look | None) -> int:
         """Labels all photos again where new ones would get trees by other statistics than they."""
@@ -161,8 +175,9 @@ class Addition:
         now = trees_of(self._store.vocabulary, self._encoder())
         if now in (None, trees):
             return 0
-        self._store.remember(trees=now, labelled=False)
-        return self._relabel()
+        with self._sharing.alone():
+            self._store.remember(trees=now, labelled=False)
+            return self._relabel()
 
     def _relabel(self) -> int:
         self._labeller.forget()

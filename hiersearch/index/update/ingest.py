@@ -5,22 +5,21 @@ Files are read ahead in threads, and a batch is stored while the next one is enc
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from PIL.Image import Image
 
-from hiersearch.errors import MissingPhotosError, UnreadablePhotoError
+from hiersearch.errors import UnreadablePhotoError
 from hiersearch.index.fields import photo_payload, photo_point
+from hiersearch.index.results import IngestSummary, Skip
 from hiersearch.index.update.catalogue import (
     KnownFile,
     Plan,
@@ -32,12 +31,7 @@ from hiersearch.qdrant import HierarchicalCollection
 from hiersearch.trees import Labeller, Tally
 from hiersearch.types import Floats
 
-__all__ = [
-    "Ingest",
-    "IngestSummary",
-    "Skip",
-    "batches",
-]
+__all__ = ["Ingest", "batches"]
 
 
 _SMALLEST, _LARGEST = 8, 64
@@ -50,72 +44,6 @@ _AHEAD = 96
 """Files that are being read, or were read and wait for the encoder."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Skip:
-    """A file or folder that was skipped, and why."""
-
-    path: Path
-    reason: str
-
-
-@dataclass
-class IngestSummary:
-    """What a run over some folders did, in numbers of files.
-
-    Attributes:
-        unchanged: Files that have not changed since the last run.
-        added: New photos.
-        copies: New files with the content of a photo that is still in its place.
-        updated: Files whose content has changed.
-        moved: Photos recognised by their content at a new path.
-        removed: Photos that were dropped because their file was deleted.
-        relabelled: Stored photos that were given new chains.
-        skipped: What could not be read.
-        lost: For each folder that is missing or suddenly empty, how many known photos were kept.
-    """
-
-    unchanged: int = 0
-    added: int = 0
-    copies: int = 0
-    updated: int = 0
-    moved: int = 0
-    removed: int = 0
-    relabelled: int = 0
-    skipped: list[Skip] = field(default_factory=list)
-    lost: dict[Path, int] = field(default_factory=dict)
-
-    def skip(self, problems: Iterable[tuple[Path, str]]) -> None:
-        """Adds files and folders that were skipped, each with the reason."""
-        self.skipped.extend(Skip(path, reason) for path, reason in problems)
-
-    @property
-    def changed(self) -> bool:
-        """Whether the run changed what is stored."""
-        return bool(
-            self.added
-            or self.copies
-            or self.updated
-            or self.moved
-            or self.removed
-            or self.relabelled
-        )
-
-    def raise_for_lost(self) -> None:
-        """Raises MissingPhotosError if a folder of the index is missing or suddenly empty."""
-        if not self.lost:
-            return
-        folder = next(iter(self.lost))
-        count = sum(self.lost.values())
-        photos = "1 indexed photo was" if count == 1 else f"{count} indexed photos were"
-        state = "holds no photo any more" if folder.is_dir() else "is missing"
-        more = f", nor do {len(self.lost) - 1} other folders" if len(self.lost) > 1 else ""
-        raise MissingPhotosError(
-            f"{folder} {state}{more}; {photos} kept",
-            hint="Connect the disk and run again, or drop the photos with "
-            f"'hiersearch index --prune {shlex.quote(str(folder))}'",
-        )
 
 
 @dataclass(frozen=True)

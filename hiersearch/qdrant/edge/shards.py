@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from enum import Enum
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import qdrant_edge as edge
@@ -41,6 +42,7 @@ class Shards:
         self.path = path
         self._open: dict[str, edge.EdgeShard] = {}
         self._written: set[str] = set()
+        self._opening = Lock()
 
     def folder(self, name: str) -> Path:
         """The folder of a collection.
@@ -57,8 +59,10 @@ class Shards:
 
     def exists(self, name: str) -> bool:
         """Whether there is a collection of that name, even if it is damaged."""
-        folder = self.folder(name)
+        folder, replaced = self.folder(name), self._replaced(name)
         with edge_errors(folder):
+            if replaced.is_dir() and not folder.exists():
+                replaced.rename(folder)  # `replace` was killed
             return (folder / _CONFIG).exists() or (folder / "segments").is_dir()
 
     def names(self) -> list[str]:
@@ -132,16 +136,68 @@ class Shards:
             StoreLockedError: Another process has it open.
             StoreError: It is damaged, or the disk is full.
         """
-        if name not in self._open:
-            folder = self.folder(name)
-            with edge_errors(folder):
-                # The engine itself would create files in any folder that it is asked to load.
-                if not self.exists(name):
-                    raise CollectionError(f"there is no collection {name!r} in {self.path}")
-                check_room(folder)
-                refuse_damaged(folder)
-                self._open[name] = edge.EdgeShard.load(str(folder))
-        return self._open[name]
+        with self._opening:  # of several threads that need it at once, one opens it
+            if name not in self._open:
+                self._open[name] = self._loaded(name)
+            return self._open[name]
+
+    def replace(self, name: str, other: Path) -> bool:
+        """Puts another collection in the place of one that is open.
+
+        Nobody may read or write it meanwhile. A kill leaves one of the two.
+
+        Args:
+            name: The name of the one.
+            other: The folder of the other, on the same disk, which nobody has open.
+
+        Returns:
+            Whether it was done; False if another process got in between, and nothing was changed.
+
+        Raises:
+            StoreError: The other one cannot be opened; nothing was changed.
+        """
+        folder, replaced = self.folder(name), self._replaced(name)
+        before = self.shard(name)
+        with edge_errors(folder):
+            self.clean(name)
+            folder.rename(replaced)
+            try:
+                other.rename(folder)
+            except OSError:
+                return False  # another process has finished what it took for cut off
+            try:
+                self._open[name] = self._loaded(name)
+            except BaseException:
+                folder.rename(other)
+                replaced.rename(folder)
+                raise
+            before.close()
+            self.clean(name)
+        return True
+
+    def clean(self, name: str) -> None:
+        """Removes what a replaced collection has left."""
+        if self._replaced(name).is_dir():
+            shutil.rmtree(self._replaced(name))
+
+    def _replaced(self, name: str) -> Path:
+        return self.path / f".replaced-{name}"
+
+    def _loaded(self, name: str) -> edge.EdgeShard:
+        folder = self.folder(name)
+        with edge_errors(folder):
+            # The engine itself would create files in any folder that it is asked to load.
+            if not self.exists(name):
+                raise CollectionError(f"there is no collection {name!r} in {self.path}")
+            check_room(folder)
+            refuse_damaged(folder)
+            return edge.EdgeShard.load(str(folder))
+
+    def size(self, name: str) -> int:
+        """Bytes that a collection takes on the disk."""
+        return sum(
+            file.stat().st_blocks * 512 for file in self.folder(name).rglob("*") if file.is_file()
+        )
 
     @contextmanager
     def opened(self, name: str) -> Iterator[edge.EdgeShard]:
@@ -164,7 +220,7 @@ class Shards:
         """
         folder = self.folder(name)
         with self.opened(name) as shard:
-            check_room(folder, needed=_size(folder) if copied else 0)
+            check_room(folder, needed=self.size(name) if copied else 0)
             self._written.add(name)
             yield shard
 
@@ -426,7 +482,3 @@ def _metadata(folder: Path) -> dict[str, Any] | None:
 def _index_type(data_type: edge.PayloadSchemaType) -> str:
     # The engine's enumerations cannot be hashed.
     return next(ours for ours, theirs in _PLAIN_INDEXES.items() if theirs == data_type)
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_blocks * 512 for file in folder.rglob("*") if file.is_file())

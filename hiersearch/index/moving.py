@@ -16,7 +16,7 @@ from pathlib import Path
 from hiersearch.concepts import Vocabulary
 from hiersearch.config import IndexPlace, cache_dir, index_place
 from hiersearch.errors import IndexNotFoundError, MissingPhotosError
-from hiersearch.index.copy_index import copy_index
+from hiersearch.index.copying import copy_index
 from hiersearch.index.photo_index import PhotoIndex
 from hiersearch.photos import text_to_path
 from hiersearch.progress import Progress, tell_nobody
