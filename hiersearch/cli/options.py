@@ -136,7 +136,8 @@ def suggest_better(
         trees: The id of the statistics that its trees were made with; None without trees.
         has_parents: Whether its vocabulary has parents; asked only if it matters.
     """
-    from hiersearch.encoder import better_labels, better_model
+    from hiersearch.encoder import better_model
+    from hiersearch.encoder.known import better_labels
 
     note = better_model(model)
     if note is None:

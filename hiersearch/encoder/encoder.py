@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from hiersearch.encoder.graphs import GraphRuntime, read_notes
+from hiersearch.encoder.known import known_statistics, own_statistics
 from hiersearch.encoder.model_folder import (
     Sidecar,
     fingerprint,
@@ -26,12 +27,10 @@ from hiersearch.encoder.model_folder import (
     read_sidecar,
     write_sidecar,
 )
-from hiersearch.encoder.own_statistics import own_statistics
 from hiersearch.encoder.registry import (
     IN_MEMORY,
     MINI,
     graph_folder,
-    known_statistics,
     model_folder,
 )
 from hiersearch.encoder.threads import spread, spread_ahead

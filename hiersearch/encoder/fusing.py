@@ -24,7 +24,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from transformers import EfficientNetImageProcessorPil, EfficientNetModel
 
 from hiersearch.encoder.model_folder import quiet
-from hiersearch.encoder.pixels import Preparation, prepared
+from hiersearch.encoder.preparation import Preparation, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,11 +13,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from hiersearch.config import cache_dir, statistics_file
+from hiersearch.config import cache_dir
 from hiersearch.errors import MissingPackageError, ModelError, ModelNotFoundError, require
 
 if TYPE_CHECKING:
-    from hiersearch.trees import PhotoStatistics
+    pass
 
 __all__ = [
     "FORMER",
@@ -28,14 +28,11 @@ __all__ = [
     "MODEL_NAMES",
     "Builder",
     "Model",
-    "better_labels",
     "better_model",
     "current_name",
     "default_model",
     "find_model",
     "graph_folder",
-    "known_statistics",
-    "known_vectors",
     "model_folder",
 ]
 
@@ -218,70 +215,8 @@ def better_model(name: str) -> str | None:
     )
 
 
-def better_labels(
-    name: str, model_id: str, trees: str | None, environ: Mapping[str, str] = os.environ
-) -> str | None:
-    """One line for the user of an index whose photos' labels can be made better.
-
-    Args:
-        name: The index's model.
-        model_id: Its id.
-        trees: The id of the statistics that its photos' trees were made with; None if they have
-            chains alone.
-        environ: The environment, for the user's own statistics.
-    """
-    # NumPy is not needed for the names of models.
-    from hiersearch.trees import MEMBERSHIP_FILE, statistics_id
-
-    own = statistics_id(statistics_file(model_id, environ))
-    shipped = statistics_id(_packed() / MEMBERSHIP_FILE) if name == MINI else None
-    if (own or shipped) in (None, trees):
-        return None
-    before = "before its model was calibrated" if own else "by an earlier version"
-    gain = "all that a photo shows" if trees is None else "more exactly what a photo shows"
-    return (
-        f"This index was labelled {before}; labelled again, it says {gain}. "
-        "'hiersearch index --concepts builtin', or with your own vocabulary, and with the same "
-        "--name or --store, does so; photos are not read again"
-    )
-
-
-def known_statistics(model_id: str) -> PhotoStatistics | None:
-    """The statistics of photos that come with hiersearch, if they are of a model.
-
-    Args:
-        model_id: Its id.
-
-    Raises:
-        MissingPackageError: The package that reads them is not installed.
-        ModelError: They are damaged.
-    """
-    from hiersearch.trees import MEMBERSHIP_FILE, read_statistics
-
-    if model_id != MODELS[MINI].id:
-        return None
-    return read_statistics(_packed() / MEMBERSHIP_FILE)
-
-
-def known_vectors(model_id: str, vocabulary_id: str) -> Path | None:
-    """The file of a vocabulary's vectors by a model, if it comes with hiersearch.
-
-    Args:
-        model_id: The model's id.
-        vocabulary_id: The vocabulary's.
-
-    Returns:
-        A NumPy file of (n, dim) float16, a row per concept.
-    """
-    from hiersearch.encoder.mini.second_generation import concept_vectors_file
-
-    if model_id != MODELS[MINI].id:
-        return None
-    file = concept_vectors_file(vocabulary_id)
-    return file if file.is_file() else None
-
-
 def _packed() -> Path:
+    """The folder of the offline model's files, which come with hiersearch."""
     from hiersearch.encoder.mini.second_generation import packed_folder
 
     return packed_folder()

@@ -5,18 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hiersearch.concepts import Vocabulary
+from hiersearch.errors import UsageError
 from hiersearch.geometry import exterior_angle
 from hiersearch.index.photo_rows import Rows
 from hiersearch.index.results import Answer, Level
 from hiersearch.index.understanding import Understanding
 from hiersearch.qdrant import HierarchicalCollection
-from hiersearch.trees import FLOOR, Chain, Labeller, Tally, Tree
+from hiersearch.trees import FLOOR, Chain, Labeller, Tally, Tree, risk_floor
 from hiersearch.types import Floats
 
 if TYPE_CHECKING:
-    from hiersearch.qdrant import Filter
+    from collections.abc import Callable
 
-__all__ = ["answer"]
+    from hiersearch.qdrant import Filter
+    from hiersearch.trees import Trials
+
+__all__ = ["answer", "least_mass"]
 
 
 def answer(
@@ -127,3 +131,43 @@ def _levels(
             )
         )
     return tuple(found)
+
+
+def least_mass(
+    risk: float | None,
+    min_mass: float | None,
+    vocabulary: Vocabulary,
+    *,
+    is_photo: bool,
+    trials: Callable[[], Trials | None],
+) -> float | None:
+    """The least mass of an answer's levels; None for what reads best.
+
+    Args:
+        risk: As `PhotoIndex.query` takes it.
+        min_mass: Likewise.
+        vocabulary: The concepts.
+        is_photo: Whether a photo is asked.
+        trials: Returns what the risk is measured on; asked for a risk alone.
+
+    Raises:
+        UsageError: One of the two is out of range or does not apply here, or both were given.
+    """
+    if min_mass is not None:
+        if risk is not None:
+            raise UsageError("give a risk or a least mass, not both")
+        if not 0 <= min_mass <= 1:
+            raise UsageError(f"the least mass is {min_mass}, not between 0 and 1")
+        if not vocabulary.has_parents:
+            raise UsageError(
+                "levels have no masses where the vocabulary has no parents",
+                hint="Leave out the least mass",
+            )
+    if risk is None:
+        return min_mass
+    if not is_photo:
+        raise UsageError(
+            "a risk is for photos: how often answers to texts are wrong was not measured",
+            hint="Give a photo, or a least mass",
+        )
+    return risk_floor(risk, trials(), vocabulary.id)

@@ -15,7 +15,7 @@ from hiersearch.concepts import BUILTIN, Vocabulary, chosen_vocabulary
 from hiersearch.config import IndexPlace, absolute, index_place
 from hiersearch.encoder import IN_MEMORY
 from hiersearch.encoder.kept.asked_texts import AskedTexts
-from hiersearch.encoder.own_statistics import recorded_statistics
+from hiersearch.encoder.known import recorded_statistics
 from hiersearch.errors import (
     ModelMismatchError,
     ModelNotFoundError,
@@ -24,7 +24,7 @@ from hiersearch.errors import (
     UnreadablePhotoError,
     UsageError,
 )
-from hiersearch.index.answer import answer
+from hiersearch.index.answer import answer, least_mass
 from hiersearch.index.fields import parse_where, photo_point
 from hiersearch.index.labelling import LazyLabeller, trees_of
 from hiersearch.index.manifest import Manifest
@@ -37,14 +37,14 @@ from hiersearch.index.update import Addition
 from hiersearch.index.update.catalogue import read_stored_files
 from hiersearch.photos import content_hash, path_to_text, read_photo
 from hiersearch.progress import Progress, tell_nobody
-from hiersearch.trees import CONCEPTS, LIKELY, expected_counts, risk_floor
+from hiersearch.trees import CONCEPTS, LIKELY, expected_counts
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from hiersearch.encoder import HierarchicalEncoder
     from hiersearch.qdrant import Filter
-    from hiersearch.trees import PhotoStatistics
+    from hiersearch.trees import PhotoStatistics, Trials
     from hiersearch.types import Floats
 
 __all__ = ["PhotoIndex"]
@@ -332,7 +332,9 @@ class PhotoIndex:
         if self._given is not None:
             _ = self._encoder  # which makes sure that it is the index's
         labeller = self._labeller.get(to_read=True)
-        floor = self._floor(risk, min_mass, is_photo=image is not None)
+        floor = least_mass(
+            risk, min_mass, self.vocabulary, is_photo=image is not None, trials=self._trials
+        )
         if text is not None:
             vector = self._asked.vector(text)
             understanding = understand(text, self._store.names, self.vocabulary, self._asked.words)
@@ -376,28 +378,9 @@ class PhotoIndex:
         """What the index holds."""
         return read_info(self._store)
 
-    def _floor(self, risk: float | None, min_mass: float | None, *, is_photo: bool) -> float | None:
-        """The least mass of a level."""
-        if min_mass is not None:
-            if risk is not None:
-                raise UsageError("give a risk or a least mass, not both")
-            if not 0 <= min_mass <= 1:
-                raise UsageError(f"the least mass is {min_mass}, not between 0 and 1")
-            if not self.vocabulary.has_parents:
-                raise UsageError(
-                    "levels have no masses where the vocabulary has no parents",
-                    hint="Leave out the least mass",
-                )
-        if risk is None:
-            return min_mass
-        if not is_photo:
-            raise UsageError(
-                "a risk is for photos: how often answers to texts are wrong was not measured",
-                hint="Give a photo, or a least mass",
-            )
+    def _trials(self) -> Trials | None:
         statistics = self._statistics if self.trees is not None else None
-        trials = None if statistics is None else statistics.trials
-        return risk_floor(risk, trials, self.vocabulary.id)
+        return None if statistics is None else statistics.trials
 
     def _photo_vector(self, path: Path) -> Floats:
         """(dim,): the stored vector of a photo that is indexed, else the model's."""

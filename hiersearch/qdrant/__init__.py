@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from hiersearch.qdrant.attach import AttachSummary, DetachSummary
 from hiersearch.qdrant.attachment import Documents, only_vector
+from hiersearch.qdrant.clients.client_calls import Client
 from hiersearch.qdrant.clients.connection import connect
-from hiersearch.qdrant.clients.protocols import Client
 from hiersearch.qdrant.collection import HierarchicalCollection
 from hiersearch.qdrant.copy_points import CopiedPoints, copy_points, same_points
 from hiersearch.qdrant.edge.client import EdgeClient

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, ca
 
 from numpy.typing import ArrayLike
 
-from hiersearch.qdrant.clients.protocols import Client
+from hiersearch.qdrant.clients.client_calls import Client
 from hiersearch.qdrant.collection import HierarchicalCollection
 
 if TYPE_CHECKING:

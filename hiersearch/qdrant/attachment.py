@@ -17,9 +17,9 @@ from uuid import NAMESPACE_URL, uuid5
 import numpy as np
 
 from hiersearch.errors import CollectionError, StoreError
+from hiersearch.qdrant.clients.client_calls import Client, embedded_calls
 from hiersearch.qdrant.clients.connection import client_errors, create_once
 from hiersearch.qdrant.clients.patience import patient
-from hiersearch.qdrant.clients.protocols import Client, embedded_calls
 from hiersearch.qdrant.layout import Layout, layout_of
 from hiersearch.qdrant.points import ROOT_DISTANCE
 from hiersearch.trees import CONCEPTS

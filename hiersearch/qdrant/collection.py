@@ -20,7 +20,7 @@ from hiersearch.qdrant.attach.attaching import (
 )
 from hiersearch.qdrant.attach.fill import PAGE, Label, set_payload
 from hiersearch.qdrant.attachment import read_attachment
-from hiersearch.qdrant.clients.protocols import Client
+from hiersearch.qdrant.clients.client_calls import Client
 from hiersearch.qdrant.filters import HasValue, lacks_any
 from hiersearch.qdrant.points import ROOT_DISTANCE, Fields, Hit, Payloads, PointId, Record
 from hiersearch.qdrant.radial_path import PathSearch, Way

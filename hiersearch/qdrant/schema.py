@@ -19,9 +19,9 @@ from hiersearch.qdrant.attachment import (
     index_params,
     read_layout,
 )
+from hiersearch.qdrant.clients.client_calls import Client, embedded_calls
 from hiersearch.qdrant.clients.connection import client_errors, create_once
 from hiersearch.qdrant.clients.patience import patient
-from hiersearch.qdrant.clients.protocols import Client, embedded_calls
 from hiersearch.qdrant.layout import BYTES, COSINE, DOT, Layout, VectorLayout
 from hiersearch.qdrant.limits import Limits, Pace
 from hiersearch.qdrant.points import ROOT_DISTANCE, unit_rows

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from hiersearch.errors import CollectionError, StoreError, StoreUnreachableError, VectorError
 from hiersearch.qdrant.attachment import filterable
+from hiersearch.qdrant.clients.client_calls import EmbeddedCalls
 from hiersearch.qdrant.clients.connection import client_errors
-from hiersearch.qdrant.clients.protocols import EmbeddedCalls
 from hiersearch.qdrant.edge.client import EXACT_UP_TO
 from hiersearch.qdrant.filters import HasValue, has_field, plain_filter
 from hiersearch.qdrant.limits import Search

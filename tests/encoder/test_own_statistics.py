@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hiersearch.config import data_dir, statistics_file
-from hiersearch.encoder import HierarchicalEncoder, better_labels
+from hiersearch.encoder import HierarchicalEncoder
+from hiersearch.encoder.known import better_labels
 from hiersearch.errors import ModelError
 from hiersearch.trees import THRESHOLDS, Trials, write_statistics
 

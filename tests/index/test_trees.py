@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from hiersearch.concepts import Concept, Vocabulary
-from hiersearch.encoder import better_labels
+from hiersearch.encoder.known import better_labels
 from hiersearch.errors import ModelError, StoreError
 from hiersearch.index import PhotoIndex
 from hiersearch.trees import CHAIN, CONCEPTS, LIKELY

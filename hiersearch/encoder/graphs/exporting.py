@@ -27,7 +27,7 @@ from hiersearch.encoder.graphs.graph_folder import (
 )
 from hiersearch.encoder.graphs.graph_runtime import GraphRuntime
 from hiersearch.encoder.model_folder import quiet
-from hiersearch.encoder.pixels import Preparation
+from hiersearch.encoder.preparation import Preparation
 from hiersearch.encoder.stock import StockRuntime
 from hiersearch.errors import ModelError, require
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hiersearch.encoder.pixels import Preparation
+from hiersearch.encoder.preparation import Preparation
 from hiersearch.errors import ModelError
 
 __all__ = [

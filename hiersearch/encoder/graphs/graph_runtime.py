@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hiersearch.encoder.graphs.graph_folder import PHOTO_GRAPH, TEXT_GRAPH, GraphNotes
-from hiersearch.encoder.pixels import prepared
+from hiersearch.encoder.preparation import prepared
 from hiersearch.encoder.words import read_words
 from hiersearch.errors import MissingPackageError, ModelError
 

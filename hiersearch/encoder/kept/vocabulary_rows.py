@@ -16,7 +16,7 @@ from urllib.parse import quote
 import numpy as np
 
 from hiersearch.config import cache_dir
-from hiersearch.encoder.registry import known_vectors
+from hiersearch.encoder.known import known_vectors
 from hiersearch.errors import ModelError
 from hiersearch.files import whole_file
 from hiersearch.types import Floats

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from pydantic_core import to_jsonable_python
 
 from hiersearch.errors import CollectionError, StoreError, VectorError
 from hiersearch.progress import Progress
@@ -48,8 +49,6 @@ from hiersearch.types import Floats
 
 if TYPE_CHECKING:
     from qdrant_client import models
-
-    from hiersearch.qdrant.filters import Filter
 else:
     from hiersearch.qdrant import client_models as models
 
@@ -190,7 +189,7 @@ class Fill:
         corrected.clear()
 
     def _steps(
-        self, condition: Filter | None, counts: Counter[str], corrected: set[PointId]
+        self, condition: models.Filter | None, counts: Counter[str], corrected: set[PointId]
     ) -> Iterator[tuple[int, Changes]]:
         """Page by page, its size and what its points are to be given."""
         if self._scored and condition is not None:
@@ -423,14 +422,11 @@ class _Writing:
 
         Args:
             wanted: What points were given, by id.
-            before: How many points had `root_distance` before these were given it; None: these may
-                have had it too, so that they must be read.
+            before: How many points had `root_distance` before; None if these may have had it, too.
         """
         left: set[PointId] = set()
         ids = list(wanted)
         if before is None:
-            from pydantic_core import to_jsonable_python
-
             fields = list({field for payload in wanted.values() for field in payload})
             found = {one.id: one.payload for one in self._points.retrieve(ids, payload=fields)}
             for number, payload in found.items():
@@ -451,6 +447,5 @@ class _Writing:
 
     def _attached(self) -> int:
         """How many points have `root_distance`; -1 where a server does not count."""
-        if not self._schema.limits().exact:
-            return -1
-        return self._points.count(has_field(ROOT_DISTANCE))
+        exact = self._schema.limits().exact
+        return self._points.count(has_field(ROOT_DISTANCE)) if exact else -1

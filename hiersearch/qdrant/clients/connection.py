@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from hiersearch.config import bare_url, is_url
 from hiersearch.errors import HiersearchError, UsageError
-from hiersearch.qdrant.clients.protocols import Client
+from hiersearch.qdrant.clients.client_calls import Client
 from hiersearch.qdrant.edge.client import EdgeClient
 
 if TYPE_CHECKING:

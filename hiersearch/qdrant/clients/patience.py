@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
-from hiersearch.qdrant.clients.protocols import Client, place_of
+from hiersearch.qdrant.clients.client_calls import Client, place_of
 from hiersearch.qdrant.edge.client import EdgeClient
 
 __all__ = ["PATIENCE", "patient"]

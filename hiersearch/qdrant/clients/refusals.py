@@ -14,10 +14,10 @@ from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from hiersearch.errors import CollectionError, StoreError, StoreUnreachableError
-from hiersearch.qdrant.clients.protocols import place_of
+from hiersearch.qdrant.clients.client_calls import place_of
 
 if TYPE_CHECKING:
-    from hiersearch.qdrant.clients.protocols import Client
+    from hiersearch.qdrant.clients.client_calls import Client
 
 __all__ = ["answer_of", "code_of", "details_of", "exists_already", "refusal"]
 

@@ -34,7 +34,8 @@ from hiersearch.qdrant.edge.queries import (
     query_response,
     record,
 )
-from hiersearch.qdrant.edge.shards import Shards, index_schema
+from hiersearch.qdrant.edge.shard_settings import index_schema
+from hiersearch.qdrant.edge.shards import Shards
 from hiersearch.qdrant.points import plain_id
 
 if TYPE_CHECKING:
