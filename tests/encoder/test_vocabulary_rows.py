@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hiersearch.encoder.kept.vocabulary_rows import KeptRows
+from hiersearch.concepts import builtin_vocabulary
+from hiersearch.encoder.kept.vocabulary_rows import KeptRows, shipped_rows
+from hiersearch.errors import ModelError
 
 ROWS = np.random.default_rng(0).standard_normal((20, 8))
 ROWS = (ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True)).astype(np.float32)
@@ -73,3 +75,29 @@ def test_a_folder_that_cannot_be_used_is_done_without(tmp_path):
     (tmp_path / "file").touch()
     kept = KeptRows(tmp_path / "file" / "rows.npy")
     np.testing.assert_array_equal(kept.rows(ROWS.shape, lambda: ROWS), ROWS)
+
+
+class TestShipped:
+    def test_the_built_in_vocabulary_comes_with_the_offline_model(self, mini):
+        vocabulary = builtin_vocabulary()
+        rows = shipped_rows(mini.id, vocabulary.id)
+
+        assert rows.shape == (len(vocabulary), mini.dimension)
+        assert rows.dtype == np.float32
+        some = slice(None, None, 97)
+        expected = mini.encode_texts(vocabulary.names[some])
+        assert (rows[some].astype(float) * expected).sum(axis=1).min() > 0.99999
+        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+
+    def test_nothing_else_does(self, mini):
+        assert shipped_rows(mini.id, "another-vocabulary") is None
+        assert shipped_rows("another-model", builtin_vocabulary().id) is None
+
+    def test_a_damaged_file_is_named(self, mini, tmp_path, monkeypatch):
+        damaged = tmp_path / "concepts.npy"
+        damaged.write_bytes(b"damaged")
+        monkeypatch.setattr(
+            "hiersearch.encoder.kept.vocabulary_rows.known_vectors", lambda *_: damaged
+        )
+        with pytest.raises(ModelError, match=r"concepts\.npy is damaged"):
+            shipped_rows(mini.id, builtin_vocabulary().id)

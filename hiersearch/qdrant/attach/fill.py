@@ -441,8 +441,7 @@ class _Writing:
                 break
         if self._attached() >= before + len(ids):
             return left, set()
-        # Others delete, or the server does not count.
-        gone = set(ids) - self._points.present(ids)
+        gone = set(ids) - self._points.present(ids)  # others delete, or the server does not count
         return left - gone, gone
 
     def _attached(self) -> int:
