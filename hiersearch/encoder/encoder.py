@@ -56,7 +56,7 @@ __all__ = ["HierarchicalEncoder"]
 
 Item = TypeVar("Item")
 
-FEW_TEXTS = 8
+LEAST_PART = 8
 """Up to this many texts are not worth a second thread."""
 
 
@@ -68,7 +68,8 @@ class HierarchicalEncoder:
     Args:
         model: A short name from `hiersearch.encoder.MODELS`, a Hugging Face name, a folder, or a
             loaded model. Models that are not on this machine are downloaded.
-        device: Where to compute, as torch names it; by default the fastest there is.
+        device: Where to compute, as torch names it. By default the processor where the model has
+            graphs, as `mini` has, else the fastest there is.
         environ: The environment, for the cache folders.
 
     Attributes:
@@ -97,14 +98,21 @@ class HierarchicalEncoder:
             self.name = IN_MEMORY
             self._model = model if device is None else model.to(device)
         else:
-            graphs = graph_folder(model) if device in (None, "cpu") else None
+            graphs = graph_folder(model)
             self._folder = graphs or model_folder(model, environ)
             is_folder = Path(model).expanduser() == self._folder
             self.name = str(self._folder.absolute()) if is_folder else str(model)
             self._sidecar = read_sidecar(self._folder)
-            self._notes = read_notes(self._folder)
-            if graphs is None:
-                self._model = load_model(self._stock_folder(), device)
+            self._notes = None if graphs is None else read_notes(graphs)
+            if self._notes is None:
+                self._model = load_model(self._folder, device)
+            elif not (self._sidecar.id and self._sidecar.weights):
+                raise ModelError(
+                    f"the graphs in {graphs} do not say of what model they are",
+                    hint="Export the model again with 'hiersearch export'",
+                )
+            elif device not in (None, "cpu"):
+                self._model = self._source(device)
         self._runtime: Runtime
         if self._model is None:
             assert self._folder is not None
@@ -129,10 +137,11 @@ class HierarchicalEncoder:
 
         Raises:
             MissingPackageError: The model libraries are not installed.
-            ModelError: It cannot be loaded.
+            ModelError: It cannot be loaded, or has changed since its graphs were made.
+            ModelNotFoundError: It is no longer where it was when its graphs were made.
         """
         if self._model is None:
-            self._model = load_model(self._stock_folder(), "cpu").eval()
+            self._model = self._source(None)
         return self._model
 
     @cached_property
@@ -170,7 +179,7 @@ class HierarchicalEncoder:
         """T of the posterior descent for photos, if it was measured for these weights."""
         return self._sidecar.temperature if self._is_as_stated else None
 
-    @cached_property
+    @property
     def statistics(self) -> PhotoStatistics | None:
         """What is known of this model's vectors of photos: found out by this user, or shipped.
 
@@ -235,7 +244,7 @@ class HierarchicalEncoder:
         # Texts of like length together: the shorter ones are padded to the longest of a part.
         order = sorted(range(len(texts)), key=lambda position: -len(texts[position]))
         budget = self._runtime.budget
-        fair = max(math.ceil(len(texts) / budget), FEW_TEXTS)
+        fair = max(math.ceil(len(texts) / budget), LEAST_PART)
         parts = _parts([texts[position] for position in order], min(_positive(batch_size), fair))
         workers = min(budget, len(parts))
         threads = self._runtime.threads(budget)
@@ -348,12 +357,17 @@ class HierarchicalEncoder:
         fair = math.ceil(len(photos) / self._runtime.budget)
         return _parts(photos, min(_positive(batch_size), max(fair, 1)))
 
-    def _stock_folder(self) -> Path:
-        """The folder of the stock model; graphs name it."""
-        assert self._folder is not None
-        if self._notes is None:
-            return self._folder
-        return model_folder(self._notes.source, self._environ)
+    def _source(self, device: str | None) -> SentenceTransformer:
+        """The stock model that the graphs do the same as."""
+        assert self._notes is not None
+        model = load_model(model_folder(self._notes.source, self._environ), device).eval()
+        if fingerprint(model.state_dict()) != self._sidecar.weights:
+            raise ModelError(
+                f"the model {self._notes.source} has changed since the graphs in {self._folder} "
+                "were made of it",
+                hint="Export it again with 'hiersearch export'",
+            )
+        return model
 
     @cached_property
     def _weights(self) -> str:
@@ -364,8 +378,6 @@ class HierarchicalEncoder:
     @cached_property
     def _is_as_stated(self) -> bool:
         """Whether the sidecar is about these weights, not about those they were trained from."""
-        if self._notes is not None:
-            return True  # graphs are never trained further
         return self._sidecar.weights is not None and self._sidecar.weights == self._weights
 
     def _require_photos(self) -> None:

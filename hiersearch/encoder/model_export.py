@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hiersearch.encoder.graphs.graph_folder import NOTES
-from hiersearch.encoder.model_folder import Sidecar, write_sidecar
+from hiersearch.encoder.model_folder import Sidecar, fingerprint, write_sidecar
+from hiersearch.encoder.registry import IN_MEMORY
 from hiersearch.errors import ModelError, UsageError
 from hiersearch.trees import MEMBERSHIP_FILE, write_statistics
 
@@ -28,7 +29,7 @@ def export_model(encoder: HierarchicalEncoder, folder: Path) -> float:
         The least cosine between vectors of the model and of its graphs, over some samples.
 
     Raises:
-        UsageError: The folder holds something else, or the model is a folder of graphs itself.
+        UsageError: The folder holds something else, or the model has graphs already, or no name.
         MissingPackageError: What writes graphs is not installed.
         ModelError: The model cannot be exported, or the folder cannot be written to.
     """
@@ -39,8 +40,14 @@ def export_model(encoder: HierarchicalEncoder, folder: Path) -> float:
             f"{encoder.name} has its graphs already, and needs no export",
             hint="Name it with --model as it is",
         )
+    if encoder.name == IN_MEMORY:
+        raise UsageError(
+            f"graphs name the model that they are of, and {IN_MEMORY} has no name",
+            hint="Save it first, and export the folder",
+        )
     folder = folder.absolute()
-    if folder.exists() and not (folder / NOTES).is_file() and next(folder.iterdir(), None):
+    is_other = folder.exists() and not (folder / NOTES).is_file()
+    if is_other and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} holds something else", hint="Name a new folder")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +59,7 @@ def export_model(encoder: HierarchicalEncoder, folder: Path) -> float:
                 root=tuple(map(float, encoder.root)),
                 temperature=encoder.temperature,
                 id=encoder.id,
-                weights=encoder.id,
+                weights=fingerprint(encoder.model.state_dict()),
             )
             write_sidecar(made, sidecar)
             if encoder.shipped_statistics is not None:

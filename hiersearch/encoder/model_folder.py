@@ -29,7 +29,6 @@ from hiersearch.errors import ModelError, require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     import torch
     from sentence_transformers import SentenceTransformer

@@ -11,13 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from hiersearch.config import cache_dir
 from hiersearch.errors import MissingPackageError, ModelError, ModelNotFoundError, require
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = [
     "FORMER",

@@ -71,7 +71,7 @@ def load_encoder(model: str | HierarchicalEncoder) -> HierarchicalEncoder:
     Raises:
         ModelNotFoundError: The model is not on this machine.
     """
-    from hiersearch.encoder import HierarchicalEncoder  # imports torch
+    from hiersearch.encoder import HierarchicalEncoder
 
     return model if isinstance(model, HierarchicalEncoder) else HierarchicalEncoder(model)
 

@@ -279,6 +279,9 @@ class PhotoIndex:
             StoreError: The store failed; what was reported as done is kept.
         """
         vocabulary = None if concepts is None else chosen_vocabulary(concepts)
+        given = self._given
+        if given is not None and given.has_graphs and given.name != self.model:
+            self._store.remember(model=given.name)  # the same model, and faster
         run = Addition(
             self._store, self._labeller, lambda: self._encoder, on_progress, self._sharing
         )

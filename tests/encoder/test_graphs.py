@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense
@@ -17,7 +19,8 @@ from hiersearch.encoder.graphs.graph_folder import NOTES, TEXT_GRAPH, WEIGHTS
 from hiersearch.encoder.mini.first_generation import TEXT_WEIGHTS
 from hiersearch.encoder.mini.second_generation import mini_folder, packed_folder
 from hiersearch.encoder.model_export import export_model
-from hiersearch.errors import MissingPackageError, ModelError, UsageError
+from hiersearch.encoder.model_folder import SIDECAR_NAME
+from hiersearch.errors import MissingPackageError, ModelError, ModelNotFoundError, UsageError
 
 TEXTS = [
     "a cat",
@@ -183,7 +186,77 @@ class TestExported:
         assert [path.name for path in tmp_path.iterdir()] == ["again"]
 
 
+class TestSource:
+    """The stock model that graphs were made of."""
+
+    def test_a_model_that_is_known_by_a_recipe_stays_that(self, mini, tmp_path):
+        mini.save(tmp_path / "saved")
+        export_model(HierarchicalEncoder(tmp_path / "saved", device="cpu"), tmp_path / "graphs")
+        found = HierarchicalEncoder(tmp_path / "graphs")
+        found.save(tmp_path / "again")
+
+        again = HierarchicalEncoder(tmp_path / "again", device="cpu")
+        for one in (found, again):
+            assert (one.id, one.temperature) == (mini.id, mini.temperature)
+            assert one.statistics.id == mini.statistics.id
+
+    def test_one_that_was_trained_further_is_another(self, clip, clip_folder, tmp_path):
+        source = shutil.copytree(clip_folder, tmp_path / "source")
+        export_model(HierarchicalEncoder(source, device="cpu"), tmp_path / "graphs")
+        trained = HierarchicalEncoder(source, device="cpu")
+        with torch.no_grad():
+            next(trained.model.parameters()).add_(1.0)
+        trained.model.save(str(source))
+
+        found = HierarchicalEncoder(tmp_path / "graphs")
+        assert least_cosine(found.encode_texts(TEXTS), clip.encode_texts(TEXTS)) > 0.99999
+        with pytest.raises(ModelError, match="has changed since"):
+            _ = found.model
+
+    def test_one_that_is_gone(self, clip_folder, tmp_path):
+        source = shutil.copytree(clip_folder, tmp_path / "source")
+        export_model(HierarchicalEncoder(source, device="cpu"), tmp_path / "graphs")
+        shutil.rmtree(source)
+
+        found = HierarchicalEncoder(tmp_path / "graphs")
+        assert len(found.encode_texts(TEXTS)) == len(TEXTS)
+        with pytest.raises(ModelNotFoundError, match="source"):
+            _ = found.model
+
+    def test_another_device_computes_with_it(self, folders):
+        found = HierarchicalEncoder(folders[1], device="cpu:0")
+        graphs = HierarchicalEncoder(folders[1])
+
+        assert not found.has_graphs
+        assert found.id == graphs.id
+        assert least_cosine(found.encode_texts(TEXTS), graphs.encode_texts(TEXTS)) > 0.99999
+
+    def test_a_model_in_memory_has_no_name_to_keep(self, clip, tmp_path):
+        with pytest.raises(UsageError, match="has no name"):
+            export_model(HierarchicalEncoder(clip.model), tmp_path / "graphs")
+
+    def test_graphs_that_do_not_say_of_what(self, clip, tmp_path):
+        export_model(clip, tmp_path / "graphs")
+        (tmp_path / "graphs" / SIDECAR_NAME).unlink()
+
+        with pytest.raises(ModelError, match="do not say of what model"):
+            HierarchicalEncoder(tmp_path / "graphs")
+
+
 class TestRefusals:
+    def test_a_file_is_no_folder(self, clip, tmp_path):
+        (tmp_path / "file").touch()
+
+        with pytest.raises(UsageError, match="something else"):
+            export_model(clip, tmp_path / "file")
+
+    def test_vectors_that_are_cut_off(self, clip_folder, tmp_path):
+        clip = HierarchicalEncoder(clip_folder, device="cpu")
+        clip.model.truncate_dim = 8
+
+        with pytest.raises(ModelError, match="cut off"):
+            export_model(clip, tmp_path / "graphs")
+
     def test_a_folder_of_something_else_is_left_alone(self, clip, tmp_path):
         (tmp_path / "notes.txt").write_text("mine")
 
@@ -202,11 +275,11 @@ class TestRefusals:
                     features["sentence_embedding"] = features["sentence_embedding"] * 2
                 return super().forward(features)
 
-        stock = SentenceTransformer(str(clip_folder), device="cpu")
-        stock.append(Counting(24, 24))
+        clip = HierarchicalEncoder(clip_folder, device="cpu")
+        clip.model.append(Counting(24, 24))
 
         with pytest.raises(ModelError, match="export") as caught:
-            export_model(HierarchicalEncoder(stock), tmp_path / "out")
+            export_model(clip, tmp_path / "out")
         assert "works without graphs" in str(caught.value)
         assert list(tmp_path.iterdir()) == []
 

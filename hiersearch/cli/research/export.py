@@ -10,9 +10,11 @@ import typer
 
 from hiersearch.cli.options import complete_from
 from hiersearch.cli.terminal import printable
-from hiersearch.encoder import MODEL_CHOICES, MODEL_NAMES
+from hiersearch.encoder import MODEL_NAMES, MODELS
 
 __all__ = ["export"]
+
+_CHOICES = tuple(name for name in MODEL_NAMES if MODELS[name].graphs is None)
 
 
 def export(
@@ -20,9 +22,9 @@ def export(
         str,
         typer.Argument(
             metavar="MODEL",
-            help=f"{MODEL_CHOICES}.",
+            help=f"{', '.join(_CHOICES)}, a Hugging Face name or a folder.",
             show_default=False,
-            autocompletion=complete_from(lambda: MODEL_NAMES),
+            autocompletion=complete_from(lambda: _CHOICES),
         ),
     ],
     output: Annotated[
@@ -32,9 +34,9 @@ def export(
 ) -> None:
     """Write a model as ONNX graphs, which encode faster on a machine without a GPU.
 
-    The folder takes the place of the model: 'hiersearch index --model FOLDER', also for an index
-    that was made with the model itself. Its vectors are compared with the model's before it is
-    kept. It loads without PyTorch.
+    The folder takes the place of the model: 'hiersearch index PHOTOS --model FOLDER', also for an
+    index that was made with the model itself, which goes on with the folder from then on. Its
+    vectors are compared with the model's before it is kept. It loads without PyTorch.
     """
     from hiersearch.encoder import HierarchicalEncoder
     from hiersearch.encoder.model_export import export_model

@@ -19,6 +19,7 @@ from hiersearch.encoder.fusing import is_open
 from hiersearch.encoder.graphs.graph_folder import (
     PHOTO_GRAPH,
     TEXT_GRAPH,
+    TEXT_INPUTS,
     TOKENIZER,
     WEIGHTS,
     GraphNotes,
@@ -40,17 +41,18 @@ if TYPE_CHECKING:
 
 __all__ = ["export_graphs", "point_to_weights"]
 
-KNOWN_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-
 LEAST = 8
 """Numbers from which on a constant counts as a weight, and lies beside the graph."""
+
+MANY_WORDS = 5000
+"""Words of a text that is longer than what models read."""
 
 SAMPLE_TEXTS = (
     "",
     "a cat",
     "Two people are riding bicycles along a beach at sunset, and a dog runs after them.",
     "naïve café, 12:30 — “quotes”",
-    "word " * 700,
+    "word " * MANY_WORDS,
 )
 
 LEAST_COSINE = 0.9999
@@ -94,6 +96,8 @@ def export_graphs(model: SentenceTransformer, folder: Path, *, source: str) -> f
     onnx: Any = require("onnx", extra="export", purpose="exporting a model")
     from safetensors.numpy import save_file
 
+    if model.truncate_dim is not None:
+        raise _refusal("this model's vectors are cut off")
     stock = StockRuntime(model)
     tower, text = _text_tower(model, folder)
     towers, how = [tower], None
@@ -216,11 +220,13 @@ def _text_tower(model: SentenceTransformer, folder: Path) -> tuple[_Tower, TextP
 
     one, two = features("a"), features("a cat on a mat", "a dog")
     names = tuple(name for name, value in two.items() if torch.is_tensor(value))
-    unknown = [name for name in names if name not in KNOWN_INPUTS]
+    unknown = [name for name in names if name not in TEXT_INPUTS]
     if unknown or "input_ids" not in names:
-        known = ", ".join(KNOWN_INPUTS)
+        known = ", ".join(TEXT_INPUTS)
         raise _refusal(f"this model reads {', '.join(names)} of a text, not only {known}")
-    length = int(features("word " * 4096)["input_ids"].shape[1])
+    length = int(features("word " * MANY_WORDS)["input_ids"].shape[1])
+    if length >= MANY_WORDS:
+        raise _refusal(f"this model reads texts of {MANY_WORDS} words and more")
     always = one["input_ids"].shape[1] == two["input_ids"].shape[1]
     text = TextPreparation(
         inputs=names,

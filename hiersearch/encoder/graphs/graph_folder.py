@@ -15,6 +15,7 @@ __all__ = [
     "NOTES",
     "PHOTO_GRAPH",
     "TEXT_GRAPH",
+    "TEXT_INPUTS",
     "TOKENIZER",
     "WEIGHTS",
     "GraphNotes",
@@ -28,6 +29,9 @@ TEXT_GRAPH = "text.onnx"
 PHOTO_GRAPH = "photo.onnx"
 TOKENIZER = "tokenizer.json"
 WEIGHTS = "weights.safetensors"
+
+TEXT_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+"""What a graph of texts may read."""
 
 VERSION = 1
 """The newest version of the notes that is understood."""
@@ -108,8 +112,11 @@ def write_notes(folder: Path, notes: GraphNotes) -> None:
 
 def _text(stored: Mapping[str, Any]) -> TextPreparation:
     padded_to = stored["padded_to"]
+    inputs = tuple(map(str, stored["inputs"]))
+    if not set(inputs) <= set(TEXT_INPUTS):
+        raise ValueError(f"a graph of texts that reads {', '.join(inputs)}")
     return TextPreparation(
-        inputs=tuple(map(str, stored["inputs"])),
+        inputs=inputs,
         tokenizer=str(stored["tokenizer"]),
         length=int(stored["length"]),
         padded_to=None if padded_to is None else int(padded_to),

@@ -109,11 +109,15 @@ class GraphRuntime:
         self, graph: str, inputs: dict[str, NDArray[Any]], *, quickly: bool = False
     ) -> NDArray[Any]:
         with self._loading:
+            quickly = quickly and (graph, False) not in self._sessions
             if (graph, quickly) not in self._sessions:
                 self._sessions.pop((graph, True), None)
                 self._sessions[graph, quickly] = _loaded(self._folder / graph, quickly=quickly)
             session = self._sessions[graph, quickly]
-        (vectors,) = session.run(None, inputs)
+        try:
+            (vectors,) = session.run(None, inputs)
+        except Exception as error:  # the library raises classes of its own
+            raise _unreadable(self._folder / graph, error) from error
         found: NDArray[Any] = vectors
         return found
 

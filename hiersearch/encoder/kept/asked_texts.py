@@ -97,9 +97,11 @@ class AskedTexts:
 
     def _kept(self, key: bytes) -> object:
         """What is kept under a key; None if nothing is, or if it cannot be read."""
-        if self._path is None or not self._path.exists():
+        if self._path is None:
             return None
         try:
+            if not self._path.exists():
+                return None
             with closing(_connected(self._path)) as store:
                 row = store.execute("SELECT value FROM asked WHERE key = ?", [key]).fetchone()
         except (sqlite3.Error, OSError) as error:
@@ -111,7 +113,7 @@ class AskedTexts:
         if self._path is None:
             return
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with closing(_connected(self._path)) as store, store:
                 # What is replaced counts as the latest, too.
                 store.execute(

@@ -71,7 +71,10 @@ class KeptRows:
             rows = np.load(self._path, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, EOFError) as error:
+        except OSError as error:
+            logger.warning("%s cannot be read (%s); it is done without", self._path, error)
+            return None
+        except (ValueError, EOFError) as error:
             logger.warning("%s is damaged (%s); it is made again", self._path, error)
             return None
         if rows.dtype != np.dtype("<f4") or rows.shape != shape:

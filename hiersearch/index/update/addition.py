@@ -208,7 +208,7 @@ def relabel(
     Returns:
         The tally of all photos' memberships; None where they have none.
     """
-    from threadpoolctl import threadpool_limits  # comes with the model libraries
+    from threadpoolctl import threadpool_limits  # comes with whatever encodes
 
     done = 0
     total: Tally | None = None

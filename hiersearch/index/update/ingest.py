@@ -117,7 +117,7 @@ class Ingest:
 
     def _read(self, files: Sequence[PhotoFile], missing: set[str]) -> None:
         """Reads, encodes and stores files."""
-        from threadpoolctl import threadpool_limits  # comes with the model libraries
+        from threadpoolctl import threadpool_limits  # comes with whatever encodes
 
         done = 0
         with (
