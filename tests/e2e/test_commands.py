@@ -26,8 +26,8 @@ def store(tmp_path_factory, command, demo_photos, vocabulary_file) -> Path:
 def test_help_names_every_command_and_is_light(run_installed):
     shown = run_installed("--help").stdout
     named = re.findall(r"^  ([a-z]+)  ", shown, re.MULTILINE)
-    assert (
-        " ".join(named) == "demo index query info concepts copy calibrate attach detach train eval"
+    assert " ".join(named) == (
+        "demo index query info concepts serve copy calibrate attach detach train eval export"
     )
     heavy = {"torch", "transformers", "sentence_transformers", "qdrant_client", "qdrant_edge"}
     loaded = subprocess.run(

@@ -18,7 +18,7 @@ from sentence_transformers.sentence_transformer.modules import (
 from torch import nn
 from transformers import EfficientNetConfig, EfficientNetImageProcessorPil, EfficientNetModel
 
-from tests.encoder.test_hierarchical import clip_folder  # noqa: F401 - a small CLIP
+from tests.encoder.conftest import clip_folder  # noqa: F401 - a small CLIP
 
 WIDTH = 320
 CLASSES = 5
