@@ -23,6 +23,12 @@ from hiersearch.errors import (
 from hiersearch.index.results import Answer, IndexInfo, IngestSummary
 from hiersearch.photos import path_to_text
 from hiersearch.progress import Progress, tell_nobody
+from hiersearch.resident.json_forms import (
+    Facts,
+    answer_from_plain,
+    info_from_plain,
+    summary_from_plain,
+)
 from hiersearch.resident.messages import (
     STOP,
     About,
@@ -36,8 +42,7 @@ from hiersearch.resident.messages import (
     error_from_plain,
     request_to_plain,
 )
-from hiersearch.resident.place import index_identity, own_folder, socket_path
-from hiersearch.resident.plain import Facts, answer_from_plain, info_from_plain, summary_from_plain
+from hiersearch.resident.socket_path import index_identity, own_folder, socket_path
 
 if TYPE_CHECKING:
     from hiersearch.concepts import Vocabulary

@@ -31,6 +31,7 @@ from hiersearch.index.results import IngestSummary
 from hiersearch.index.sharing import Sharing
 from hiersearch.qdrant import EdgeClient, HierarchicalCollection
 from hiersearch.qdrant.edge.optimising import optimize_aside
+from hiersearch.resident.json_forms import Facts, answer_to_plain, info_to_plain, summary_to_plain
 from hiersearch.resident.listening import Listener
 from hiersearch.resident.messages import (
     LONGEST,
@@ -46,8 +47,7 @@ from hiersearch.resident.messages import (
     error_to_plain,
     request_from_plain,
 )
-from hiersearch.resident.place import index_identity
-from hiersearch.resident.plain import Facts, answer_to_plain, info_to_plain, summary_to_plain
+from hiersearch.resident.socket_path import index_identity
 from hiersearch.resident.turns import Turns
 
 __all__ = ["Serving"]

@@ -24,8 +24,8 @@ from hiersearch.resident import asking
 from hiersearch.resident.asking import GoneError, ask, find_resident
 from hiersearch.resident.listening import Listener
 from hiersearch.resident.messages import Line
-from hiersearch.resident.place import socket_path
 from hiersearch.resident.serving import Serving
+from hiersearch.resident.socket_path import socket_path
 
 WANTED = {"levels": 4, "limit": 3}
 

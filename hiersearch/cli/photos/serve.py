@@ -29,7 +29,7 @@ def serve(store: StoreOption = None, name: NameOption = None) -> None:
     from hiersearch.config import index_place
     from hiersearch.errors import StoreLockedError, UsageError
     from hiersearch.resident.asking import find_resident
-    from hiersearch.resident.place import socket_path
+    from hiersearch.resident.socket_path import socket_path
 
     place = index_place(store, os.environ, name)
     if not isinstance(place, Path):

@@ -12,7 +12,7 @@ import pytest
 from hiersearch.config import ServerPlace
 from hiersearch.errors import StoreError, StoreLockedError
 from hiersearch.resident.listening import Listener, listening
-from hiersearch.resident.place import own_folder, socket_path
+from hiersearch.resident.socket_path import own_folder, socket_path
 
 
 def test_the_socket_is_named_by_the_real_path(runtime, tmp_path):
