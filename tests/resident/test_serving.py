@@ -52,9 +52,9 @@ def test_answers_are_those_of_the_index(served, index, folder, monkeypatch):
     assert served.query("a cat", **WANTED) == index.query("a cat", **WANTED)
     assert served.query("qwrtz", **WANTED).notes
     monkeypatch.chdir(folder)
-    by_photo = served.query(None, image="cat.png", **WANTED)
-    assert by_photo == index.query(image="cat.png", **WANTED)
-    assert by_photo.query == "cat.png"
+    by_photo = served.query(None, image="cat.jpg", **WANTED)
+    assert by_photo == index.query(image="cat.jpg", **WANTED)
+    assert by_photo.query == "cat.jpg"
     where = served.query("a cat", where=["concept=vehicle"], min_mass=0.1, **WANTED)
     assert where == index.query("a cat", where=["concept=vehicle"], min_mass=0.1, **WANTED)
     assert served.info() == index.info()
@@ -123,7 +123,7 @@ def test_photos_are_added_through_it(served, index, folder, tmp_path, monkeypatc
     assert [skip.path for skip in summary.skipped] == [folder / "broken.jpg"]
     assert told[-1] == ("indexing photos", 21, 21)
     assert index.photo_count == 23
-    (folder / "cat.png").unlink()
+    (folder / "cat.jpg").unlink()
     assert served.add(folder).removed == 1
     with pytest.raises(UsageError) as asked:
         served.add("nowhere")
@@ -235,7 +235,7 @@ def test_who_goes_stops_a_run(served, place, folder):
 
 
 def test_a_run_ends_with_who_serves(index, place, folder, monkeypatch):
-    index.add(folder / "cat.png")
+    index.add(folder / "cat.jpg")
     made_photos(folder, 100)
     reached = threading.Event()
     with Listener(socket_path(place)) as listener, ThreadPoolExecutor(1) as pool:
