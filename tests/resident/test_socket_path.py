@@ -41,6 +41,22 @@ def test_a_runtime_folder_with_too_long_a_path_is_left_alone(tmp_path):
     assert path.parent.name == f"hiersearch-{os.getuid()}"
 
 
+def test_a_runtime_folder_of_another_user_is_left_alone(runtime, tmp_path, monkeypatch):
+    me = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: me + 1)
+    assert socket_path(tmp_path).parent.name == f"hiersearch-{me + 1}"
+
+
+def test_a_runtime_folder_that_cannot_be_looked_at_is_left_alone(runtime, tmp_path, monkeypatch):
+    def refused(_):
+        raise PermissionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", refused)
+        path = socket_path(tmp_path)
+    assert path.parent.name == f"hiersearch-{os.getuid()}"
+
+
 def test_a_missing_folder_is_made_for_this_user_alone(tmp_path):
     path = socket_path(tmp_path)
     assert not own_folder(path)
