@@ -129,7 +129,7 @@ def _locked(path: Path) -> int:
             os.close(lock)
             raise StoreLockedError(
                 f"another process answers for this index already, at {path.with_suffix('.sock')}",
-                hint="Use that one, or end it",
+                hint="Run the same command again to ask that one, or end it",
             ) from None
         os.close(lock)
 
