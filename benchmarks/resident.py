@@ -26,8 +26,8 @@ from statistics import median, quantiles
 from hiersearch import PhotoIndex
 from hiersearch.resident.asking import Resident, find_resident
 from hiersearch.resident.listening import Listener
-from hiersearch.resident.place import socket_path
 from hiersearch.resident.serving import Serving
+from hiersearch.resident.socket_path import socket_path
 
 COMMAND = Path(sys.executable).with_name("hiersearch")
 QUERIES = (

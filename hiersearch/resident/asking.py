@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic, sleep
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
@@ -23,6 +24,12 @@ from hiersearch.errors import (
 from hiersearch.index.results import Answer, IndexInfo, IngestSummary
 from hiersearch.photos import path_to_text
 from hiersearch.progress import Progress, tell_nobody
+from hiersearch.resident.json_forms import (
+    Facts,
+    answer_from_plain,
+    info_from_plain,
+    summary_from_plain,
+)
 from hiersearch.resident.messages import (
     STOP,
     About,
@@ -36,8 +43,7 @@ from hiersearch.resident.messages import (
     error_from_plain,
     request_to_plain,
 )
-from hiersearch.resident.place import index_identity, own_folder, socket_path
-from hiersearch.resident.plain import Facts, answer_from_plain, info_from_plain, summary_from_plain
+from hiersearch.resident.socket_path import index_identity, own_folder, socket_path
 
 if TYPE_CHECKING:
     from hiersearch.concepts import Vocabulary
@@ -46,6 +52,9 @@ __all__ = ["GoneError", "Resident", "ask", "find_resident"]
 
 _GREETING = 30.0
 """Seconds within which who listens greets, also while it opens a large index."""
+
+_PAUSE = 0.05
+"""Seconds between two tries to connect."""
 
 _TRIES = 3
 
@@ -84,15 +93,16 @@ def ask(
         StoreLockedError: A process has it open that does not listen.
         HiersearchError: As `question` and `directly`; from another process the same.
     """
-    for attempt in range(_TRIES):
+    for _ in range(_TRIES):
         resident = find_resident(place, environ=environ)
         if resident is None:
             try:
                 return directly()
             except StoreLockedError:
-                if attempt + 1 == _TRIES or find_resident(place, environ=environ) is None:
+                resident = find_resident(place, environ=environ)
+                if resident is None:
                     raise
-                continue  # it has begun to listen meanwhile
+                # It has begun to listen meanwhile.
         with resident, suppress(GoneError):
             return question(resident)
     raise StoreUnreachableError(
@@ -102,13 +112,14 @@ def ask(
 
 
 def find_resident(place: IndexPlace, *, environ: Mapping[str, str] = os.environ) -> Resident | None:
-    """Who has an index open and listens; None if nobody does, or one of another version.
+    """Who has an index open and listens; None if nobody does.
 
     Args:
         place: Where the index lies.
         environ: The environment.
 
     Raises:
+        StoreLockedError: One of another version of hiersearch does.
         StoreUnreachableError: Somebody listens, and does not say a word.
     """
     path = socket_path(place, environ)
@@ -123,22 +134,49 @@ def find_resident(place: IndexPlace, *, environ: Mapping[str, str] = os.environ)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.settimeout(_GREETING)
-        connection.connect(str(path))
+        _connect(connection, path)
         line = Line(connection)
         greeting = line.receive(longest=1000)
         ours = {"hiersearch": __version__, "index": index_identity(place)}
         if greeting == ours:
             connection.settimeout(None)
             return Resident(line)
+        connection.close()
+        if isinstance(greeting, dict) and greeting.get("index") == ours["index"]:
+            raise StoreLockedError(
+                f"a process of another version of hiersearch ({greeting.get('hiersearch')}) has "
+                f"{place} open",
+                hint="End it and start it again; until then only that version can ask it",
+            )
+        return None
     except TimeoutError:
         connection.close()
         raise StoreUnreachableError(
             f"the process that has {place} open does not answer", hint="Wait, or end it"
         ) from None
     except (OSError, EOFError, MessageError):
-        pass  # nobody has it open: a socket may be left of who was killed
-    connection.close()
-    return None
+        # Nobody has it open: a socket may be left of who was killed.
+        connection.close()
+        return None
+
+
+def _connect(connection: socket.socket, path: Path) -> None:
+    """Connects within the greeting's time.
+
+    Raises:
+        TimeoutError: As many as the system lets wait have waited for so long.
+        OSError: Nobody listens.
+    """
+    until = monotonic() + _GREETING
+    while True:
+        try:
+            connection.connect(str(path))
+        except BlockingIOError:  # a full queue; this is told at once, whatever the time-out
+            if monotonic() >= until:
+                raise TimeoutError from None
+            sleep(_PAUSE)
+        else:
+            return
 
 
 class Resident:

@@ -13,7 +13,7 @@ from typing import Self
 
 from hiersearch.config import IndexPlace
 from hiersearch.errors import StoreError, StoreLockedError
-from hiersearch.resident.place import own_folder, socket_path
+from hiersearch.resident.socket_path import own_folder, socket_path
 
 __all__ = ["Listener", "listening"]
 
@@ -28,7 +28,7 @@ class Listener:
     tells it from what is alive.
 
     Args:
-        path: The socket, from `hiersearch.resident.place.socket_path`.
+        path: The socket, from `hiersearch.resident.socket_path.socket_path`.
 
     Raises:
         StoreLockedError: Another process listens there.
@@ -129,7 +129,7 @@ def _locked(path: Path) -> int:
             os.close(lock)
             raise StoreLockedError(
                 f"another process answers for this index already, at {path.with_suffix('.sock')}",
-                hint="Use that one, or end it",
+                hint="Run the same command again to ask that one, or end it",
             ) from None
         os.close(lock)
 

@@ -5,7 +5,7 @@ request, and replies to it, each a line with one key:
 
 * `note`: a sentence for people, to be shown at once;
 * `progress`: a task's name, how many of its items are done, and their total;
-* `done`: the answer (`hiersearch.resident.plain`), the last line;
+* `done`: the answer (`hiersearch.resident.json_forms`), the last line;
 * `failed`: an error, instead.
 
 While it waits for replies to `Add`, the one that asks may send `STOP`.
@@ -63,7 +63,7 @@ class Greeting:
 
     Attributes:
         hiersearch: Its version; one of another version is not asked.
-        index: Which folder it has open, as `hiersearch.resident.place.index_identity` tells.
+        index: Which folder it has open, as `hiersearch.resident.socket_path.index_identity` tells.
     """
 
     hiersearch: str
@@ -72,7 +72,7 @@ class Greeting:
 
 @dataclass(frozen=True)
 class About:
-    """Asks what commands want to know before they begin: `hiersearch.resident.plain.Facts`."""
+    """Asks what commands want to know before they begin: `hiersearch.resident.json_forms.Facts`."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,9 @@ from typing import Any, Self
 from hiersearch import __version__
 from hiersearch.concepts import Vocabulary
 from hiersearch.errors import (
+    ModelMismatchError,
     PhotosNotFoundError,
+    StoreError,
     StoreLockedError,
     StoreUnreachableError,
     UsageError,
@@ -31,6 +33,7 @@ from hiersearch.index.results import IngestSummary
 from hiersearch.index.sharing import Sharing
 from hiersearch.qdrant import EdgeClient, HierarchicalCollection
 from hiersearch.qdrant.edge.optimising import optimize_aside
+from hiersearch.resident.json_forms import Facts, answer_to_plain, info_to_plain, summary_to_plain
 from hiersearch.resident.listening import Listener
 from hiersearch.resident.messages import (
     LONGEST,
@@ -46,8 +49,7 @@ from hiersearch.resident.messages import (
     error_to_plain,
     request_from_plain,
 )
-from hiersearch.resident.place import index_identity
-from hiersearch.resident.plain import Facts, answer_to_plain, info_to_plain, summary_to_plain
+from hiersearch.resident.socket_path import index_identity
 from hiersearch.resident.turns import Turns
 
 __all__ = ["Serving"]
@@ -90,6 +92,8 @@ class Serving:
         self._greeting = asdict(Greeting(__version__, index_identity(place)))
         self._turns = Turns()
         self._writing = Lock()
+        self._checking = Lock()  # guards the next one
+        self._right_models = {index.model}
         self._keep_on: Callable[[], None] = lambda: None
         self._open = Lock()  # guards the next three
         self._ending = False
@@ -207,7 +211,7 @@ class Serving:
         if isinstance(request, Add):
             return self._add(request, line)
         if isinstance(request, Query):
-            index.require_model(request.model)
+            self._require_model(request.model)
         with self._turns.reading(on_wait=lambda: _tell(line, {"note": _WAITING})):
             if isinstance(request, Query):
                 answer = index.query(
@@ -252,12 +256,14 @@ class Serving:
             _tell(line, {"progress": [task, done, total]})
 
         with self._alone_writing(keep_on, lambda: _tell(line, {"note": _ANOTHER})):
-            if request.model is not None and not self._index.is_of(request.model):
+            try:
+                self._require_model(request.model)
+            except ModelMismatchError:
                 raise UsageError(
                     f"the index at {self._place} is of the model {self._index.model}, and cannot "
                     "be moved to another while it is served",
                     hint="End 'hiersearch serve', and run the same command again",
-                )
+                ) from None
             if not request.paths and request.vocabulary is None:
                 return summary_to_plain(IngestSummary())
             summary = self._index.add(
@@ -268,6 +274,19 @@ class Serving:
                 on_progress=on_progress,
             )
         return summary_to_plain(summary)
+
+    def _require_model(self, model: str | None) -> None:
+        """As `PhotoIndex.require_model`; a model is loaded once if it is right, and one at a time.
+
+        Raises:
+            HiersearchError: As there.
+        """
+        if model is None or model in self._right_models:
+            return
+        with self._checking:
+            if model not in self._right_models:
+                self._index.require_model(model)
+                self._right_models.add(model)
 
     @contextmanager
     def _alone_writing(
@@ -288,12 +307,18 @@ class Serving:
     def _optimize(self, photos: HierarchicalCollection) -> bool:
         if not isinstance(photos.client, EdgeClient):
             return photos.optimize()
-        return optimize_aside(
-            photos.client, photos.name, alone=self._turns.alone, keep_on=self._keep_on
-        )
+        try:
+            return optimize_aside(
+                photos.client, photos.name, alone=self._turns.alone, keep_on=self._keep_on
+            )
+        except StoreError as error:
+            # The photos are stored, and what the run did is to be told. Not in place instead:
+            # nobody would be answered for as long as that takes.
+            logger.warning("the store is tidied up by a later run instead: %s", error)
+            return False
 
 
-_WAITING = "the photos are being labelled again; the answer comes then"
+_WAITING = "all photos are being labelled again or tidied up; the answer comes then"
 _ANOTHER = "another run changes the index; this one begins when it is done"
 
 

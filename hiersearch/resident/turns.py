@@ -8,6 +8,9 @@ from threading import Condition
 
 __all__ = ["Turns"]
 
+_MOMENT = 2.0
+"""Seconds after which waiting is told."""
+
 
 class Turns:
     """Lets threads read side by side, and one at a time do what nobody must read in between.
@@ -66,7 +69,3 @@ class Turns:
 
     def _free(self) -> bool:
         return not self._alone and not self._waiting
-
-
-_MOMENT = 2.0
-"""Seconds after which waiting is told."""

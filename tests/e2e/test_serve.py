@@ -30,7 +30,7 @@ def runtime(monkeypatch) -> Iterator[Path]:
 def store(home, demo_photos, mini, vocabulary_file) -> Path:
     """An index of three photos in the user's folder."""
     (home / "photos").mkdir()
-    for name in ("cat.png", "coffee.png", "motorcycle.png"):
+    for name in ("cat.jpg", "coffee.jpg", "motorcycle.jpg"):
         shutil.copy2(demo_photos / name, home / "photos" / name)
     with PhotoIndex.create(home / "index", model=mini, concepts=vocabulary_file) as index:
         index.add(home / "photos")
@@ -81,7 +81,7 @@ def begin(command, home) -> Iterator[Begin]:
 QUESTIONS = (
     ("query", "a cat"),
     ("query", "a cat", "--json", "--where", "width>10"),
-    ("query", "--image", "photos/cat.png", "--paths"),
+    ("query", "--image", "photos/cat.jpg", "--paths"),
     ("query", "qwrtz"),
     ("query", "--image", "nowhere.jpg"),
     ("query", "a cat", "--risk", "0.1"),

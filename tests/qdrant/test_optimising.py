@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -13,7 +16,7 @@ import pytest
 
 from hiersearch import EdgeClient, HierarchicalCollection
 from hiersearch.errors import StoreError
-from hiersearch.qdrant.edge import optimising
+from hiersearch.qdrant.edge import optimising, shards
 from hiersearch.qdrant.edge.optimising import optimize_aside
 
 COUNT, DIM = 3000, 8
@@ -190,6 +193,59 @@ def test_a_kill_after_the_exchange_leaves_only_rubbish(thinned, tmp_path):
     assert aside(thinned)
     assert contents(thinned) == before
     assert leftovers(thinned) == []
+
+
+def test_rubbish_that_cannot_be_removed_is_left(thinned, tmp_path):
+    (tmp_path / "store" / ".optimising-old").write_text("no folder")
+    assert aside(thinned)
+    assert leftovers(thinned) == [".optimising-old"]
+
+
+def test_the_copy_is_on_the_disk_before_the_collection_is_deleted(thinned, monkeypatch):
+    steps, sync, rename, rmtree = [], shards._sync, Path.rename, shutil.rmtree
+
+    def synced(path):
+        steps.append(("sync", path))
+        sync(path)
+
+    def renamed(path, target):
+        steps.append(("rename", target))
+        return rename(path, target)
+
+    def removed(path, **more):
+        steps.append(("remove", path))
+        rmtree(path, **more)
+
+    monkeypatch.setattr(shards, "_sync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    monkeypatch.setattr(shutil, "rmtree", removed)
+    assert aside(thinned)
+    store = thinned.client.path
+    first = steps.index(("rename", store / ".replaced-photos"))
+    names = {path.name for kind, path in steps[:first] if kind == "sync"}
+    assert {"photos", "segments", "edge_config.json"} <= names
+    assert steps[first + 1 : first + 4] == [
+        ("rename", store / "photos"),
+        ("sync", store),
+        ("remove", store / ".replaced-photos"),
+    ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere SIGIO ends no process")
+@pytest.mark.parametrize("soon", [True, False])
+def test_a_child_whose_parent_has_gone_ends(soon):
+    # Like the engine, this holds the interpreter's lock for as long as it works.
+    busy = "import ctypes, sys; print('busy', flush=True); ctypes.PyDLL(None).sleep(600)"
+    with subprocess.Popen(
+        [sys.executable, "-c", optimising._ENDS_WITH_PARENT + busy],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as child:
+        if not soon:
+            assert child.stdout.readline() == b"busy\n"
+        child.stdin.close()
+        assert child.wait(60) in ((1, -signal.SIGIO) if soon else (-signal.SIGIO,))
 
 
 def test_another_process_that_mends_the_exchange_wins(thinned, tmp_path, monkeypatch):

@@ -10,8 +10,8 @@ import pytest
 
 from hiersearch.index import PhotoIndex
 from hiersearch.resident.listening import Listener
-from hiersearch.resident.place import socket_path
 from hiersearch.resident.serving import Serving
+from hiersearch.resident.socket_path import socket_path
 from tests.index.conftest import folder  # noqa: F401 - a fixture
 from tests.index.made import VOCABULARY
 

@@ -14,6 +14,14 @@ from hypothesis import strategies as st
 from hiersearch import errors
 from hiersearch.errors import HiersearchError, MissingPackageError, VocabularyError
 from hiersearch.index.results import Answer, IndexInfo, IngestSummary, Level, PhotoHit, Skip
+from hiersearch.resident.json_forms import (
+    answer_from_plain,
+    answer_to_plain,
+    info_from_plain,
+    info_to_plain,
+    summary_from_plain,
+    summary_to_plain,
+)
 from hiersearch.resident.messages import (
     About,
     Add,
@@ -27,14 +35,6 @@ from hiersearch.resident.messages import (
     error_to_plain,
     request_from_plain,
     request_to_plain,
-)
-from hiersearch.resident.plain import (
-    answer_from_plain,
-    answer_to_plain,
-    info_from_plain,
-    info_to_plain,
-    summary_from_plain,
-    summary_to_plain,
 )
 
 NAMES = st.binary(min_size=1, max_size=12).filter(lambda name: not set(b"\0/") & set(name))

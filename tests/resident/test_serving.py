@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from hiersearch import __version__
 from hiersearch.concepts import Concept, Vocabulary
 from hiersearch.errors import (
     HiersearchError,
+    ModelMismatchError,
+    StoreError,
     StoreLockedError,
     StoreUnreachableError,
     UsageError,
 )
-from hiersearch.index import PhotoIndex
-from hiersearch.resident import asking
+from hiersearch.index import PhotoIndex, photo_index
+from hiersearch.qdrant.edge import optimising
+from hiersearch.resident import asking, listening
 from hiersearch.resident.asking import GoneError, ask, find_resident
 from hiersearch.resident.listening import Listener
 from hiersearch.resident.messages import Line
-from hiersearch.resident.place import socket_path
 from hiersearch.resident.serving import Serving
+from hiersearch.resident.socket_path import socket_path
 
 WANTED = {"levels": 4, "limit": 3}
 
@@ -52,9 +59,9 @@ def test_answers_are_those_of_the_index(served, index, folder, monkeypatch):
     assert served.query("a cat", **WANTED) == index.query("a cat", **WANTED)
     assert served.query("qwrtz", **WANTED).notes
     monkeypatch.chdir(folder)
-    by_photo = served.query(None, image="cat.png", **WANTED)
-    assert by_photo == index.query(image="cat.png", **WANTED)
-    assert by_photo.query == "cat.png"
+    by_photo = served.query(None, image="cat.jpg", **WANTED)
+    assert by_photo == index.query(image="cat.jpg", **WANTED)
+    assert by_photo.query == "cat.jpg"
     where = served.query("a cat", where=["concept=vehicle"], min_mass=0.1, **WANTED)
     assert where == index.query("a cat", where=["concept=vehicle"], min_mass=0.1, **WANTED)
     assert served.info() == index.info()
@@ -100,6 +107,29 @@ def test_another_model_is_refused_as_when_it_is_opened(served):
     assert served.query("a cat", **WANTED).levels
 
 
+def test_the_same_model_by_another_name_is_loaded_once_and_by_one_at_a_time(
+    served, place, mini, monkeypatch
+):
+    loading, loads = threading.Lock(), []
+
+    def load(name):
+        assert loading.acquire(blocking=False)
+        loads.append(name)
+        time.sleep(0.1)
+        loading.release()
+        return mini
+
+    monkeypatch.setattr(photo_index, "load_encoder", load)
+
+    def query(_: int):
+        with find_resident(place) as resident:
+            return resident.query("a cat", model="the-same", **WANTED)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(answer.levels for answer in pool.map(query, range(8)))
+    assert loads == ["the-same"]
+
+
 def test_eight_at_once(served, index, place):
     expected = index.query("a cat", **WANTED)
     together = threading.Barrier(8, timeout=60)
@@ -123,7 +153,7 @@ def test_photos_are_added_through_it(served, index, folder, tmp_path, monkeypatc
     assert [skip.path for skip in summary.skipped] == [folder / "broken.jpg"]
     assert told[-1] == ("indexing photos", 21, 21)
     assert index.photo_count == 23
-    (folder / "cat.png").unlink()
+    (folder / "cat.jpg").unlink()
     assert served.add(folder).removed == 1
     with pytest.raises(UsageError) as asked:
         served.add("nowhere")
@@ -139,8 +169,31 @@ def test_another_vocabulary_labels_again(served, index):
     assert [level.concept for level in served.query("a cat", **WANTED).levels] == ["pet", "cat"]
 
 
+@pytest.mark.parametrize("problem", ["full", "broken"])
+def test_a_store_that_cannot_be_tidied_up_costs_no_summary(
+    served, folder, monkeypatch, caplog, problem
+):
+    def full(folder, needed=0):
+        raise StoreError(f"the disk is full, {needed > 0}")
+
+    monkeypatch.setattr(optimising, "_worthwhile", lambda *_: True)
+    if problem == "full":
+        monkeypatch.setattr(optimising, "check_room", full)
+    else:
+        monkeypatch.setattr(optimising, "_PROGRAM", "raise SystemExit('broken')")
+    made_photos(folder, 2)
+    assert served.add(folder).added == 2
+    assert "by a later run instead" in caplog.text
+    assert {"full": "full, True", "broken": "optimised (broken)"}[problem] in caplog.text
+    assert served.query("a cat", **WANTED).levels
+
+
 def test_it_is_not_moved_to_another_model(served, monkeypatch):
-    monkeypatch.setattr(PhotoIndex, "is_of", lambda _, model: model == "mini")
+    def require(_, model):
+        if model == "other":
+            raise ModelMismatchError("it is of another")
+
+    monkeypatch.setattr(PhotoIndex, "require_model", require)
     with pytest.raises(UsageError, match="cannot be moved to another while it is served"):
         served.add(model="other")
     assert not served.add(model="mini").changed
@@ -235,7 +288,7 @@ def test_who_goes_stops_a_run(served, place, folder):
 
 
 def test_a_run_ends_with_who_serves(index, place, folder, monkeypatch):
-    index.add(folder / "cat.png")
+    index.add(folder / "cat.jpg")
     made_photos(folder, 100)
     reached = threading.Event()
     with Listener(socket_path(place)) as listener, ThreadPoolExecutor(1) as pool:
@@ -295,7 +348,10 @@ def test_an_unexpected_error_ends_no_service(served, monkeypatch, caplog):
 
 def test_one_of_another_version_is_not_asked(served, place, monkeypatch):
     monkeypatch.setattr(asking, "__version__", "0.0.9")
-    assert find_resident(place) is None
+    with pytest.raises(StoreLockedError, match="another version of hiersearch") as refused:
+        find_resident(place)
+    assert __version__ in refused.value.message
+    assert "start it again" in refused.value.hint
 
 
 def test_one_that_has_another_folder_open_is_not_asked(served, place, tmp_path):
@@ -325,6 +381,28 @@ def test_one_that_says_nothing_is_an_error_in_words(place, monkeypatch):
         find_resident(place)
 
 
+def test_a_full_queue_is_waited_for(index, place, monkeypatch):
+    monkeypatch.setattr(listening, "_BACKLOG", 0)
+    with ExitStack() as open_:
+        listener = open_.enter_context(Listener(socket_path(place)))
+        full = False
+        while not full:
+            waiting = open_.enter_context(socket.socket(socket.AF_UNIX))
+            waiting.setblocking(False)
+            full = waiting.connect_ex(str(listener.path)) == errno.EAGAIN
+        with monkeypatch.context() as patch:
+            patch.setattr(asking, "_GREETING", 0.1)
+            with pytest.raises(StoreUnreachableError, match="does not answer"):
+                find_resident(place)
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(find_resident, place)
+            with pytest.raises(TimeoutError):
+                asked.result(0.2)
+            open_.enter_context(Serving(index, place, listener, writes=True))
+            with asked.result(60) as resident:
+                assert resident.info().photos == 0
+
+
 def test_where_nobody_listens_the_index_is_opened(place):
     def question(_):
         pytest.fail("nobody is there")
@@ -338,12 +416,22 @@ def test_where_nobody_listens_the_index_is_opened(place):
         ask(place, question, locked)
 
 
-def test_who_begins_to_listen_meanwhile_is_asked(index, place, serve):
+def test_who_begins_to_listen_meanwhile_is_asked(index, place, serve, monkeypatch):
+    found = []
+
+    def find(*wanted, **more):
+        found.append(find_resident(*wanted, **more))
+        return found[-1]
+
     def locked():
         serve(index)
         raise StoreLockedError("it is locked")
 
+    monkeypatch.setattr(asking, "find_resident", find)
+    monkeypatch.setattr(asking, "_TRIES", 1)
     assert ask(place, lambda resident: resident.info(), locked).photos == 0
+    assert found[0] is None
+    assert [one._line.connection.fileno() for one in found[1:]] == [-1]
 
 
 def test_who_ends_meanwhile_is_not_waited_for(index, place, folder):

@@ -16,8 +16,8 @@ from hiersearch.cli.terminal import printable
 __all__ = ["serve"]
 
 
-class _ToldToEnd(BaseException):
-    """A signal has come; like `KeyboardInterrupt`, no error."""
+class _ToldToEnd(KeyboardInterrupt):
+    """A signal has come: what lets `KeyboardInterrupt` pass lets this pass."""
 
 
 def serve(store: StoreOption = None, name: NameOption = None) -> None:
@@ -29,7 +29,7 @@ def serve(store: StoreOption = None, name: NameOption = None) -> None:
     from hiersearch.config import index_place
     from hiersearch.errors import StoreLockedError, UsageError
     from hiersearch.resident.asking import find_resident
-    from hiersearch.resident.place import socket_path
+    from hiersearch.resident.socket_path import socket_path
 
     place = index_place(store, os.environ, name)
     if not isinstance(place, Path):
@@ -73,12 +73,14 @@ def _serve(place: Path, path: Path) -> None:
 @contextmanager
 def _signals_end_it() -> Iterator[None]:
     """A block that Ctrl-C and SIGTERM end, without an error; a second one ends the process."""
+    signals = (signal.SIGINT, signal.SIGTERM)
 
-    def end(number: int, _: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
+    def end(_: int, __: FrameType | None) -> None:
+        for number in signals:
+            signal.signal(number, signal.SIG_DFL)
         raise _ToldToEnd
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, end) for number in signals}
     try:
         yield
     except _ToldToEnd:

@@ -10,18 +10,20 @@ A kill leaves the collection as it was or as it has become: `Shards` finishes wh
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from hiersearch.errors import StoreError
 from hiersearch.qdrant.edge.client import EdgeClient
 from hiersearch.qdrant.edge.failures import check_room, edge_errors
+from hiersearch.qdrant.edge.shards import write_out
 
 __all__ = ["optimize_aside"]
 
@@ -29,6 +31,19 @@ _PREFIX = ".optimising-"
 
 _SECONDS = 0.1
 """Between two looks at the child."""
+
+_ENDS_WITH_PARENT = """\
+import fcntl, os, select, signal
+if hasattr(os, "O_ASYNC"):
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(0, fcntl.F_SETFL, os.O_ASYNC)
+    if select.select([0], [], [], 0)[0]:
+        raise SystemExit("its parent has gone")
+"""
+"""The end of a pipe that nobody writes to: the system itself ends the child by SIGIO, for no thread
+of Python runs while the engine optimises. Where SIGIO does not end a process, as on macOS, an
+orphan works to its end."""
 
 _PROGRAM = """\
 import sys, qdrant_edge
@@ -71,7 +86,7 @@ def optimize_aside(
         info = shard.info()
         # What runs that were killed have left.
         for left in shards.path.glob(f"{_PREFIX}*"):
-            shutil.rmtree(left)
+            shutil.rmtree(left, ignore_errors=True)  # a child may outlive its parent for a moment
         shards.clean(name)
         shard.flush()  # 0.1 to 0.4 s for 50,000 points; the files tell nothing before
         if not _worthwhile(folder, info.points_count):
@@ -83,6 +98,8 @@ def optimize_aside(
             shutil.copytree(folder, work / name)
         done = _in_child(work / name, info.points_count, keep_on)
         if done:
+            with edge_errors(folder):
+                write_out(work / name)
             with alone():
                 done = shards.replace(name, work / name)
     finally:
@@ -98,28 +115,13 @@ def _in_child(folder: Path, points: int, keep_on: Callable[[], None]) -> bool:
         points: How many points it must have afterwards.
         keep_on: As for `optimize_aside`.
     """
-    child = subprocess.Popen(
-        # -P: what lies in the current folder is not imported.
-        [sys.executable, "-P", "-c", _PROGRAM, str(folder)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        # Ctrl-C on the terminal is for this process, which then ends the child.
-        start_new_session=True,
-    )
-    try:
+    with _started(folder) as child:
         while True:
             try:
                 out, problem = child.communicate(timeout=_SECONDS)
                 break
             except subprocess.TimeoutExpired:
                 keep_on()
-    finally:
-        if child.poll() is None:
-            child.kill()
-            child.communicate()
     done, _, count = out.strip().partition(" ")
     if child.returncode or count != str(points):
         reason = problem.strip().splitlines()[-1:] or [f"it ended with {child.returncode}"]
@@ -128,6 +130,35 @@ def _in_child(folder: Path, points: int, keep_on: Callable[[], None]) -> bool:
             hint="Nothing is lost; run the same command again",
         )
     return done == "True"
+
+
+@contextmanager
+def _started(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """The child that optimises a collection; it ends with this block, and with this process."""
+    theirs, ours = os.pipe()
+    try:
+        try:
+            child = subprocess.Popen(
+                # -P: what lies in the current folder is not imported.
+                [sys.executable, "-P", "-c", _ENDS_WITH_PARENT + _PROGRAM, str(folder)],
+                stdin=theirs,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                # Ctrl-C on the terminal is for this process, which then ends the child.
+                start_new_session=True,
+            )
+        finally:
+            os.close(theirs)
+        try:
+            yield child
+        finally:
+            if child.poll() is None:
+                child.kill()
+                child.communicate()
+    finally:
+        os.close(ours)
 
 
 def _worthwhile(folder: Path, points: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from hiersearch.qdrant.layout import Layout
 
-__all__ = ["Shards"]
+__all__ = ["Shards", "write_out"]
 
 _NOT_IN_NAMES = set('<>:"/\\|?*\x7f') | {chr(code) for code in range(32)}
 
@@ -148,11 +149,12 @@ class Shards:
     def replace(self, name: str, other: Path) -> bool:
         """Puts another collection in the place of one that is open.
 
-        Nobody may read or write it meanwhile. A kill leaves one of the two.
+        Nobody may read or write it meanwhile. A kill or a power cut leaves one of the two.
 
         Args:
             name: The name of the one.
-            other: The folder of the other, on the same disk, which nobody has open.
+            other: The folder of the other, on the same disk, which nobody has open, after
+                `write_out`.
 
         Returns:
             Whether it was done; False if another process got in between, and nothing was changed.
@@ -176,6 +178,7 @@ class Shards:
                 replaced.rename(folder)
                 raise
             before.close()
+            _sync(self.path)
             self.clean(name)
         return True
 
@@ -279,6 +282,24 @@ class Shards:
                 return  # damaged: nobody can be using it, so it may be deleted
         self._written.discard(name)
         self._open.pop(name).close()
+
+
+def write_out(folder: Path) -> None:
+    """Waits until all that is in a folder is on the disk, where a power cut leaves it.
+
+    Raises:
+        OSError: Something cannot be written.
+    """
+    for path in (*folder.rglob("*"), folder):
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _is_name(text: str) -> bool:

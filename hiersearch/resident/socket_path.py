@@ -25,8 +25,8 @@ _LONGEST = 100
 def socket_path(place: IndexPlace, environ: Mapping[str, str] = os.environ) -> Path | None:
     """The socket of an index's folder, whether or not anybody listens there.
 
-    Its folder lies in `$XDG_RUNTIME_DIR`, or else is one of this user's in the folder of temporary
-    files. It is named by a hash of the index's real path.
+    Its folder lies in `$XDG_RUNTIME_DIR` where that is a folder of this user's, or else is one of
+    this user's in the folder of temporary files. It is named by a hash of the index's real path.
 
     Args:
         place: A folder, which need not exist, or a server.
@@ -40,7 +40,7 @@ def socket_path(place: IndexPlace, environ: Mapping[str, str] = os.environ) -> P
     real = os.fsencode(os.path.realpath(place))
     name = f"{hashlib.sha256(real).hexdigest()[:32]}.sock"
     runtime = environ.get("XDG_RUNTIME_DIR", "")
-    if runtime.startswith("/") and Path(runtime).is_dir():
+    if runtime.startswith("/") and _is_own(runtime):
         path = Path(runtime) / "hiersearch" / name
         if len(os.fsencode(path)) <= _LONGEST:
             return path
@@ -93,3 +93,12 @@ def index_identity(place: Path) -> list[int]:
     """
     found = place.stat()
     return [found.st_dev, found.st_ino]
+
+
+def _is_own(folder: str) -> bool:
+    """Whether a folder is there, and this user's: after `su` the variable may name another's."""
+    try:
+        found = Path(folder).stat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()

@@ -12,7 +12,7 @@ import pytest
 from hiersearch.config import ServerPlace
 from hiersearch.errors import StoreError, StoreLockedError
 from hiersearch.resident.listening import Listener, listening
-from hiersearch.resident.place import own_folder, socket_path
+from hiersearch.resident.socket_path import own_folder, socket_path
 
 
 def test_the_socket_is_named_by_the_real_path(runtime, tmp_path):
@@ -38,6 +38,22 @@ def test_a_runtime_folder_with_too_long_a_path_is_left_alone(tmp_path):
     long = tmp_path / ("long" * 20)
     long.mkdir()
     path = socket_path(tmp_path, {"XDG_RUNTIME_DIR": str(long)})
+    assert path.parent.name == f"hiersearch-{os.getuid()}"
+
+
+def test_a_runtime_folder_of_another_user_is_left_alone(runtime, tmp_path, monkeypatch):
+    me = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: me + 1)
+    assert socket_path(tmp_path).parent.name == f"hiersearch-{me + 1}"
+
+
+def test_a_runtime_folder_that_cannot_be_looked_at_is_left_alone(runtime, tmp_path, monkeypatch):
+    def refused(_):
+        raise PermissionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", refused)
+        path = socket_path(tmp_path)
     assert path.parent.name == f"hiersearch-{os.getuid()}"
 
 
