@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from hiersearch import __version__
 from hiersearch.config import IndexPlace, absolute
+from hiersearch.encoder import MODELS
 from hiersearch.errors import (
     StoreError,
     StoreLockedError,
@@ -231,7 +232,8 @@ class Resident:
             on_note: Told why, if it takes longer.
         """
         path = None if image is None else str(absolute(image))
-        request = Query(text, path, levels, limit, list(where), risk, min_mass, model)
+        named = _named_from_here(model)
+        request = Query(text, path, levels, limit, list(where), risk, min_mass, named)
         try:
             answer = answer_from_plain(self._ask(request, on_note=on_note))
         except UnreadablePhotoError as error:
@@ -281,7 +283,7 @@ class Resident:
             vocabulary=None if concepts is None else concepts.to_json(),
             follow_links=follow_links,
             prune=prune,
-            model=model,
+            model=_named_from_here(model),
         )
         try:
             return summary_from_plain(self._ask(request, on_progress, on_note))
@@ -326,3 +328,10 @@ class Resident:
                 "the process that has the index open was ended before it was done",
                 hint="Run the same command again to resume; what was stored is kept",
             ) from error
+
+
+def _named_from_here(model: str | None) -> str | None:
+    """A model's folder by its whole path, which means the same from anywhere."""
+    if model is None or model in MODELS or not Path(model).expanduser().is_dir():
+        return model
+    return str(absolute(model))

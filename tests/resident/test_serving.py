@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import numpy as np
 import pytest
@@ -105,6 +105,19 @@ def test_another_model_is_refused_as_when_it_is_opened(served):
         served.query("a cat", model="not-a-model", **WANTED)
     assert type(refused.value).__name__ == "ModelNotFoundError"
     assert served.query("a cat", **WANTED).levels
+
+
+def test_a_folder_of_a_model_is_meant_from_here(served, mini, tmp_path, monkeypatch):
+    mini.save(tmp_path / "saved")
+    (tmp_path / "mini").mkdir()  # a short name is not a folder
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    monkeypatch.setattr(served, "_ask", lambda request, **_: asked.append(request.model) or {})
+    for model in ("saved", "./saved", "mini", "not-there/at-all", None):
+        with suppress(KeyError):  # the answer, which is none
+            served.query("a cat", model=model, **WANTED)
+    whole = str(tmp_path / "saved")
+    assert asked == [whole, whole, "mini", "not-there/at-all", None]
 
 
 def test_the_same_model_by_another_name_is_loaded_once_and_by_one_at_a_time(
