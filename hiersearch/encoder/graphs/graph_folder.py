@@ -67,11 +67,13 @@ class GraphNotes:
         source: The name or folder of the stock model that the graphs do the same as.
         text: How texts are prepared.
         photo: How photos are; None for a model of texts only.
+        photo_batch: How many photos make the fastest part of a batch.
     """
 
     source: str
     text: TextPreparation
     photo: Preparation | None
+    photo_batch: int
 
 
 def read_notes(folder: Path) -> GraphNotes | None:
@@ -99,6 +101,7 @@ def read_notes(folder: Path) -> GraphNotes | None:
             source=str(content["source"]),
             text=_text(content["text"]),
             photo=None if photo is None else _photo(photo),
+            photo_batch=max(1, int(content["photo_batch"])),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error

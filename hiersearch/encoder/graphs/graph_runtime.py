@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["GraphRuntime"]
 
-PHOTO_BATCH = 2
-"""Photos in a part of a batch: a small part keeps its activations in the processor's caches."""
-
 FEW_TEXTS = 8
 """Up to this many, a graph that is loaded quickly is sooner done than one that computes quickly."""
 
@@ -60,7 +57,7 @@ class GraphRuntime:
         self._texts = 0
         self.has_photos = notes.photo is not None
         self.photo_size = notes.photo.edge if notes.photo is not None else NO_PHOTOS
-        self.photo_batch = PHOTO_BATCH
+        self.photo_batch = notes.photo_batch
 
     @cached_property
     def budget(self) -> int:
