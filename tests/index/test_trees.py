@@ -194,7 +194,7 @@ def test_new_photos_are_labelled_by_the_statistics_of_the_others(index, folder, 
 def test_a_model_that_lost_its_statistics_is_refused(index, folder, mini, monkeypatch):
     index.add(folder)
     index._labeller.forget()
-    monkeypatch.setitem(mini.__dict__, "statistics", None)
+    monkeypatch.setattr(type(mini), "statistics", None)
     with pytest.raises(ModelError, match="lost the statistics"):
         index.query(image=folder / "cat.jpg")
 

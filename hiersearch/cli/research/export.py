@@ -35,8 +35,8 @@ def export(
     """Write a model as ONNX graphs, which encode faster on a machine without a GPU.
 
     The folder takes the place of the model: 'hiersearch index PHOTOS --model FOLDER', also for an
-    index that was made with the model itself, which goes on with the folder from then on. Its
-    vectors are compared with the model's before it is kept. It loads without PyTorch.
+    index that was made with the model itself, which then keeps to the folder. Its vectors are
+    compared with the model's before it is kept. It loads without PyTorch.
     """
     from hiersearch.encoder import HierarchicalEncoder
     from hiersearch.encoder.model_export import export_model
