@@ -10,6 +10,7 @@ import json
 import logging
 import shlex
 import zlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
@@ -39,6 +40,7 @@ __all__ = [
     "same_manifest",
     "save_tally",
     "save_vocabulary",
+    "vocabulary_summary",
     "write_manifest",
     "write_mark",
 ]
@@ -172,18 +174,37 @@ def load_vocabulary(records: Records, vocabulary_id: str) -> Vocabulary:
     Raises:
         StoreError: It is missing or damaged.
     """
+    return _kept_vocabulary(records, vocabulary_id, Vocabulary.from_json)
+
+
+def vocabulary_summary(records: Records, vocabulary_id: str) -> tuple[str, int]:
+    """The name of a vocabulary that was kept, and how many concepts it has.
+
+    Raises:
+        StoreError: It is missing or damaged; what its concepts are is not looked at.
+    """
+
+    def summary(text: str) -> tuple[str, int]:
+        content = json.loads(text)
+        if not isinstance(content, dict) or not isinstance(content.get("concepts"), list):
+            raise ValueError("it has no concepts")
+        return str(content.get("name")), len(content["concepts"])
+
+    return _kept_vocabulary(records, vocabulary_id, summary)
+
+
+def _kept_vocabulary(records: Records, vocabulary_id: str, read: Callable[[str], Stored]) -> Stored:
     name = _vocabulary_document(vocabulary_id)
     content = records.read(name)
     try:
         if content is None:
             raise ValueError("it is not there")
-        vocabulary = Vocabulary.from_json(gzip.decompress(content).decode())
+        return read(gzip.decompress(content).decode())
     except (OSError, EOFError, zlib.error, ValueError, VocabularyError) as error:
         raise StoreError(
             f"cannot read the index's vocabulary {records.where(name)}: {error}",
             hint="Give it one again with 'hiersearch index --concepts FILE' (or builtin)",
         ) from error
-    return vocabulary
 
 
 def save_tally(records: Records, manifest: Manifest, tally: StoredTally | None) -> None:

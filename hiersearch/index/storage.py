@@ -27,6 +27,7 @@ from hiersearch.index.manifest import (
     refuse_half_copy,
     save_tally,
     save_vocabulary,
+    vocabulary_summary,
     write_manifest,
 )
 from hiersearch.index.records import FolderRecords, Records, ServerRecords
@@ -203,6 +204,12 @@ class IndexStore:
         """The vocabulary that the photos' chains come from."""
         return load_vocabulary(self._records, self._manifest.vocabulary_id)
 
+    def vocabulary_summary(self) -> tuple[str, int]:
+        """Its name, and how many concepts it has; read alone, it takes a fifth of the time."""
+        if "vocabulary" in self.__dict__:
+            return self.vocabulary.name, len(self.vocabulary)
+        return vocabulary_summary(self._records, self._manifest.vocabulary_id)
+
     @cached_property
     def names(self) -> ConceptNames:
         """The names of the vocabulary's concepts, to be found in texts."""
@@ -303,6 +310,7 @@ def read_info(store: IndexStore) -> IndexInfo:
         photos += 1
         files += len(record.payload[PATH])
         chained += bool(record.payload.get(CHAIN) or Chain.from_payload(record.payload))
+    vocabulary, concepts = store.vocabulary_summary()
     return IndexInfo(
         store=store.place if isinstance(store.place, Path) else str(store.place),
         photos=photos,
@@ -311,7 +319,7 @@ def read_info(store: IndexStore) -> IndexInfo:
         model=store.manifest.model,
         model_id=store.manifest.model_id,
         dimension=store.dimension,
-        vocabulary=store.vocabulary.name,
-        concepts=len(store.vocabulary),
+        vocabulary=vocabulary,
+        concepts=concepts,
         trees=store.manifest.trees,
     )

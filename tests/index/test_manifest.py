@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 
@@ -16,6 +17,7 @@ from hiersearch.index.manifest import (
     read_manifest,
     same_manifest,
     save_vocabulary,
+    vocabulary_summary,
     write_manifest,
 )
 from hiersearch.index.records import Records
@@ -97,6 +99,7 @@ def test_a_vocabulary_is_kept_under_its_id(records):
     save_vocabulary(records, VOCABULARY)
     assert load_vocabulary(records, VOCABULARY.id) == VOCABULARY
     assert load_vocabulary(records, VOCABULARY.id).id == VOCABULARY.id
+    assert vocabulary_summary(records, VOCABULARY.id) == (VOCABULARY.name, len(VOCABULARY))
 
 
 def test_all_vocabularies_but_one_are_forgotten(records):
@@ -111,10 +114,13 @@ def test_all_vocabularies_but_one_are_forgotten(records):
         load_vocabulary(records, VOCABULARY.id)
 
 
-@pytest.mark.parametrize("damage", [b"", b"not gzip"])
+@pytest.mark.parametrize(
+    "damage", [b"", b"not gzip", gzip.compress(b"{"), gzip.compress(b"[]"), gzip.compress(b"{}")]
+)
 def test_a_damaged_vocabulary_is_an_error(records, damage):
     save_vocabulary(records, VOCABULARY)
     (name,) = records.names()
     records.write(name, damage)
-    with pytest.raises(StoreError, match="cannot read the index's vocabulary"):
-        load_vocabulary(records, VOCABULARY.id)
+    for read in (load_vocabulary, vocabulary_summary):
+        with pytest.raises(StoreError, match="cannot read the index's vocabulary"):
+            read(records, VOCABULARY.id)

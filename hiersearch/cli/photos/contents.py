@@ -64,7 +64,9 @@ def _read_info(place: IndexPlace) -> tuple[IndexInfo, bool]:
     from hiersearch.index import PhotoIndex
 
     with PhotoIndex.open(place) as index:
-        return index.info(), index.vocabulary.has_parents
+        found = index.info()
+        # Only what has parents has trees; reading the vocabulary takes a moment.
+        return found, found.trees is not None or index.vocabulary.has_parents
 
 
 def concepts(
