@@ -16,6 +16,9 @@ from PIL import Image
 
 from hiersearch import PhotoIndex
 
+MANY = 1500
+"""Photos that take longer to index than the commands that are begun meanwhile."""
+
 
 @pytest.fixture(autouse=True)
 def runtime(monkeypatch) -> Iterator[Path]:
@@ -119,7 +122,7 @@ def test_commands_that_ask_print_and_exit_as_those_that_open(
     second = run_installed("serve", *where, check=3)
     assert "answers for it" in second.stderr
 
-    made_photos(home / "many", 200)
+    made_photos(home / "many", MANY)
     client = begin("index", "many", *where, until="indexing photos")
     os.killpg(client.pid, signal.SIGINT)
     out, err = client.communicate(timeout=60)
@@ -152,7 +155,7 @@ def test_after_a_kill_commands_open_the_index_and_it_can_be_served_again(
 
 
 def test_a_query_while_photos_are_indexed_is_answered(run_installed, begin, store, home):
-    made_photos(home / "many", 300)
+    made_photos(home / "many", MANY)
     indexing = begin("index", "many", "--store", store, until="indexing photos")
     assert "cat" in run_installed("query", "a cat", "--store", store).stdout
     assert "photos" in run_installed("info", "--store", store).stdout
@@ -160,7 +163,7 @@ def test_a_query_while_photos_are_indexed_is_answered(run_installed, begin, stor
     locked = run_installed("index", "photos", "--store", store, check=3)
     assert "adds photos" in locked.stderr
     out, _ = indexing.communicate(timeout=120)
-    assert (indexing.returncode, out) == (0, "300 added\n")
+    assert (indexing.returncode, out) == (0, f"{MANY} added\n")
 
 
 def test_what_cannot_be_served_is_said_in_words(run_installed, store, home, runtime):
