@@ -36,7 +36,7 @@ class Runtime(Protocol):
     def read_words(self, text: str) -> tuple[ReadWord, ...]:
         """The words of a text, and how well the model knows each."""
 
-    def threads(self, workers: int) -> int | None:
+    def threads(self, workers: int, /) -> int | None:
         """How many of torch's threads each worker may use for photos; None if torch has no part."""
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[Any]:

@@ -72,7 +72,7 @@ class StockRuntime:
         with self._preparing:
             return read_words(self._word_pieces, text)
 
-    def threads(self, workers: int) -> int:
+    def threads(self, workers: int, /) -> int:
         """How many of torch's threads each worker may use for photos.
 
         Args:

@@ -74,7 +74,7 @@ class GraphRuntime:
         tells = type(self._tokenizer.model).__name__ == "WordPiece"
         return read_words(self._tokenizer if tells else None, text)
 
-    def threads(self, workers: int) -> None:  # noqa: ARG002
+    def threads(self, _: int, /) -> None:
         """None: torch has no part in it."""
         return
 
