@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hiersearch.index import PhotoIndex
+from hiersearch.resident.asking import find_resident
 from hiersearch.resident.listening import Listener
 from hiersearch.resident.serving import Serving
 from hiersearch.resident.socket_path import socket_path
@@ -49,3 +50,12 @@ def serve(place) -> Iterator[Serve]:
             return open_.enter_context(Serving(index, place, listener, writes=writes))
 
         yield begin
+
+
+@pytest.fixture
+def served(index, folder, serve, place):  # noqa: F811
+    """An index of three photos that is served."""
+    index.add(folder)
+    serve(index)
+    with find_resident(place) as resident:
+        yield resident
