@@ -372,7 +372,8 @@ class HierarchicalEncoder:
     @cached_property
     def _weights(self) -> str:
         if self._notes is not None:
-            return self._sidecar.weights or ""
+            assert self._sidecar.weights is not None
+            return self._sidecar.weights
         return fingerprint(self.model.state_dict())
 
     @cached_property

@@ -29,9 +29,6 @@ __all__ = ["GraphRuntime"]
 FEW_TEXTS = 8
 """Up to this many, a graph that is loaded quickly is sooner done than one that computes quickly."""
 
-NO_PHOTOS = 512
-"""The size of photos for models that read none."""
-
 
 class GraphRuntime:
     """The towers of a folder of graphs; each is loaded when it is first needed.
@@ -56,8 +53,13 @@ class GraphRuntime:
         self._sessions: dict[tuple[str, bool], Any] = {}
         self._texts = 0
         self.has_photos = notes.photo is not None
-        self.photo_size = notes.photo.edge if notes.photo is not None else NO_PHOTOS
         self.photo_batch = notes.photo_batch
+
+    @property
+    def photo_size(self) -> int:
+        """Pixels of a photo's shortest edge that the model uses; only for models of photos."""
+        assert self._notes.photo is not None
+        return self._notes.photo.edge
 
     @cached_property
     def budget(self) -> int:
