@@ -14,6 +14,11 @@ from hiersearch.encoder import HierarchicalEncoder
 SHARED = Path(os.environ.get("HIERSEARCH_SHARED", Path(__file__).parents[2] / "shared" / "data"))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes name no test: what gzip packs carries the clock, and workers must agree on names."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def environ(tmp_path_factory) -> Iterator[Mapping[str, str]]:
     """The environment of a user who has nothing yet: no index, no model, no settings."""

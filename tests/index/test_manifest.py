@@ -115,7 +115,14 @@ def test_all_vocabularies_but_one_are_forgotten(records):
 
 
 @pytest.mark.parametrize(
-    "damage", [b"", b"not gzip", gzip.compress(b"{"), gzip.compress(b"[]"), gzip.compress(b"{}")]
+    "damage",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"not gzip", id="not gzip"),
+        pytest.param(gzip.compress(b"{"), id="cut off"),
+        pytest.param(gzip.compress(b"[]"), id="a list"),
+        pytest.param(gzip.compress(b"{}"), id="no fields"),
+    ],
 )
 def test_a_damaged_vocabulary_is_an_error(records, damage):
     save_vocabulary(records, VOCABULARY)
