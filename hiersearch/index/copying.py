@@ -215,6 +215,7 @@ class _Copy:
         write_manifest(self._records, self._manifest)
         forget_vocabularies(self._records, keep=self._manifest.vocabulary_id)
         forget_mark(self._records)
+        IndexStore(self._target, self._manifest).commit()
 
 
 def _count(collection: HierarchicalCollection) -> int:

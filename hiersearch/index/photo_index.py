@@ -90,6 +90,7 @@ class PhotoIndex:
         store: str | IndexPlace | None = None,
         *,
         model: str | HierarchicalEncoder | None = None,
+        read_only: bool = False,
         environ: Mapping[str, str] = os.environ,
     ) -> Self:
         """Opens an index that exists.
@@ -99,6 +100,8 @@ class PhotoIndex:
                 "http://localhost:6333/photos" (the server's key is read from `QDRANT_API_KEY`);
                 the user's default index if it is not given.
             model: Only to check: an index uses the model that it was made with.
+            read_only: Reads what was last committed in a folder: any number of processes can, also
+                while another one changes the index, or from a disk that cannot be written to.
             environ: The environment, for `HIERSEARCH_STORE` and the folders of this user.
 
         Raises:
@@ -108,7 +111,8 @@ class PhotoIndex:
             StoreUnreachableError: No server answers there, or it refuses the key.
             StoreError: The index is damaged.
         """
-        opened = IndexStore.open(index_place(store, environ))
+        place = index_place(store, environ)
+        opened = IndexStore.open_to_read(place) if read_only else IndexStore.open(place)
         index = cls(opened, environ=environ)
         try:
             index.require_model(model)
@@ -297,9 +301,12 @@ class PhotoIndex:
 
         Raises:
             PhotosNotFoundError: A path is not there, or there is no photo below any of them.
+            UsageError: The index was opened for reading only.
             VocabularyError: The vocabulary breaks a rule.
             StoreError: The store failed; what was reported as done is kept.
         """
+        if self._store.only_reads:
+            raise UsageError("this index was opened for reading only", hint="Open it to write")
         vocabulary = None if concepts is None else chosen_vocabulary(concepts)
         given = self._given
         if given is not None and given.has_graphs and given.name != self.model:
@@ -307,9 +314,11 @@ class PhotoIndex:
         run = Addition(
             self._store, self._labeller, lambda: self._encoder, on_progress, self._sharing
         )
-        return run.run(
+        summary = run.run(
             [absolute(path) for path in paths], vocabulary, follow_links=follow_links, prune=prune
         )
+        self._store.commit()
+        return summary
 
     def query(
         self,

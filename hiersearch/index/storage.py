@@ -6,19 +6,23 @@ In a folder the collections are called `photos` and `concepts`; on a server, whe
 
 from __future__ import annotations
 
+import logging
+import shutil
+import tempfile
 import time
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from hiersearch.concepts import ConceptNames, Vocabulary
 from hiersearch.config import IndexPlace, ServerPlace
-from hiersearch.errors import StoreError
+from hiersearch.errors import StoreError, StoreLockedError, StoreUnreachableError
 from hiersearch.index.fields import PATH, PHOTO_INDEXES
 from hiersearch.index.manifest import (
     Manifest,
     StoredTally,
+    committed_documents,
     forget_vocabularies,
     has_manifest,
     load_tally,
@@ -30,13 +34,29 @@ from hiersearch.index.manifest import (
     vocabulary_summary,
     write_manifest,
 )
-from hiersearch.index.records import FolderRecords, Records, ServerRecords
+from hiersearch.index.records import CommittedRecords, FolderRecords, Records, ServerRecords
 from hiersearch.index.results import IndexInfo
-from hiersearch.qdrant import Client, CollectionOptions, HierarchicalCollection, connect
+from hiersearch.qdrant import (
+    Client,
+    CollectionOptions,
+    EdgeClient,
+    HierarchicalCollection,
+    connect,
+)
 from hiersearch.qdrant.edge.folder_lock import FolderLock
-from hiersearch.trees import CHAIN, Chain, Tally
+from hiersearch.qdrant.edge.shards import changed_path
+from hiersearch.qdrant.edition.edition_client import EditionClient
+from hiersearch.qdrant.edition.edition_file import EditionFile
+from hiersearch.qdrant.edition.publishing import Editions, open_edition
+from hiersearch.trees import CHAIN, CONCEPTS, LIKELY, Chain, Tally
 
 __all__ = ["Connection", "IndexStore", "read_info"]
+
+_PHOTOS = "photos"
+_COUNTED = (CONCEPTS, LIKELY)
+"""The fields of photos that are counted for every answer."""
+
+logger = logging.getLogger(__name__)
 
 
 class Connection:
@@ -44,24 +64,30 @@ class Connection:
 
     Args:
         place: A folder, or a server and a name there.
+        edition: What was last committed in that folder, to read nothing else.
 
     Raises:
         StoreUnreachableError: No server answers there, or it refuses the key.
     """
 
-    def __init__(self, place: IndexPlace) -> None:
+    def __init__(self, place: IndexPlace, edition: EditionFile | None = None) -> None:
         self.place = place
         self.records: Records
         self.client: Client
+        self.edition = edition
         self._lock: FolderLock | None = None
-        if isinstance(place, ServerPlace):
+        self._work: Path | None = None
+        self._names = (_PHOTOS, "concepts")
+        if edition is not None and isinstance(place, Path):
+            self.client = cast(Client, EditionClient(edition, _PHOTOS))
+            self.records = CommittedRecords(place, edition.document)
+        elif isinstance(place, ServerPlace):
             self.client = connect(place.url)
             self.records = ServerRecords(self.client, place)
             self._names = (place.name, f"{place.name}-concepts")
         else:
             self.client = connect(place)
             self.records = FolderRecords(place)
-            self._names = ("photos", "concepts")
 
     def collections(self, manifest: Manifest) -> tuple[HierarchicalCollection, ...]:
         """The collections of photos and of concepts, which need not exist yet."""
@@ -70,6 +96,14 @@ class Connection:
             HierarchicalCollection(self.client, photos, root=manifest.root),
             HierarchicalCollection(self.client, concepts, root=manifest.root),
         )
+
+    def concepts(self, manifest: Manifest) -> HierarchicalCollection:
+        """The collection of concepts; a reader has one of its own, in a temporary folder."""
+        if self.edition is None:
+            return self.collections(manifest)[1]
+        if self._work is None:
+            self._work = Path(tempfile.mkdtemp(prefix="hiersearch-"))
+        return HierarchicalCollection(EdgeClient(self._work), "concepts", root=manifest.root)
 
     @property
     def options(self) -> CollectionOptions:
@@ -129,6 +163,9 @@ class Connection:
             if self._lock is not None:
                 self._lock.close()
                 self._lock = None
+            if self._work is not None:
+                shutil.rmtree(self._work)
+                self._work = None
 
 
 class IndexStore:
@@ -137,6 +174,9 @@ class IndexStore:
     Args:
         connection: To the place of the index.
         manifest: Its manifest.
+
+    Attributes:
+        only_reads: Whether it was opened never to be written to.
     """
 
     def __init__(self, connection: Connection, manifest: Manifest) -> None:
@@ -144,7 +184,8 @@ class IndexStore:
         self.place = connection.place
         self._records = connection.records
         self._manifest = manifest
-        self.photos, self.concepts = connection.collections(manifest)
+        self.photos, _ = connection.collections(manifest)
+        self.only_reads = connection.edition is not None
 
     @classmethod
     def exists(cls, place: IndexPlace) -> bool:
@@ -216,10 +257,65 @@ class IndexStore:
             raise
         return store
 
+    @classmethod
+    def open_to_read(cls, place: IndexPlace) -> Self:
+        """Opens the index at a place, never to write to it.
+
+        In a folder, that is what was last committed, which takes no lock and no right to write.
+        Where the last run was cut off, or nothing was committed yet, it is opened as for writing.
+
+        Raises:
+            As `open`.
+        """
+        edition = _edition(place)
+        if edition is None or not isinstance(place, Path):
+            return cls._opened_only_to_read(place)
+        refuse_half_copy(FolderRecords(place))
+        if changed_path(place, _PHOTOS).exists():
+            try:
+                return cls._opened_only_to_read(place)
+            except (StoreLockedError, StoreUnreachableError) as error:
+                moment = time.strftime("%Y-%m-%d %H:%M", time.localtime(edition.made))
+                logger.warning("%s; this is what was committed on %s", error.message, moment)
+        connection = Connection(place, edition)
+        return cls(connection, read_manifest(connection.records))
+
+    @classmethod
+    def _opened_only_to_read(cls, place: IndexPlace) -> Self:
+        store = cls.open(place)
+        store.only_reads = True
+        return store
+
     @property
     def manifest(self) -> Manifest:
         """The manifest as it is stored."""
         return self._manifest
+
+    @cached_property
+    def concepts(self) -> HierarchicalCollection:
+        """The concepts as points, which radial paths are searched among."""
+        return self.connection.concepts(self._manifest)
+
+    def commit(self) -> None:
+        """Lets readers of a folder see what is stored now.
+
+        That is a help for readers: where it fails, they are told of an earlier state.
+        """
+        client, folder = self.connection.client, self.place
+        if not isinstance(client, EdgeClient) or not isinstance(folder, Path):
+            return
+        editions = Editions(client)
+        try:
+            if not self.photos.exists():
+                editions.withdraw(_PHOTOS)
+                return
+            documents = committed_documents(self._records, self._manifest)
+            if editions.are_due(_PHOTOS, documents):
+                editions.publish(_PHOTOS, fields=_COUNTED, documents=documents)
+        except StoreError as error:
+            logger.warning(
+                "what was stored was not published for other processes to read: %s", error
+            )
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -269,7 +365,8 @@ class IndexStore:
     def remember(self, **changes: Any) -> None:
         """Stores the manifest with some fields changed."""
         manifest = replace(self._manifest, **changes)
-        write_manifest(self._records, manifest)
+        if self.connection.edition is None:  # a reader knows it for itself
+            write_manifest(self._records, manifest)
         self._manifest = manifest
 
     def take_vocabulary(self, vocabulary: Vocabulary, *, trees: str | None) -> None:
@@ -291,6 +388,17 @@ class IndexStore:
     def close(self) -> None:
         """Closes the collections, so that another process can open them."""
         self.connection.close()
+
+
+def _edition(place: IndexPlace) -> EditionFile | None:
+    """What was last committed at a place; None where nothing was, or it cannot be read."""
+    if not isinstance(place, Path) or not has_manifest(FolderRecords(place)):
+        return None
+    try:
+        return open_edition(place, _PHOTOS)
+    except StoreError as error:
+        logger.warning("%s; the index itself is read instead", error.message)
+        return None
 
 
 def _with_photos(connection: Connection) -> Manifest | None:
