@@ -1,23 +1,23 @@
-"""The stored parts of an index: a collection of photos, one of concepts, and its documents.
-
-In a folder the collections are called `photos` and `concepts`; on a server, where there are others,
-`NAME` and `NAME-concepts`.
-"""
+"""The stored parts of an index: a collection of photos, one of concepts, and its documents."""
 
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 import time
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from hiersearch.concepts import ConceptNames, Vocabulary
-from hiersearch.config import IndexPlace, ServerPlace
-from hiersearch.errors import StoreError, StoreLockedError, StoreUnreachableError
+from hiersearch.config import IndexPlace
+from hiersearch.errors import (
+    PhotosNotFoundError,
+    StoreError,
+    StoreLockedError,
+    StoreUnreachableError,
+)
+from hiersearch.index.connection import PHOTOS, Connection, made_meanwhile, with_photos
 from hiersearch.index.fields import PATH, PHOTO_INDEXES
 from hiersearch.index.manifest import (
     Manifest,
@@ -34,138 +34,23 @@ from hiersearch.index.manifest import (
     vocabulary_summary,
     write_manifest,
 )
-from hiersearch.index.records import CommittedRecords, FolderRecords, Records, ServerRecords
+from hiersearch.index.records import FolderRecords
 from hiersearch.index.results import IndexInfo
 from hiersearch.qdrant import (
-    Client,
-    CollectionOptions,
     EdgeClient,
     HierarchicalCollection,
-    connect,
 )
-from hiersearch.qdrant.edge.folder_lock import FolderLock
 from hiersearch.qdrant.edge.shards import changed_path
-from hiersearch.qdrant.edition.edition_client import EditionClient
 from hiersearch.qdrant.edition.edition_file import EditionFile
 from hiersearch.qdrant.edition.publishing import Editions, open_edition
 from hiersearch.trees import CHAIN, CONCEPTS, LIKELY, Chain, Tally
 
 __all__ = ["Connection", "IndexStore", "read_info"]
 
-_PHOTOS = "photos"
 _COUNTED = (CONCEPTS, LIKELY)
 """The fields of photos that are counted for every answer."""
 
 logger = logging.getLogger(__name__)
-
-
-class Connection:
-    """An open connection to a place where an index is, or can be made.
-
-    Args:
-        place: A folder, or a server and a name there.
-        edition: What was last committed in that folder, to read nothing else.
-
-    Raises:
-        StoreUnreachableError: No server answers there, or it refuses the key.
-    """
-
-    def __init__(self, place: IndexPlace, edition: EditionFile | None = None) -> None:
-        self.place = place
-        self.records: Records
-        self.client: Client
-        self.edition = edition
-        self._lock: FolderLock | None = None
-        self._work: Path | None = None
-        self._names = (_PHOTOS, "concepts")
-        if edition is not None and isinstance(place, Path):
-            self.client = cast(Client, EditionClient(edition, _PHOTOS))
-            self.records = CommittedRecords(place, edition.document)
-        elif isinstance(place, ServerPlace):
-            self.client = connect(place.url)
-            self.records = ServerRecords(self.client, place)
-            self._names = (place.name, f"{place.name}-concepts")
-        else:
-            self.client = connect(place)
-            self.records = FolderRecords(place)
-
-    def collections(self, manifest: Manifest) -> tuple[HierarchicalCollection, ...]:
-        """The collections of photos and of concepts, which need not exist yet."""
-        photos, concepts = self._names
-        return (
-            HierarchicalCollection(self.client, photos, root=manifest.root),
-            HierarchicalCollection(self.client, concepts, root=manifest.root),
-        )
-
-    def concepts(self, manifest: Manifest) -> HierarchicalCollection:
-        """The collection of concepts; a reader has one of its own, in a temporary folder."""
-        if self.edition is None:
-            return self.collections(manifest)[1]
-        if self._work is None:
-            self._work = Path(tempfile.mkdtemp(prefix="hiersearch-"))
-        return HierarchicalCollection(EdgeClient(self._work), "concepts", root=manifest.root)
-
-    @property
-    def options(self) -> CollectionOptions:
-        """How new collections are stored.
-
-        In a folder vectors are read when they are searched, not whenever the index is opened.
-        """
-        return CollectionOptions(on_disk=True if isinstance(self.place, Path) else None)
-
-    def claim(self) -> None:
-        """Takes the lock of a folder, so that no other process makes or changes an index there.
-
-        A server has no lock: nothing prevents two processes from writing there at once.
-
-        Raises:
-            StoreLockedError: Another process has it.
-            StoreUnreachableError: The folder cannot be made or written to.
-        """
-        if isinstance(self.place, Path) and self._lock is None:
-            self._lock = FolderLock(self.place)
-
-    def lock(self, manifest: Manifest) -> None:
-        """Claims a folder, and takes the engine's lock of its photos, or else of its concepts.
-
-        Raises:
-            StoreLockedError: Another process has it open.
-        """
-        self.claim()
-        if isinstance(self.place, Path):
-            for collection in self.collections(manifest):
-                if collection.exists():
-                    collection.count()
-                    return
-
-    def refuse_others(self, manifest: Manifest) -> None:
-        """Makes sure that an index may be made here.
-
-        Raises:
-            StoreError: A collection of that name belongs to something else.
-        """
-        if self.records.are_begun():
-            return
-        for collection in self.collections(manifest):
-            # Asked again: another run may have begun the index meanwhile.
-            if collection.exists() and not self.records.are_begun():
-                raise StoreError(
-                    f"the collection {collection.name!r} belongs to no index, so none can be "
-                    f"made at {self.place}",
-                    hint="Put another name at the end of the URL",
-                )
-
-    def close(self) -> None:
-        """Closes the collections, so that another process can open them."""
-        try:
-            self.client.close()
-        finally:
-            if self._lock is not None:
-                self._lock.close()
-                self._lock = None
-            if self._work is not None:
-                shutil.rmtree(self._work)
-                self._work = None
 
 
 class IndexStore:
@@ -238,13 +123,13 @@ class IndexStore:
         try:
             connection.claim()
             connection.refuse_others(manifest)
-            present = _with_photos(connection)
+            present = with_photos(connection)
             if present is not None:
                 connection.lock(present)
                 return cls(connection, present)
             store = cls(connection, manifest)
             if not connection.records.begin():
-                there = _made_meanwhile(connection, manifest)
+                there = made_meanwhile(connection, manifest)
                 if there is not None:
                     return cls(connection, there)
             store.photos.drop()
@@ -271,7 +156,7 @@ class IndexStore:
         if edition is None or not isinstance(place, Path):
             return cls._opened_only_to_read(place)
         refuse_half_copy(FolderRecords(place))
-        if changed_path(place, _PHOTOS).exists():
+        if changed_path(place, PHOTOS).exists():
             try:
                 return cls._opened_only_to_read(place)
             except (StoreLockedError, StoreUnreachableError) as error:
@@ -307,11 +192,11 @@ class IndexStore:
         editions = Editions(client)
         try:
             if not self.photos.exists():
-                editions.withdraw(_PHOTOS)
+                editions.withdraw(PHOTOS)
                 return
             documents = committed_documents(self._records, self._manifest)
-            if editions.are_due(_PHOTOS, documents):
-                editions.publish(_PHOTOS, fields=_COUNTED, documents=documents)
+            if editions.are_due(PHOTOS, documents):
+                editions.publish(PHOTOS, fields=_COUNTED, documents=documents)
         except StoreError as error:
             logger.warning(
                 "what was stored was not published for other processes to read: %s", error
@@ -357,6 +242,24 @@ class IndexStore:
         """Number of different photos."""
         return self.photos.count() if self.photos.exists() else 0
 
+    def require_labels(self) -> None:
+        """Makes sure that there are photos, and that all have labels.
+
+        Raises:
+            StoreError: A change of vocabulary was cut off.
+            PhotosNotFoundError: There are none.
+        """
+        if not self._manifest.labelled:
+            raise StoreError(
+                f"the change of vocabulary of the index at {self.place} was cut off",
+                hint="Run 'hiersearch index FOLDER' again, with any folder of its photos",
+            )
+        if not self.count():
+            raise PhotosNotFoundError(
+                f"the index at {self.place} holds no photos yet",
+                hint="Add some with 'hiersearch index FOLDER'",
+            )
+
     @property
     def dimension(self) -> int:
         """Length of a vector."""
@@ -395,57 +298,10 @@ def _edition(place: IndexPlace) -> EditionFile | None:
     if not isinstance(place, Path) or not has_manifest(FolderRecords(place)):
         return None
     try:
-        return open_edition(place, _PHOTOS)
+        return open_edition(place, PHOTOS)
     except StoreError as error:
         logger.warning("%s; the index itself is read instead", error.message)
         return None
-
-
-def _with_photos(connection: Connection) -> Manifest | None:
-    """The manifest of an index in a folder that this process has claimed; None without photos.
-
-    Raises:
-        StoreError: A copy to there was cut off, or the manifest is damaged.
-    """
-    if not isinstance(connection.place, Path):
-        return None
-    refuse_half_copy(connection.records)
-    if not has_manifest(connection.records):
-        return None
-    present = read_manifest(connection.records)
-    photos, _ = connection.collections(present)
-    return present if photos.exists() and photos.count() else None
-
-
-_MAKING = 10.0
-"""Seconds within which a run that has begun an index has written its manifest."""
-
-
-def _made_meanwhile(connection: Connection, wanted: Manifest) -> Manifest | None:
-    """The manifest of an index that another run is making; None if it gave up, or has no photos.
-
-    Raises:
-        StoreError: It has photos, and another model or vocabulary.
-    """
-    records, end = connection.records, time.monotonic() + _MAKING
-    while True:
-        refuse_half_copy(records)
-        if has_manifest(records):
-            break
-        if time.monotonic() > end:
-            return None
-        time.sleep(0.1)
-    there = read_manifest(records)
-    if (there.model_id, there.vocabulary_id) == (wanted.model_id, wanted.vocabulary_id):
-        return there
-    photos, _ = connection.collections(there)
-    if photos.exists() and photos.count():
-        raise StoreError(
-            f"another run has made an index at {connection.place} meanwhile, with another model "
-            "or vocabulary",
-            hint="Run it again to use that one, or name another store",
-        )
-    return None
 
 
 def read_info(store: IndexStore) -> IndexInfo:
