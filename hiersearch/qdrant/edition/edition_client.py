@@ -79,7 +79,8 @@ class EditionClient:
         )
 
     def close(self) -> None:
-        """Nothing is held that others wait for."""
+        """Lets go of the file. The client cannot be used again."""
+        self.plain.close()
 
     def collection_exists(self, collection_name: str) -> bool:
         """Whether this is the collection."""
@@ -121,6 +122,14 @@ class _PlainCalls:
         self._name = name
         self._values: dict[str, dict[str, Places]] = {}
         self._last: tuple[Filter, Places] | None = None
+        self._is_open = True
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        if self._is_open:
+            self._is_open = False
+            self._values.clear()
+            self._file.close()
 
     def layout(self, name: str) -> Layout:
         """Like `get_collection`."""
@@ -222,6 +231,8 @@ class _PlainCalls:
         ]
 
     def _require(self, name: str) -> None:
+        if not self._is_open:
+            raise StoreError(f"{self._file.path.parent} was closed", hint="Open it again")
         if name != self._name:
             raise CollectionError(f"there is no collection {name!r} in {self._file.path.parent}")
 

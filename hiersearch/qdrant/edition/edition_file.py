@@ -118,6 +118,12 @@ class EditionFile:
         self.ids: Ids = self._array("ids", np.dtype(_ID))
         self._ends: NDArray[np.uint64] = self._array("ends", np.dtype("<u8"))
 
+    def close(self) -> None:
+        """Lets go of the file; nothing can be read from it any more."""
+        self.vectors, self.ids = np.empty((0, 0), np.float32), ids_of(())
+        self._ends = np.empty(0, np.uint64)
+        self._bytes.close()
+
     def __len__(self) -> int:
         return len(self.ids)
 
