@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hiersearch.config import LONGEST_TIMEOUT, TIMEOUT
 from hiersearch.encoder import MODEL_CHOICES, MODEL_NAMES
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = [
     "ModelOption",
     "NameOption",
     "StoreOption",
+    "TimeoutOption",
     "WhereOption",
     "choose_model",
     "complete_from",
@@ -102,6 +104,17 @@ WhereOption = Annotated[
         help="Only photos that meet this condition, such as taken>=2020-05, folder=Holidays, "
         "width>1000 or name=cat.jpg. Can be repeated; all must hold.",
         show_default=False,
+    ),
+]
+TimeoutOption = Annotated[
+    int | None,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        min=1,
+        max=LONGEST_TIMEOUT,
+        help="How long to wait for each answer of a Qdrant server.",
+        show_default=str(TIMEOUT),
     ),
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -53,7 +53,7 @@ class Connection:
         self.records: Records
         self.client: Client
         if isinstance(place, ServerPlace):
-            self.client = connect(place.url)
+            self.client = connect(place.url, timeout=place.timeout)
             self.records = ServerRecords(self.client, place)
             self._names = (place.name, f"{place.name}-concepts")
         else:

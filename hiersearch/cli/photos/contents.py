@@ -13,6 +13,7 @@ from hiersearch.cli.options import (
     JsonFlag,
     NameOption,
     StoreOption,
+    TimeoutOption,
     WhereOption,
     suggest_better,
 )
@@ -26,13 +27,18 @@ if TYPE_CHECKING:
 __all__ = ["concepts", "info", "tree_lines"]
 
 
-def info(store: StoreOption = None, name: NameOption = None, json_: JsonFlag = False) -> None:
+def info(
+    store: StoreOption = None,
+    name: NameOption = None,
+    json_: JsonFlag = False,
+    timeout: TimeoutOption = None,
+) -> None:
     """Show the size, model and vocabulary of an index."""
     from hiersearch.config import index_place
     from hiersearch.photos import path_to_text
     from hiersearch.resident.asking import ask
 
-    place = index_place(store, os.environ, name)
+    place = index_place(store, os.environ, name, timeout)
     found, has_parents = ask(
         place,
         lambda there: (there.info(), there.about().has_parents),
@@ -83,12 +89,13 @@ def concepts(
     json_: JsonFlag = False,
     store: StoreOption = None,
     name: NameOption = None,
+    timeout: TimeoutOption = None,
 ) -> None:
     """Show the concepts in an index as a tree with photo counts."""
     from hiersearch.config import index_place
     from hiersearch.resident.asking import ask
 
-    place = index_place(store, os.environ, name)
+    place = index_place(store, os.environ, name, timeout)
     found, vocabulary = ask(
         place,
         lambda there: there.concept_counts(where or ()),

@@ -24,6 +24,7 @@ from hiersearch.cli.options import (
     STORE_HELP,
     JsonFlag,
     NameOption,
+    TimeoutOption,
     complete_from,
 )
 from hiersearch.cli.terminal import escaped, json_text, printable, tell
@@ -189,6 +190,7 @@ def query(
             help="Collection: skip the check that the model made these vectors.",
         ),
     ] = False,
+    timeout: TimeoutOption = None,
 ) -> None:
     """Find photos by a text or a photo, from general to specific.
 
@@ -213,6 +215,8 @@ def query(
         "--unverified": unverified or None,
     }
     if collection is None:
+        from hiersearch.config import index_place
+
         _refuse(for_collections, "for a collection", "Add --collection NAME, or leave it out")
         wanted = {
             "image": image,
@@ -223,7 +227,8 @@ def query(
             "min_mass": min_mass,
         }
         end = "\0" if null else "\n" if paths else None
-        _query_photos(text, wanted, end, json_, store, name, model)
+        place = index_place(store, os.environ, name, timeout)
+        _query_photos(text, wanted, end, json_, place, model)
         return
     from hiersearch.cli.collections.search import CollectionQuery, search_collection
 
@@ -243,6 +248,7 @@ def query(
         fields=fields,
         limit=limit,
         unverified=unverified,
+        timeout=timeout,
     )
     search_collection(ranked, width=_width(), json_=json_)
 
@@ -260,11 +266,9 @@ def _query_photos(
     wanted: Mapping[str, Any],
     end: str | None,
     json_: bool,
-    store: str | None,
-    name: str | None,
+    place: IndexPlace,
     model: str | None,
 ) -> None:
-    from hiersearch.config import index_place
     from hiersearch.errors import UsageError
     from hiersearch.resident.asking import ask
 
@@ -273,7 +277,6 @@ def _query_photos(
             "a query is a text or a photo",
             hint="Give one of the two: 'hiersearch query \"a parrot\"' or --image FILE",
         )
-    place = index_place(store, os.environ, name)
     answer = ask(
         place,
         lambda there: there.query(text, **wanted, model=model, on_note=tell),
