@@ -87,7 +87,6 @@ class ServerPlace:
             url: Without a name after the host, `DEFAULT_NAME` is used. User, password, query and
                 fragment are left out.
             timeout: Seconds to wait for each answer; by default `TIMEOUT`.
-            timeout: Seconds to wait for each answer; by default `TIMEOUT`.
 
         Raises:
             UsageError: The URL cannot be read, or is not a valid name for an index.
