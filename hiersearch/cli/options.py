@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hiersearch.config import TIMEOUT
 from hiersearch.encoder import MODEL_CHOICES, MODEL_NAMES
 
 if TYPE_CHECKING:
@@ -20,12 +21,15 @@ __all__ = [
     "COLLECTION_MODELS",
     "MODEL_DEFAULT",
     "MODEL_HELP",
+    "READERS_WAIT",
     "STORE_HELP",
     "VOCABULARY_HELP",
     "JsonFlag",
     "ModelOption",
     "NameOption",
     "StoreOption",
+    "TimeoutOption",
+    "WaitOption",
     "WhereOption",
     "choose_model",
     "complete_from",
@@ -102,6 +106,28 @@ WhereOption = Annotated[
         help="Only photos that meet this condition, such as taken>=2020-05, folder=Holidays, "
         "width>1000 or name=cat.jpg. Can be repeated; all must hold.",
         show_default=False,
+    ),
+]
+TimeoutOption = Annotated[
+    int | None,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        min=1,
+        help="How long to wait for each answer of a Qdrant server.",
+        show_default=str(TIMEOUT),
+    ),
+]
+READERS_WAIT = 5
+"""Seconds that commands that only read wait for an index, unless told otherwise."""
+
+WaitOption = Annotated[
+    int,
+    typer.Option(
+        "--wait",
+        metavar="SECONDS",
+        min=0,
+        help="How long to wait for another process that has the index open.",
     ),
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]

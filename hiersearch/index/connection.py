@@ -56,7 +56,7 @@ class Connection:
             self.client = cast(Client, EditionClient(edition, PHOTOS))
             self.records = CommittedRecords(place, edition.document)
         elif isinstance(place, ServerPlace):
-            self.client = connect(place.url)
+            self.client = connect(place.url, timeout=place.timeout)
             self.records = ServerRecords(self.client, place)
             self._names = (place.name, f"{place.name}-concepts")
         else:

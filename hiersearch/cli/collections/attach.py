@@ -19,6 +19,7 @@ from hiersearch.cli.options import (
     STORE_HELP,
     VOCABULARY_HELP,
     JsonFlag,
+    TimeoutOption,
     complete_from,
     read_concepts,
 )
@@ -143,6 +144,7 @@ def attach(
         bool, typer.Option("--dry-run", help="Report what would be done, and write nothing.")
     ] = False,
     json_: JsonFlag = False,
+    timeout: TimeoutOption = None,
 ) -> None:
     """Make a Qdrant collection hierarchical, in place.
 
@@ -154,13 +156,15 @@ def attach(
     to eight points whose text or photo can be read are encoded again and compared. With
     --root, no model is needed.
     """
+    from hiersearch.config import check_name
     from hiersearch.qdrant import HierarchicalCollection, only_vector
 
+    check_name(collection, "a collection")
     _require_source(model, root, concepts, (text_field, file_field))
     given = None if root is None else read_root(root)
     vocabulary = None if concepts is None else read_concepts(concepts)
     with ExitStack() as stack:
-        client = stack.enter_context(open_store(url, store))
+        client = stack.enter_context(open_store(url, store, timeout))
         # Loading a model takes seconds: whatever can fail before that fails first.
         vector = only_vector(client, collection) if vector is None else vector
         encoder, check, label = None, None, None
@@ -289,8 +293,13 @@ def read_vector(file: Path, hint: str) -> Floats:
 
 
 @contextmanager
-def open_store(url: str | None, store: str | None) -> Iterator[Client]:
+def open_store(url: str | None, store: str | None, timeout: int | None = None) -> Iterator[Client]:
     """The store of --url or --store, closed afterwards.
+
+    Args:
+        url: A server.
+        store: A server or a folder.
+        timeout: Seconds to wait for each answer of a server; None for 30.
 
     Raises:
         UsageError: Neither or both are given, or it is not a store.
@@ -298,7 +307,7 @@ def open_store(url: str | None, store: str | None) -> Iterator[Client]:
     """
     from hiersearch.qdrant import connect
 
-    with closing(connect(store_place(url, store))) as client:
+    with closing(connect(store_place(url, store), timeout=timeout)) as client:
         yield client
 
 
@@ -361,11 +370,14 @@ def detach(
     url: _UrlOption = None,
     store: _StoreOption = None,
     json_: JsonFlag = False,
+    timeout: TimeoutOption = None,
 ) -> None:
     """Remove what 'hiersearch attach' added, and nothing else."""
+    from hiersearch.config import check_name
     from hiersearch.qdrant import HierarchicalCollection
 
-    with open_store(url, store) as client, progress_on_stderr() as progress:
+    check_name(collection, "a collection")
+    with open_store(url, store, timeout) as client, progress_on_stderr() as progress:
         theirs = HierarchicalCollection.attached(client, collection)
         summary = theirs.detach(on_progress=progress)
     if json_:

@@ -59,6 +59,7 @@ class CollectionQuery:
         fields: Payload fields to show, with commas between; None for all.
         limit: The most hits; None for 10.
         unverified: Whether to skip the check of the model.
+        timeout: Seconds to wait for each answer of a server; None for 30.
     """
 
     collection: str
@@ -75,6 +76,7 @@ class CollectionQuery:
     fields: str | None = None
     limit: int | None = None
     unverified: bool = False
+    timeout: int | None = None
 
 
 def search_collection(
@@ -107,7 +109,7 @@ def search_collection(
     given_root = None if query.root is None else read_root(query.root)
     own = None if query.vector_file is None else _own_vector(query.vector_file)
     fields = _field_names(query.fields)
-    with open_store(query.url, query.store) as client:
+    with open_store(query.url, query.store, query.timeout) as client:
         # Loading a model takes seconds: whatever can fail before that fails first.
         with client_errors(client):
             info = client.get_collection(query.collection)
@@ -150,12 +152,11 @@ def search_collection(
     typer.echo(json_text(answer))
 
 
-# The query
-
-
 def _check_query(query: CollectionQuery) -> None:
+    from hiersearch.config import check_name
     from hiersearch.errors import UsageError
 
+    check_name(query.collection, "a collection")
     given = [one for one in (query.text, query.image, query.vector_file) if one is not None]
     if len(given) != 1:
         raise UsageError(
@@ -261,9 +262,6 @@ def _ranked(
         "above": theirs.ancestors_of,
     }
     return searches[query.rank](vector, limit=limit, filter=condition, payload=payload)
-
-
-# The model's check
 
 
 def _is_attached_with(known: Attachment | None, model: AnyModel, root: Floats) -> bool:

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hiersearch.cli.options import (
+    READERS_WAIT,
     JsonFlag,
     NameOption,
     StoreOption,
+    TimeoutOption,
+    WaitOption,
     WhereOption,
     suggest_better,
 )
-from hiersearch.cli.terminal import json_text, printable
+from hiersearch.cli.terminal import json_text, printable, tell
 
 if TYPE_CHECKING:
     from hiersearch.concepts import Vocabulary
@@ -26,17 +29,25 @@ if TYPE_CHECKING:
 __all__ = ["concepts", "info", "tree_lines"]
 
 
-def info(store: StoreOption = None, name: NameOption = None, json_: JsonFlag = False) -> None:
+def info(
+    store: StoreOption = None,
+    name: NameOption = None,
+    json_: JsonFlag = False,
+    timeout: TimeoutOption = None,
+    wait: WaitOption = READERS_WAIT,
+) -> None:
     """Show the size, model and vocabulary of an index."""
     from hiersearch.config import index_place
     from hiersearch.photos import path_to_text
     from hiersearch.resident.asking import ask
 
-    place = index_place(store, os.environ, name)
+    place = index_place(store, os.environ, name, timeout)
     found, has_parents = ask(
         place,
         lambda there: (there.info(), there.about().has_parents),
         lambda: _read_info(place),
+        wait=wait,
+        on_note=tell,
     )
     if not json_:
         suggest_better(found.model, found.model_id, found.trees, lambda: has_parents)
@@ -83,16 +94,20 @@ def concepts(
     json_: JsonFlag = False,
     store: StoreOption = None,
     name: NameOption = None,
+    timeout: TimeoutOption = None,
+    wait: WaitOption = READERS_WAIT,
 ) -> None:
     """Show the concepts in an index as a tree with photo counts."""
     from hiersearch.config import index_place
     from hiersearch.resident.asking import ask
 
-    place = index_place(store, os.environ, name)
+    place = index_place(store, os.environ, name, timeout)
     found, vocabulary = ask(
         place,
         lambda there: there.concept_counts(where or ()),
         lambda: _count_concepts(place, where or ()),
+        wait=wait,
+        on_note=tell,
     )
     counts = {concept: count for concept, count in found.items() if count >= at_least}
     if json_:

@@ -18,6 +18,8 @@ from hiersearch.cli.options import (
     ModelOption,
     NameOption,
     StoreOption,
+    TimeoutOption,
+    WaitOption,
     choose_model,
     read_concepts,
     suggest_better,
@@ -73,6 +75,8 @@ def index(
         ),
     ] = None,
     json_: JsonFlag = False,
+    timeout: TimeoutOption = None,
+    wait: WaitOption = 0,
 ) -> None:
     """Index photos, or update an index.
 
@@ -88,7 +92,7 @@ def index(
 
     if not paths and concepts is None and model is None:
         raise UsageError("no photos were named", hint="Name a folder: 'hiersearch index FOLDER'")
-    place = index_place(store, os.environ, name)
+    place = index_place(store, os.environ, name, timeout)
     listed = Report(place, report and report.expanduser())
     listed.check()
     wanted = {"follow_links": follow_links, "prune": prune}
@@ -98,6 +102,8 @@ def index(
             place,
             lambda there: _add_there(there, paths or (), concepts, model, wanted),
             lambda: _add_here(place, paths or (), concepts, outcome, wanted),
+            wait=wait,
+            on_note=tell,
         )
     except BaseException:
         if outcome.moved is not None:  # which was done all the same
@@ -196,16 +202,19 @@ def copy(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a different index at DST.")
     ] = False,
+    timeout: TimeoutOption = None,
 ) -> None:
     """Copy an index between folders and servers.
 
     Copies vectors and concepts as they are; the photos stay where they are. An interrupted copy
     resumes when you run the command again.
     """
+    from hiersearch.config import index_place
     from hiersearch.index import copy_index
 
+    places = [index_place(one, os.environ, timeout=timeout) for one in (source, destination)]
     with progress_on_stderr() as progress:
-        done = copy_index(source, destination, overwrite=overwrite, on_progress=progress)
+        done = copy_index(*places, overwrite=overwrite, on_progress=progress)
     parts = [(done.copied, "copied"), (done.removed, "removed"), (done.unchanged, "unchanged")]
     typer.echo(counted(parts) or "no photos")
 

@@ -21,9 +21,12 @@ from rich.cells import cell_len, set_cell_size
 from hiersearch.cli.options import (
     COLLECTION_MODELS,
     MODEL_HELP,
+    READERS_WAIT,
     STORE_HELP,
     JsonFlag,
     NameOption,
+    TimeoutOption,
+    WaitOption,
     complete_from,
 )
 from hiersearch.cli.terminal import escaped, json_text, printable, tell
@@ -189,6 +192,8 @@ def query(
             help="Collection: skip the check that the model made these vectors.",
         ),
     ] = False,
+    timeout: TimeoutOption = None,
+    wait: WaitOption = READERS_WAIT,
 ) -> None:
     """Find photos by a text or a photo, from general to specific.
 
@@ -213,6 +218,8 @@ def query(
         "--unverified": unverified or None,
     }
     if collection is None:
+        from hiersearch.config import index_place
+
         _refuse(for_collections, "for a collection", "Add --collection NAME, or leave it out")
         wanted = {
             "image": image,
@@ -223,7 +230,8 @@ def query(
             "min_mass": min_mass,
         }
         end = "\0" if null else "\n" if paths else None
-        _query_photos(text, wanted, end, json_, store, name, model)
+        place = index_place(store, os.environ, name, timeout)
+        _query_photos(text, wanted, end, json_, place, model, wait)
         return
     from hiersearch.cli.collections.search import CollectionQuery, search_collection
 
@@ -243,15 +251,16 @@ def query(
         fields=fields,
         limit=limit,
         unverified=unverified,
+        timeout=timeout,
     )
     search_collection(ranked, width=_width(), json_=json_)
 
 
 def _refuse(options: Mapping[str, object], what: str, hint: str) -> None:
-    from hiersearch.errors import UsageError
-
     for option, value in options.items():
         if value is not None:
+            from hiersearch.errors import UsageError
+
             raise UsageError(f"{option} is {what}", hint=hint)
 
 
@@ -260,11 +269,10 @@ def _query_photos(
     wanted: Mapping[str, Any],
     end: str | None,
     json_: bool,
-    store: str | None,
-    name: str | None,
+    place: IndexPlace,
     model: str | None,
+    wait: float,
 ) -> None:
-    from hiersearch.config import index_place
     from hiersearch.errors import UsageError
     from hiersearch.resident.asking import ask
 
@@ -273,11 +281,12 @@ def _query_photos(
             "a query is a text or a photo",
             hint="Give one of the two: 'hiersearch query \"a parrot\"' or --image FILE",
         )
-    place = index_place(store, os.environ, name)
     answer = ask(
         place,
         lambda there: there.query(text, **wanted, model=model, on_note=tell),
         lambda: _open_and_query(place, text, wanted, model),
+        wait=wait,
+        on_note=tell,
     )
     for note in answer.notes:
         tell(note)
@@ -343,7 +352,7 @@ def _table(answer: Answer, width: int) -> list[str]:
         "level": [str(level.level) for level in levels],
         "concept": [f"{'  ' * (level.level - 1)}{level.concept}" for level in levels],
         "mass": [_percent(level.mass) for level in levels],
-        "angle": [_degrees(level.angle) for level in levels],
+        "angle": [f"{math.degrees(level.angle):.0f}°" for level in levels],
         "sure": [str(level.sure) for level in levels],
         "about": [str(level.count) for level in levels],
     }
@@ -381,7 +390,7 @@ def _list(answer: Answer, width: int, here: Path) -> list[str]:
 
 def _facts(level: Level) -> list[str]:
     mass = [] if level.mass is None else [f"mass {_percent(level.mass)}"]
-    facts = [*mass, f"angle {_degrees(level.angle)}"]
+    facts = [*mass, f"angle {math.degrees(level.angle):.0f}°"]
     if level.sure == level.count:
         return [", ".join([*facts, f"{level.count} {'photo' if level.count == 1 else 'photos'}"])]
     return [", ".join(facts), f"{level.sure} surely, about {level.count} in all"]
@@ -436,7 +445,3 @@ def _short(text: str, room: int) -> str:
 
 def _percent(share: float | None) -> str:
     return "" if share is None else f"{share:.0%}"
-
-
-def _degrees(angle: float) -> str:
-    return f"{math.degrees(angle):.0f}°"

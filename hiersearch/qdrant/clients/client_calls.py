@@ -261,4 +261,5 @@ def place_of(client: Client) -> str:
         return str(client.path)
     options: Mapping[str, Any] = getattr(client, "init_options", {})
     place = options.get("url") or options.get("location") or options.get("host") or "localhost"
-    return bare_url(place) if is_url(place) else str(place)
+    # Without a scheme, a user and a password may still be before the host.
+    return bare_url(place) if is_url(place) else str(place).rpartition("@")[2]

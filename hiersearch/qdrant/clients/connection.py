@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from hiersearch.config import bare_url, is_url
+from hiersearch.config import bare_url, checked_timeout, is_url, refuse_bare_address
 from hiersearch.errors import HiersearchError, UsageError
 from hiersearch.qdrant.clients.client_calls import Client
 from hiersearch.qdrant.edge.client import EdgeClient
@@ -24,23 +24,26 @@ _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 
 def connect(
-    location: str | Path, *, timeout: int = 30, environ: Mapping[str, str] = os.environ
+    location: str | Path, *, timeout: int | None = None, environ: Mapping[str, str] = os.environ
 ) -> QdrantClient | EdgeClient:
     """Open a store.
 
     Args:
         location: The URL of a server (`http://` or `https://`), a folder for the embedded engine,
             or `":memory:"` for a store that vanishes when the process ends.
-        timeout: Seconds to wait for a server.
+        timeout: Seconds to wait for each answer of a server; by default 30.
         environ: The environment, whose variable `QDRANT_API_KEY` is the key of a server; blanks
             and line ends around it are ignored.
 
     Raises:
-        UsageError: The URL is malformed, or the key has characters that no request can carry.
+        UsageError: The URL is malformed or lacks its scheme, the timeout is no number of seconds,
+            or the key has characters that no request can carry.
         StoreUnreachableError: No server answers there, or it rejects the key.
     """
+    seconds = checked_timeout(timeout)
     in_memory = str(location) == ":memory:"
     if not in_memory and not is_url(location):
+        refuse_bare_address(location)
         return EdgeClient(location)
     from qdrant_client import QdrantClient
 
@@ -57,7 +60,7 @@ def connect(
         if urlsplit(url).hostname in _THIS_MACHINE:
             # Nobody can eavesdrop between this machine and itself.
             warnings.filterwarnings("ignore", "Api key is used with an insecure connection")
-        client = QdrantClient(url=url, api_key=key, timeout=timeout, check_compatibility=False)
+        client = QdrantClient(url=url, api_key=key, timeout=seconds, check_compatibility=False)
     with client_errors(client):
         client.get_collections()
     return client

@@ -102,7 +102,8 @@ def _refused(status: int | None, answer: str, client: Client) -> StoreError:
 def _slow(answer: str, client: Client) -> StoreUnreachableError:
     return StoreUnreachableError(
         f"the server at {place_of(client)} did not answer in time ({answer})",
-        hint="It may be busy: try again, or allow it more time (timeout of the client)",
+        hint="It may be busy: try again, or allow it more time with --timeout SECONDS (in Python, "
+        "the client's timeout)",
     )
 
 
