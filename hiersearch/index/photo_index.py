@@ -35,7 +35,7 @@ from hiersearch.index.storage import IndexStore, read_info
 from hiersearch.index.understanding import concept_called, understand
 from hiersearch.index.update import Addition
 from hiersearch.index.update.catalogue import read_stored_files
-from hiersearch.photos import content_hash, path_to_text, read_photo
+from hiersearch.photos import PhotoReaders, content_hash, path_to_text
 from hiersearch.progress import Progress, tell_nobody
 from hiersearch.trees import CONCEPTS, LIKELY, expected_counts
 
@@ -397,7 +397,9 @@ class PhotoIndex:
 
     def _query_photo(self, path: Path) -> Image:
         try:
-            return read_photo(path.expanduser(), min_side=self._store.manifest.photo_size).image
+            with PhotoReaders() as readers:
+                size = self._store.manifest.photo_size
+                return readers.read(path.expanduser(), min_side=size).image
         except UnreadablePhotoError as error:
             raise UnreadablePhotoError(
                 f"cannot read {path}: {error.message}", hint=error.hint or "Give another photo"

@@ -127,6 +127,7 @@ class IngestSummary:
         removed: Photos that were dropped because their file was deleted.
         relabelled: Stored photos that were given new chains.
         skipped: What could not be read.
+        notes: Files whose photo was read although something is wrong with them, and what.
         lost: For each folder that is missing or suddenly empty, how many known photos were kept.
     """
 
@@ -138,6 +139,7 @@ class IngestSummary:
     removed: int = 0
     relabelled: int = 0
     skipped: list[Skip] = field(default_factory=list)
+    notes: list[Skip] = field(default_factory=list)
     lost: dict[Path, int] = field(default_factory=dict)
 
     def skip(self, problems: Iterable[tuple[Path, str]]) -> None:

@@ -13,12 +13,14 @@ from hiersearch.photos.file_names import path_to_text, photo_folders, text_to_pa
 if TYPE_CHECKING:
     from hiersearch.photos.finding import PHOTO_SUFFIXES, PhotoFile, find_photos
     from hiersearch.photos.photo import MAX_PIXELS, Photo, content_hash, read_photo
+    from hiersearch.photos.readers import PhotoReaders
 
 __all__ = [
     "MAX_PIXELS",
     "PHOTO_SUFFIXES",
     "Photo",
     "PhotoFile",
+    "PhotoReaders",
     "content_hash",
     "find_photos",
     "path_to_text",
@@ -30,6 +32,7 @@ __all__ = [
 _MODULES = {
     "finding": ("PHOTO_SUFFIXES", "PhotoFile", "find_photos"),
     "photo": ("MAX_PIXELS", "Photo", "content_hash", "read_photo"),
+    "readers": ("PhotoReaders",),
 }
 
 

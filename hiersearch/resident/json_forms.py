@@ -72,6 +72,7 @@ def summary_to_plain(summary: IngestSummary) -> dict[str, Any]:
     return {
         **vars(summary),
         "skipped": [[str(skip.path), skip.reason] for skip in summary.skipped],
+        "notes": [[str(note.path), note.reason] for note in summary.notes],
         "lost": [[str(folder), count] for folder, count in summary.lost.items()],
     }
 
@@ -80,6 +81,7 @@ def summary_from_plain(plain: Mapping[str, Any]) -> IngestSummary:
     """The summary that `summary_to_plain` made plain."""
     kept = {
         "skipped": [Skip(Path(path), reason) for path, reason in plain["skipped"]],
+        "notes": [Skip(Path(path), note) for path, note in plain["notes"]],
         "lost": {Path(folder): count for folder, count in plain["lost"]},
     }
     return IngestSummary(**{**plain, **kept})

@@ -88,6 +88,10 @@ def index(
         return
     skipped = summary.skipped
     _show_skipped([(skip.path, skip.reason) for skip in skipped])
+    for note in summary.notes[:_SKIPS_SHOWN]:
+        tell(f"{note.path} was read all the same: {note.reason}")
+    if len(summary.notes) > _SKIPS_SHOWN:
+        tell(f"{len(summary.notes) - _SKIPS_SHOWN} more were read although they are damaged")
     parts = [
         (summary.added, "added"),
         (summary.updated, "updated"),
