@@ -126,6 +126,7 @@ class _Copy:
         )
 
     def run(self, *, overwrite: bool) -> CopySummary:
+        self._target.claim()
         self._target.refuse_others(self._manifest)
         found = read_mark(self._records)
         if found is not None:

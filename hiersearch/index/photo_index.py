@@ -175,7 +175,29 @@ class PhotoIndex:
             trees=trees_of(vocabulary, encoder),
         )
         made = IndexStore.create(place, manifest, vocabulary)
-        return cls(made, encoder=encoder, environ=environ)
+        index = cls(made, environ=environ)
+        try:
+            # Loading took a while, in which another run may have made the index and filled it.
+            if index.photo_count and not exist_ok:
+                raise StoreError(
+                    f"another run has made an index at {place} meanwhile",
+                    hint="Open it, or name another store",
+                )
+            if (
+                index.photo_count
+                and concepts is not None
+                and vocabulary.id != made.manifest.vocabulary_id
+            ):
+                raise UsageError(
+                    f"the index at {place} has another vocabulary",
+                    hint="Give it this one with add(concepts=...)",
+                )
+            if model is not None or encoder.id == index.model_id:
+                index._given = check_encoder(encoder, made)
+        except BaseException:
+            index.close()
+            raise
+        return index
 
     def __enter__(self) -> Self:
         return self

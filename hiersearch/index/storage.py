@@ -33,6 +33,7 @@ from hiersearch.index.manifest import (
 from hiersearch.index.records import FolderRecords, Records, ServerRecords
 from hiersearch.index.results import IndexInfo
 from hiersearch.qdrant import Client, CollectionOptions, HierarchicalCollection, connect
+from hiersearch.qdrant.edge.folder_lock import FolderLock
 from hiersearch.trees import CHAIN, Chain, Tally
 
 __all__ = ["Connection", "IndexStore", "read_info"]
@@ -52,6 +53,7 @@ class Connection:
         self.place = place
         self.records: Records
         self.client: Client
+        self._lock: FolderLock | None = None
         if isinstance(place, ServerPlace):
             self.client = connect(place.url)
             self.records = ServerRecords(self.client, place)
@@ -77,16 +79,25 @@ class Connection:
         """
         return CollectionOptions(on_disk=True if isinstance(self.place, Path) else None)
 
-    def lock(self, manifest: Manifest) -> None:
-        """Takes the lock of a folder, so that no other process changes it from here on.
+    def claim(self) -> None:
+        """Takes the lock of a folder, so that no other process makes or changes an index there.
 
-        That is the lock of its photos, or of its concepts while there are no photos: whoever
-        changes either has taken it. A server has no lock: nothing prevents two processes from
-        writing there at once.
+        A server has no lock: nothing prevents two processes from writing there at once.
+
+        Raises:
+            StoreLockedError: Another process has it.
+            StoreUnreachableError: The folder cannot be made or written to.
+        """
+        if isinstance(self.place, Path) and self._lock is None:
+            self._lock = FolderLock(self.place)
+
+    def lock(self, manifest: Manifest) -> None:
+        """Claims a folder, and takes the engine's lock of its photos, or else of its concepts.
 
         Raises:
             StoreLockedError: Another process has it open.
         """
+        self.claim()
         if isinstance(self.place, Path):
             for collection in self.collections(manifest):
                 if collection.exists():
@@ -112,7 +123,12 @@ class Connection:
 
     def close(self) -> None:
         """Closes the collections, so that another process can open them."""
-        self.client.close()
+        try:
+            self.client.close()
+        finally:
+            if self._lock is not None:
+                self._lock.close()
+                self._lock = None
 
 
 class IndexStore:
@@ -158,9 +174,9 @@ class IndexStore:
         connection = Connection(place)
         try:
             refuse_half_copy(connection.records)
-            manifest = read_manifest(connection.records)
-            connection.lock(manifest)
-            return cls(connection, manifest)
+            connection.lock(read_manifest(connection.records))
+            # Read again: who had the folder until now may have changed it.
+            return cls(connection, read_manifest(connection.records))
         except BaseException:
             connection.close()
             raise
@@ -169,7 +185,8 @@ class IndexStore:
     def create(cls, place: IndexPlace, manifest: Manifest, vocabulary: Vocabulary) -> Self:
         """Makes an empty index at a place, replacing one without photos.
 
-        Of several runs that make an index on a server at once, one does, and the others open it.
+        One with photos is opened instead: another run has made it since the caller looked. Of
+        several runs that make an index on a server at once, one does, and the others open it.
 
         Raises:
             StoreLockedError: Another process has the index there open.
@@ -178,7 +195,12 @@ class IndexStore:
         """
         connection = Connection(place)
         try:
+            connection.claim()
             connection.refuse_others(manifest)
+            present = _with_photos(connection)
+            if present is not None:
+                connection.lock(present)
+                return cls(connection, present)
             store = cls(connection, manifest)
             if not connection.records.begin():
                 there = _made_meanwhile(connection, manifest)
@@ -269,6 +291,22 @@ class IndexStore:
     def close(self) -> None:
         """Closes the collections, so that another process can open them."""
         self.connection.close()
+
+
+def _with_photos(connection: Connection) -> Manifest | None:
+    """The manifest of an index in a folder that this process has claimed; None without photos.
+
+    Raises:
+        StoreError: A copy to there was cut off, or the manifest is damaged.
+    """
+    if not isinstance(connection.place, Path):
+        return None
+    refuse_half_copy(connection.records)
+    if not has_manifest(connection.records):
+        return None
+    present = read_manifest(connection.records)
+    photos, _ = connection.collections(present)
+    return present if photos.exists() and photos.count() else None
 
 
 _MAKING = 10.0

@@ -268,4 +268,5 @@ def _open_or_create(
     # Loading a model takes seconds: whatever can fail before that fails first.
     vocabulary = None if concepts is None else read_concepts(concepts)
     require_photos(paths)
-    return PhotoIndex.create(place, model=choose_model(model), concepts=vocabulary)
+    # Another run may make the index while the model is loaded: then this one adds to it.
+    return PhotoIndex.create(place, model=choose_model(model), concepts=vocabulary, exist_ok=True)
