@@ -1,18 +1,21 @@
-"""What commands print: progress on stderr, and foreign names made safe for a terminal."""
+"""What commands print: progress on stderr, JSON, and foreign names made safe for a terminal."""
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sys
 import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hiersearch.progress import Progress
 
-__all__ = ["printable", "progress_on_stderr", "tell"]
+__all__ = ["escaped", "json_text", "printable", "progress_on_stderr", "tell"]
 
 _SECONDS_BETWEEN_LINES = 10.0
 _BAR_FROM = 64
@@ -103,6 +106,41 @@ def printable(text: Path | str) -> str:
     """A name without characters that would garble a terminal or fake a line of output."""
     read = os.fsencode(text).decode(errors="replace")
     return "".join("\N{REPLACEMENT CHARACTER}" if _is_unsafe(char) else char for char in read)
+
+
+def escaped(text: Path | str) -> str:
+    r"""A name with an escape such as `\x1b` for each character that would garble a terminal.
+
+    Unlike `printable`, it tells such names apart; bytes that are not UTF-8 are escaped, too.
+    """
+    read = os.fsencode(text).decode(errors="backslashreplace")
+    return "".join(_escape(char) if _is_unsafe(char) else char for char in read)
+
+
+def json_text(value: Any, *, allow_nan: bool = True) -> str:
+    """Indented JSON whose text is readable, but for what would garble a terminal: that is escaped.
+
+    Args:
+        value: Plain data.
+        allow_nan: Whether a number may be one that is not finite, which JSON has no word for.
+
+    Raises:
+        ValueError: One is, and may not.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=1, allow_nan=allow_nan)
+    # Line breaks are the layout's own: those of texts are escaped already.
+    return _NOT_PLAIN.sub(_json_escape, text)
+
+
+_NOT_PLAIN = re.compile(r"[^\n -~]")
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    return json.dumps(found[0])[1:-1] if _is_unsafe(found[0]) else found[0]
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode()
 
 
 def _is_unsafe(char: str) -> bool:

@@ -35,11 +35,13 @@ class MoveSummary:
         photos: The number of different photos that the index holds now.
         dropped: Files that were indexed and are no longer there.
         skipped: Files that could not be read, and why.
+        notes: Files that were kept, and what is to be known of them.
     """
 
     photos: int
     dropped: tuple[str, ...]
     skipped: tuple[tuple[Path, str], ...]
+    notes: tuple[tuple[Path, str], ...] = ()
 
 
 def is_moving(
@@ -76,6 +78,7 @@ def move_index(
     work = _workplace(target, model, environ)
     dropped: tuple[str, ...] = ()
     skipped: tuple[tuple[Path, str], ...] = ()
+    notes: tuple[tuple[Path, str], ...] = ()
     if not (work / READ).exists():
         with PhotoIndex.open(target, environ=environ) as old:
             vocabulary, known = old.vocabulary, old.files()
@@ -95,12 +98,13 @@ def move_index(
             if there:
                 summary = new.add(*there.values(), on_progress=on_progress)
                 skipped = tuple((skip.path, skip.reason) for skip in summary.skipped)
+                notes = tuple((one.path, one.note) for one in summary.notes)
         (work / READ).touch()
     copied = copy_index(
         work / "index", target, overwrite=True, on_progress=on_progress, environ=environ
     )
     shutil.rmtree(work)
-    return MoveSummary(copied.copied + copied.unchanged, dropped, skipped)
+    return MoveSummary(copied.copied + copied.unchanged, dropped, skipped, notes)
 
 
 def _is_of_other(

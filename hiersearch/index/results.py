@@ -9,11 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from hiersearch.errors import MissingPhotosError
-from hiersearch.photos import path_to_text
+from hiersearch.photos import PassedOver, path_to_text
 
-__all__ = ["Answer", "IndexInfo", "IngestSummary", "Level", "PhotoHit", "Skip"]
+__all__ = [
+    "Answer",
+    "IndexInfo",
+    "IngestSummary",
+    "KeptNote",
+    "Level",
+    "PhotoHit",
+    "Skip",
+    "paths_by_text",
+]
 
 _ANSWER_VERSION = 1
+_SUMMARY_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -114,6 +124,14 @@ class Skip:
     reason: str
 
 
+@dataclass(frozen=True)
+class KeptNote:
+    """What is to be known of a photo that was kept, such as that it is damaged at the end."""
+
+    path: Path
+    note: str
+
+
 @dataclass
 class IngestSummary:
     """What a run over some folders did, in numbers of files.
@@ -127,7 +145,8 @@ class IngestSummary:
         removed: Photos that were dropped because their file was deleted.
         relabelled: Stored photos that were given new chains.
         skipped: What could not be read.
-        notes: Files whose photo was read although something is wrong with them, and what.
+        notes: What is to be known of photos that were kept.
+        passed_over: What was found in the folders and not taken for photos.
         lost: For each folder that is missing or suddenly empty, how many known photos were kept.
     """
 
@@ -139,12 +158,48 @@ class IngestSummary:
     removed: int = 0
     relabelled: int = 0
     skipped: list[Skip] = field(default_factory=list)
-    notes: list[Skip] = field(default_factory=list)
+    notes: list[KeptNote] = field(default_factory=list)
+    passed_over: PassedOver = field(default_factory=PassedOver)
     lost: dict[Path, int] = field(default_factory=dict)
 
     def skip(self, problems: Iterable[tuple[Path, str]]) -> None:
         """Adds files and folders that were skipped, each with the reason."""
         self.skipped.extend(Skip(path, reason) for path, reason in problems)
+
+    def note(self, path: Path, note: str) -> None:
+        """Adds what is to be known of a photo that was kept."""
+        self.notes.append(KeptNote(path, note))
+
+    @property
+    def skips_by_reason(self) -> dict[str, list[Path]]:
+        """What was skipped, by the reason; the most frequent reason first."""
+        return paths_by_text((skip.reason, skip.path) for skip in self.skipped)
+
+    @property
+    def notes_by_text(self) -> dict[str, list[Path]]:
+        """The photos that were kept and have a note, by the note; the most frequent first."""
+        return paths_by_text((note.note, note.path) for note in self.notes)
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as plain data, in the documented format, version 1."""
+        counts = ("added", "updated", "moved", "copies", "removed", "relabelled", "unchanged")
+        return {
+            "version": _SUMMARY_VERSION,
+            **{name: getattr(self, name) for name in counts},
+            "skipped": [
+                {"reason": reason, "paths": [path_to_text(path) for path in paths]}
+                for reason, paths in self.skips_by_reason.items()
+            ],
+            "notes": [
+                {"note": note, "paths": [path_to_text(path) for path in paths]}
+                for note, paths in self.notes_by_text.items()
+            ],
+            "passed_over": self.passed_over.to_json(),
+            "lost": [
+                {"folder": path_to_text(folder), "photos": count}
+                for folder, count in self.lost.items()
+            ],
+        }
 
     @property
     def changed(self) -> bool:
@@ -202,6 +257,14 @@ class IndexInfo:
     vocabulary: str
     concepts: int
     trees: str | None
+
+
+def paths_by_text(pairs: Iterable[tuple[str, Path]]) -> dict[str, list[Path]]:
+    """Paths by their text, the most frequent text first; paths in their order."""
+    found: dict[str, list[Path]] = {}
+    for text, path in pairs:
+        found.setdefault(text, []).append(path)
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
 
 
 def _photo_json(photo: PhotoHit) -> dict[str, Any]:

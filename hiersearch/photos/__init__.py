@@ -12,12 +12,14 @@ from hiersearch.photos.file_names import path_to_text, photo_folders, text_to_pa
 
 if TYPE_CHECKING:
     from hiersearch.photos.finding import PHOTO_SUFFIXES, PhotoFile, find_photos
+    from hiersearch.photos.passed_over import PassedOver
     from hiersearch.photos.photo import MAX_PIXELS, Photo, content_hash, read_photo
     from hiersearch.photos.readers import PhotoReaders
 
 __all__ = [
     "MAX_PIXELS",
     "PHOTO_SUFFIXES",
+    "PassedOver",
     "Photo",
     "PhotoFile",
     "PhotoReaders",
@@ -31,6 +33,7 @@ __all__ = [
 
 _MODULES = {
     "finding": ("PHOTO_SUFFIXES", "PhotoFile", "find_photos"),
+    "passed_over": ("PassedOver",),
     "photo": ("MAX_PIXELS", "Photo", "content_hash", "read_photo"),
     "readers": ("PhotoReaders",),
 }

@@ -10,6 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hiersearch.errors import PhotosNotFoundError
+from hiersearch.photos.passed_over import (
+    HIDDEN,
+    LINK,
+    SPECIAL,
+    SYSTEM_FOLDER,
+    PassedOver,
+    kind_of,
+    suffix_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -17,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["PHOTO_SUFFIXES", "PhotoFile", "find_photos"]
 
 PHOTO_SUFFIXES = frozenset(
-    {"avif", "bmp", "dib", "gif", "heic", "heif", "hif", "jfif", "jpe", "jpeg", "jpg", "png"}
-    | {"tif", "tiff", "webp"}
+    {"avif", "bmp", "dib", "gif", "heic", "heif", "hif", "jfif", "jpe", "jpeg", "jpg", "mpo"}
+    | {"png", "tif", "tiff", "webp"}
 )
 """Suffixes of photo files. HEIC is included even where it cannot be decoded: such files are
 reported as skipped, not silently ignored."""
@@ -56,6 +65,7 @@ def find_photos(
     *,
     follow_links: bool = False,
     on_problem: Callable[[Path, str], None],
+    on_passed: Callable[[PassedOver], None] | None = None,
 ) -> Iterator[PhotoFile]:
     """Find the photos in files and folders.
 
@@ -68,6 +78,8 @@ def find_photos(
         follow_links: Follow links that are met inside folders, too.
         on_problem: Called with the path and the reason for each folder that cannot be read and
             each photo that is not a regular file. The search goes on.
+        on_passed: Called once, after the last photo, with what was passed over. A link
+            that is followed is not: it leads to what is found or counted under its own name.
 
     Returns:
         Each file once, however many of the paths and links lead to it (hard links are files of
@@ -80,7 +92,8 @@ def find_photos(
     roots = [_absolute(path) for path in paths]
     for root in roots:
         _check_exists(root)
-    return _Search(follow_links=follow_links, on_problem=on_problem).run(roots)
+    search = _Search(follow_links=follow_links, on_problem=on_problem)
+    return search.run(roots, on_passed)
 
 
 def _absolute(path: Path) -> Path:
@@ -112,12 +125,22 @@ class _Search:
         self._seen_folders: set[tuple[int, int] | str] = set()
         self._seen_files: set[str] = set()
         self._links: deque[Path] = deque()
+        # By path, because a file that is passed over in a folder may be given by itself, too.
+        self._passed: dict[str, str] = {}
+        self._given: set[str] = set()
 
-    def run(self, roots: list[Path]) -> Iterator[PhotoFile]:
+    def run(
+        self, roots: list[Path], on_passed: Callable[[PassedOver], None] | None
+    ) -> Iterator[PhotoFile]:
+        for root in roots:
+            real_parent = os.path.realpath(root.parent)
+            self._given |= {os.path.realpath(root), os.path.join(real_parent, root.name)}  # noqa: PTH118
         for root in roots:
             yield from self._search(root, given=True)
         while self._links:
             yield from self._search(self._links.popleft(), given=False)
+        if on_passed is not None:
+            on_passed(PassedOver.of(self._passed.values()))
 
     def _search(self, path: Path, *, given: bool) -> Iterator[PhotoFile]:
         """Search a given path or a link, which is followed."""
@@ -129,13 +152,18 @@ class _Search:
             return
         real = os.path.realpath(path)
         if stat.S_ISDIR(status.st_mode):
+            self._passed.pop(real, None)
             yield from self._search_folder(str(path), real)
         elif given or _has_photo_suffix(path.name):
             if not stat.S_ISREG(status.st_mode):
                 self._on_problem(path, "not a regular file")
             elif real not in self._seen_files:
                 self._seen_files.add(real)
+                self._passed.pop(real, None)
                 yield PhotoFile(path, status.st_size, status.st_mtime)
+        elif real not in self._seen_files:
+            regular = stat.S_ISREG(status.st_mode)
+            self._pass_over(real, kind_of(path.name) if regular else SPECIAL)
 
     def _search_folder(self, folder: str, real: str) -> Iterator[PhotoFile]:
         # Not recursive: trees can be deeper than Python's stack.
@@ -146,12 +174,12 @@ class _Search:
             below: list[tuple[str, str]] = []
             for entry in self._entries(folder, real):
                 try:
-                    if entry.is_symlink():
-                        if self._follow_links:
-                            self._links.append(Path(entry.path))
+                    if kind := self._left_alone(entry):
+                        self._pass_over(real_prefix + entry.name, kind)
+                    elif entry.is_symlink():
+                        self._links.append(Path(entry.path))
                     elif entry.is_dir(follow_symlinks=False):
-                        if entry.name.lower() not in _SYSTEM_FOLDERS:
-                            below.append((entry.path, real_prefix + entry.name))
+                        below.append((entry.path, real_prefix + entry.name))
                     elif photo := self._photo(entry, real_prefix + entry.name):
                         yield photo
                 except FileNotFoundError:
@@ -160,9 +188,22 @@ class _Search:
                     self._on_problem(Path(entry.path), _reason(error))
             pending.extend(reversed(below))
 
+    def _left_alone(self, entry: os.DirEntry[str]) -> str | None:
+        """Why an entry is left whatever is in it; None if it is not."""
+        if entry.name.startswith("."):
+            return HIDDEN
+        if entry.is_symlink():
+            return None if self._follow_links else LINK
+        system = entry.name.lower() in _SYSTEM_FOLDERS and entry.is_dir(follow_symlinks=False)
+        return SYSTEM_FOLDER if system else None
+
     def _photo(self, entry: os.DirEntry[str], real: str) -> PhotoFile | None:
         """The photo of an entry that is neither link nor folder, if it was not found before."""
-        if not _has_photo_suffix(entry.name) or real in self._seen_files:
+        if real in self._seen_files:
+            return None
+        if not _has_photo_suffix(entry.name):
+            regular = entry.is_file(follow_symlinks=False)
+            self._pass_over(real, kind_of(entry.name) if regular else SPECIAL)
             return None
         status = entry.stat(follow_symlinks=False)
         if not stat.S_ISREG(status.st_mode):
@@ -171,8 +212,13 @@ class _Search:
         self._seen_files.add(real)
         return PhotoFile(Path(entry.path), status.st_size, status.st_mtime)
 
+    def _pass_over(self, real: str, kind: str) -> None:
+        """Notes what is no photo, unless it is given by itself, and so taken or searched."""
+        if real not in self._given:
+            self._passed.setdefault(real, kind)
+
     def _entries(self, folder: str, real: str) -> list[os.DirEntry[str]]:
-        """List a folder, sorted and without hidden names; nothing if it was listed before."""
+        """List a folder, sorted; nothing if it was listed before."""
         try:
             status = os.stat(folder)  # noqa: PTH116
             # Device and inode identify a folder under all its names, loops and bind mounts
@@ -182,18 +228,14 @@ class _Search:
                 return []
             self._seen_folders.add(identity)
             with os.scandir(folder) as entries:
-                return sorted(
-                    (entry for entry in entries if not entry.name.startswith(".")),
-                    key=lambda entry: entry.name,
-                )
+                return sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
             self._on_problem(Path(folder), _reason(error))
             return []
 
 
 def _has_photo_suffix(name: str) -> bool:
-    _, dot, suffix = name.rpartition(".")
-    return bool(dot) and suffix.lower() in PHOTO_SUFFIXES
+    return suffix_of(name).lower() in PHOTO_SUFFIXES
 
 
 def _reason(error: OSError) -> str:

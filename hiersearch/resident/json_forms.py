@@ -7,7 +7,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hiersearch.index.results import Answer, IndexInfo, IngestSummary, Level, PhotoHit, Skip
+from hiersearch.index.results import (
+    Answer,
+    IndexInfo,
+    IngestSummary,
+    KeptNote,
+    Level,
+    PhotoHit,
+    Skip,
+)
+from hiersearch.photos import PassedOver
 
 __all__ = [
     "Facts",
@@ -72,7 +81,8 @@ def summary_to_plain(summary: IngestSummary) -> dict[str, Any]:
     return {
         **vars(summary),
         "skipped": [[str(skip.path), skip.reason] for skip in summary.skipped],
-        "notes": [[str(note.path), note.reason] for note in summary.notes],
+        "notes": [[str(note.path), note.note] for note in summary.notes],
+        "passed_over": summary.passed_over.to_json(),
         "lost": [[str(folder), count] for folder, count in summary.lost.items()],
     }
 
@@ -81,7 +91,8 @@ def summary_from_plain(plain: Mapping[str, Any]) -> IngestSummary:
     """The summary that `summary_to_plain` made plain."""
     kept = {
         "skipped": [Skip(Path(path), reason) for path, reason in plain["skipped"]],
-        "notes": [Skip(Path(path), note) for path, note in plain["notes"]],
+        "notes": [KeptNote(Path(path), note) for path, note in plain["notes"]],
+        "passed_over": PassedOver.from_json(plain["passed_over"]),
         "lost": {Path(folder): count for folder, count in plain["lost"]},
     }
     return IngestSummary(**{**plain, **kept})

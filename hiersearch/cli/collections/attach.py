@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import warnings
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from hiersearch.cli.options import (
     complete_from,
     read_concepts,
 )
-from hiersearch.cli.terminal import progress_on_stderr
+from hiersearch.cli.terminal import json_text, progress_on_stderr
 from hiersearch.encoder import MODEL_NAMES
 
 if TYPE_CHECKING:
@@ -195,7 +194,7 @@ def attach(
             "field": (check and check.field) or None,
             "similarity": check and check.similarity,
         }
-        typer.echo(json.dumps({"version": 1, **asdict(summary), "compared": compared}, indent=1))
+        typer.echo(json_text({"version": 1, **asdict(summary), "compared": compared}))
         return
     text = _summary_text(summary)
     if not (unverified or summary.verified or given is not None):
@@ -370,7 +369,7 @@ def detach(
         theirs = HierarchicalCollection.attached(client, collection)
         summary = theirs.detach(on_progress=progress)
     if json_:
-        typer.echo(json.dumps({"version": 1, **asdict(summary)}, indent=1))
+        typer.echo(json_text({"version": 1, **asdict(summary)}))
         return
     noun = "point" if summary.points == 1 else "points"
     what = ", ".join(summary.fields) or "nothing"

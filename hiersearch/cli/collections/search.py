@@ -22,7 +22,7 @@ from rich.cells import cell_len, set_cell_size
 
 from hiersearch.cli.collections.attach import open_store, read_root, read_vector, store_place
 from hiersearch.cli.options import require_choice
-from hiersearch.cli.terminal import printable
+from hiersearch.cli.terminal import json_text, printable
 
 if TYPE_CHECKING:
     from hiersearch.index.model_check import AnyModel
@@ -147,7 +147,7 @@ def search_collection(
         "verified": bool(verified),
         "hits": [_hit_json(hit, fields) for hit in hits],
     }
-    typer.echo(json.dumps(answer, ensure_ascii=False, indent=1))
+    typer.echo(json_text(answer))
 
 
 # The query

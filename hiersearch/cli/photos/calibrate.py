@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +15,7 @@ from hiersearch.cli.options import (
     choose_model,
     complete_from,
 )
-from hiersearch.cli.terminal import printable, progress_on_stderr
+from hiersearch.cli.terminal import json_text, printable, progress_on_stderr
 from hiersearch.encoder import MODEL_NAMES
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ def calibrate(
             hint="Make room there, or set HIERSEARCH_HOME to another folder",
         ) from error
     if json_:
-        typer.echo(json.dumps(_plain(report, place), ensure_ascii=False, indent=1))
+        typer.echo(json_text(_plain(report, place)))
         return
     for line in _lines(report, place):
         typer.echo(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -17,7 +16,7 @@ from hiersearch.cli.options import (
     WhereOption,
     suggest_better,
 )
-from hiersearch.cli.terminal import printable
+from hiersearch.cli.terminal import json_text, printable
 
 if TYPE_CHECKING:
     from hiersearch.concepts import Vocabulary
@@ -43,7 +42,7 @@ def info(store: StoreOption = None, name: NameOption = None, json_: JsonFlag = F
         suggest_better(found.model, found.model_id, found.trees, lambda: has_parents)
     if json_:
         store_text = found.store if isinstance(found.store, str) else path_to_text(found.store)
-        typer.echo(json.dumps({"version": 1, **asdict(found), "store": store_text}, indent=1))
+        typer.echo(json_text({"version": 1, **asdict(found), "store": store_text}))
         return
     copies = f" in {found.files} files" if found.files != found.photos else ""
     unnamed = found.photos - found.chained
@@ -105,7 +104,7 @@ def concepts(
             }
             for concept, count in counts.items()
         ]
-        typer.echo(json.dumps({"version": 1, "concepts": listed}, ensure_ascii=False, indent=1))
+        typer.echo(json_text({"version": 1, "concepts": listed}))
         return
     for line in tree_lines(counts, vocabulary, depth):
         typer.echo(line)

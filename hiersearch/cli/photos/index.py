@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +14,7 @@ import typer
 from hiersearch.cli.options import (
     STORE_HELP,
     VOCABULARY_HELP,
+    JsonFlag,
     ModelOption,
     NameOption,
     StoreOption,
@@ -21,18 +22,17 @@ from hiersearch.cli.options import (
     read_concepts,
     suggest_better,
 )
-from hiersearch.cli.terminal import printable, progress_on_stderr, tell
+from hiersearch.cli.photos.report import Outcome, Report, counted
+from hiersearch.cli.terminal import progress_on_stderr, tell
 
 if TYPE_CHECKING:
     from hiersearch.config import IndexPlace
-    from hiersearch.index import PhotoIndex
+    from hiersearch.index import MoveSummary, PhotoIndex
     from hiersearch.index.results import IngestSummary
     from hiersearch.resident.asking import Resident
     from hiersearch.resident.listening import Listener
 
 __all__ = ["copy", "index"]
-
-_SKIPS_SHOWN = 20
 
 
 def index(
@@ -63,11 +63,22 @@ def index(
         bool,
         typer.Option("--prune", help="Also drop photos whose folder is missing or empty."),
     ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Write what was skipped, and why, to this file.",
+            show_default="a file in your data folder, if more was skipped than is printed",
+        ),
+    ] = None,
+    json_: JsonFlag = False,
 ) -> None:
     """Index photos, or update an index.
 
     Unchanged files are not read again, moved files are recognised, and files deleted from the
-    given folders are dropped. An interrupted run resumes when you run the command again.
+    given folders are dropped. An interrupted run resumes when you run the command again. Files that
+    are no photos are counted, and photos that cannot be read are listed with the reason.
 
     With --model, an index that was made with another model is moved: its photos are read again.
     """
@@ -78,32 +89,23 @@ def index(
     if not paths and concepts is None and model is None:
         raise UsageError("no photos were named", hint="Name a folder: 'hiersearch index FOLDER'")
     place = index_place(store, os.environ, name)
+    listed = Report(place, report and report.expanduser())
+    listed.check()
     wanted = {"follow_links": follow_links, "prune": prune}
-    summary = ask(
-        place,
-        lambda there: _add_there(there, paths or (), concepts, model, wanted),
-        lambda: _add_here(place, paths or (), concepts, model, wanted),
-    )
-    if summary is None:
-        return
-    skipped = summary.skipped
-    _show_skipped([(skip.path, skip.reason) for skip in skipped])
-    for note in summary.notes[:_SKIPS_SHOWN]:
-        tell(f"{note.path} was read all the same: {note.reason}")
-    if len(summary.notes) > _SKIPS_SHOWN:
-        tell(f"{len(summary.notes) - _SKIPS_SHOWN} more were read although they are damaged")
-    parts = [
-        (summary.added, "added"),
-        (summary.updated, "updated"),
-        (summary.moved, "moved"),
-        (summary.copies, "copies of others"),
-        (summary.removed, "removed"),
-        (summary.relabelled, "labelled again"),
-        (summary.unchanged, "unchanged"),
-        (len(skipped), "skipped"),
-    ]
-    typer.echo(_counted(parts) or "nothing to do")
-    summary.raise_for_lost()
+    outcome = Outcome(model or "")
+    try:
+        outcome.added = ask(
+            place,
+            lambda there: _add_there(there, paths or (), concepts, model, wanted),
+            lambda: _add_here(place, paths or (), concepts, outcome, wanted),
+        )
+    except BaseException:
+        if outcome.moved is not None:  # which was done all the same
+            listed.tell(outcome)
+        raise
+    listed.tell(outcome, json_=json_)
+    if outcome.added is not None:
+        outcome.added.raise_for_lost()
 
 
 def _add_there(
@@ -133,26 +135,34 @@ def _add_here(
     place: IndexPlace,
     paths: Sequence[Path],
     concepts: Path | None,
-    model: str | None,
+    outcome: Outcome,
     wanted: Mapping[str, bool],
 ) -> IngestSummary | None:
     """Adds photos to an index that no other process has open; answers others meanwhile.
+
+    Args:
+        place: The index.
+        paths: Files and folders.
+        concepts: The file of another vocabulary.
+        outcome: Names the model; is told of the move, if there is one.
+        wanted: Further arguments of `PhotoIndex.add`.
 
     Returns:
         What was done; None if all that was asked for was another model.
     """
     from hiersearch.resident.listening import listening
 
-    moved = model is not None and _move(place, model, prune=wanted["prune"], must_exist=not paths)
+    model = outcome.model or None
+    if model is not None:
+        moved = _move(place, model, prune=wanted["prune"], must_exist=not paths)
+        outcome.moved = moved or outcome.moved  # the latter if this is tried again
     if not paths and concepts is None:
-        if not moved:
-            typer.echo("nothing to do")
         return None
     with (
         listening(
             place, lambda problem: tell(f"other commands cannot ask this one: {problem}")
         ) as listener,
-        _open_or_create(place, model, concepts, paths) as opened,
+        _open_or_create(place, model, concepts, paths, wanted["follow_links"]) as opened,
         _serving(opened, place, listener),
         progress_on_stderr() as progress,
     ):
@@ -197,16 +207,11 @@ def copy(
     with progress_on_stderr() as progress:
         done = copy_index(source, destination, overwrite=overwrite, on_progress=progress)
     parts = [(done.copied, "copied"), (done.removed, "removed"), (done.unchanged, "unchanged")]
-    typer.echo(_counted(parts) or "no photos")
+    typer.echo(counted(parts) or "no photos")
 
 
-def _counted(parts: Iterable[tuple[int, str]]) -> str:
-    """What a run did, without the parts that are zero."""
-    return ", ".join(f"{count} {what}" for count, what in parts if count)
-
-
-def _move(place: IndexPlace, model: str, *, prune: bool, must_exist: bool) -> bool:
-    """Moves the index to a model, if it was made with another; whether it was."""
+def _move(place: IndexPlace, model: str, *, prune: bool, must_exist: bool) -> MoveSummary | None:
+    """Moves the index to a model, if it was made with another; None if it was not."""
     from hiersearch.errors import IndexNotFoundError
     from hiersearch.index import PhotoIndex, is_moving, move_index
 
@@ -214,35 +219,24 @@ def _move(place: IndexPlace, model: str, *, prune: bool, must_exist: bool) -> bo
         try:
             with PhotoIndex.open(place) as there:
                 if not there.photo_count or there.is_of(model):
-                    return False
+                    return None
                 made_with = there.info().model
         except IndexNotFoundError:
             if must_exist:
                 raise
-            return False
+            return None
         told = f"Moving the index from {made_with} to {model}: its photos are read again"
         sys.stderr.write(f"{told}\n")
     with progress_on_stderr() as progress:
-        done = move_index(place, model, prune=prune, on_progress=progress)
-    _show_skipped(done.skipped)
-    parts = [
-        (done.photos, f"moved to {model}"),
-        (len(done.dropped), "no longer there"),
-        (len(done.skipped), "skipped"),
-    ]
-    typer.echo(_counted(parts) or "no photos")
-    return True
-
-
-def _show_skipped(skipped: Sequence[tuple[Path, str]]) -> None:
-    for path, reason in skipped[:_SKIPS_SHOWN]:
-        sys.stderr.write(f"skipped {printable(path)}: {reason}\n")
-    if len(skipped) > _SKIPS_SHOWN:
-        sys.stderr.write(f"skipped {len(skipped) - _SKIPS_SHOWN} more\n")
+        return move_index(place, model, prune=prune, on_progress=progress)
 
 
 def _open_or_create(
-    place: IndexPlace, model: str | None, concepts: Path | None, paths: Sequence[Path]
+    place: IndexPlace,
+    model: str | None,
+    concepts: Path | None,
+    paths: Sequence[Path],
+    follow_links: bool,
 ) -> PhotoIndex:
     from hiersearch.errors import IndexNotFoundError
     from hiersearch.index import PhotoIndex, require_photos
@@ -267,6 +261,6 @@ def _open_or_create(
         opened.close()
     # Loading a model takes seconds: whatever can fail before that fails first.
     vocabulary = None if concepts is None else read_concepts(concepts)
-    require_photos(paths)
+    require_photos(paths, follow_links=follow_links)
     # Another run may make the index while the model is loaded: then this one adds to it.
     return PhotoIndex.create(place, model=choose_model(model), concepts=vocabulary, exist_ok=True)

@@ -7,7 +7,6 @@ People get a table where the terminal is wide enough for one, and a list where i
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
@@ -27,7 +26,7 @@ from hiersearch.cli.options import (
     NameOption,
     complete_from,
 )
-from hiersearch.cli.terminal import printable, tell
+from hiersearch.cli.terminal import escaped, json_text, printable, tell
 from hiersearch.encoder import MODEL_NAMES
 
 if TYPE_CHECKING:
@@ -102,6 +101,14 @@ def query(
     ] = None,
     paths: Annotated[
         bool, typer.Option("--paths", help="Photos: print only paths, one per line, nearest first.")
+    ] = False,
+    null: Annotated[
+        bool,
+        typer.Option(
+            "--null",
+            "-0",
+            help="Photos: as --paths, with a null character after each, for xargs -0.",
+        ),
     ] = False,
     json_: JsonFlag = False,
     store: Annotated[
@@ -193,6 +200,7 @@ def query(
         "--risk": risk,
         "--min-mass": min_mass,
         "--paths": paths or None,
+        "--null": null or None,
         "--name": name,
     }
     for_collections = {
@@ -209,12 +217,13 @@ def query(
         wanted = {
             "image": image,
             "levels": levels or _LEVELS,
-            "limit": limit if limit is not None else _PATHS if paths else _PHOTOS_PER_LEVEL,
+            "limit": limit if limit is not None else _PATHS if paths or null else _PHOTOS_PER_LEVEL,
             "where": where or (),
             "risk": risk,
             "min_mass": min_mass,
         }
-        _query_photos(text, wanted, paths, json_, store, name, model)
+        end = "\0" if null else "\n" if paths else None
+        _query_photos(text, wanted, end, json_, store, name, model)
         return
     from hiersearch.cli.collections.search import CollectionQuery, search_collection
 
@@ -249,7 +258,7 @@ def _refuse(options: Mapping[str, object], what: str, hint: str) -> None:
 def _query_photos(
     text: str | None,
     wanted: Mapping[str, Any],
-    paths: bool,
+    end: str | None,
     json_: bool,
     store: str | None,
     name: str | None,
@@ -273,14 +282,21 @@ def _query_photos(
     for note in answer.notes:
         tell(note)
     if json_:
-        typer.echo(json.dumps(answer.to_json(), ensure_ascii=False, indent=1))
-    elif paths:
-        for photo in answer.photos:
-            # The exact bytes of the name, whether or not they are valid UTF-8.
-            sys.stdout.buffer.write(os.fsencode(photo.path) + b"\n")
+        typer.echo(json_text(answer.to_json()))
+    elif end is not None:
+        _print_paths([photo.path for photo in answer.photos], end)
     else:
         for line in answer_lines(answer, _width(), Path.cwd()):
             typer.echo(line)  # which drops the styles where stdout is no terminal
+
+
+def _print_paths(paths: Sequence[Path], end: str) -> None:
+    """Prints paths, each followed by `end`: a program gets their exact bytes, people no others."""
+    for path in paths:
+        if sys.stdout.isatty():
+            sys.stdout.write(escaped(path) + end)
+        else:
+            sys.stdout.buffer.write(os.fsencode(path) + os.fsencode(end))
 
 
 def _open_and_query(

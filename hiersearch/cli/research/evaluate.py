@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -20,7 +19,7 @@ from hiersearch.cli.options import (
     complete_from,
     require_choice,
 )
-from hiersearch.cli.terminal import printable, progress_on_stderr
+from hiersearch.cli.terminal import json_text, printable, progress_on_stderr
 from hiersearch.encoder import MODEL_NAMES
 from hiersearch.evaluation.benchmark import BENCHMARKS
 
@@ -306,7 +305,7 @@ def _show(report: Report, plot: Path | None, markdown: Path | None, json_: bool)
     from hiersearch.evaluation.report import as_lines, as_markdown
 
     if json_:
-        typer.echo(json.dumps(report.to_json(), ensure_ascii=False, indent=1, allow_nan=False))
+        typer.echo(json_text(report.to_json(), allow_nan=False))
     else:
         for line in as_lines(report, _width()):
             typer.echo(printable(line))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +13,7 @@ from hiersearch.cli.options import (
     complete_from,
     require_choice,
 )
-from hiersearch.cli.terminal import printable, progress_on_stderr
+from hiersearch.cli.terminal import json_text, printable, progress_on_stderr
 from hiersearch.encoder import MODEL_NAMES
 
 if TYPE_CHECKING:
@@ -245,7 +244,7 @@ def train(
     if run.left_out:
         typer.echo(f"{run.left_out} malformed rows of {run.data} were left out", err=True)
     if json_:
-        typer.echo(json.dumps(_json(run), indent=1))
+        typer.echo(json_text(_json(run)))
         return
     typer.echo("\n".join(_run_lines(run)))
 
@@ -323,7 +322,7 @@ def _show_pairs(run: PairRun, *, json_: bool) -> None:
             "seconds": round(run.seconds, 1),
             **{name: None if one is None else vars(one) for name, one in found.items()},
         }
-        typer.echo(json.dumps(told, indent=1))
+        typer.echo(json_text(told))
         return
     lines = [f"{run.steps} steps on {run.photos} photos in {run.seconds:.0f} s"]
     if run.before is not None and run.after is not None:

@@ -20,7 +20,8 @@ from hiersearch.index.sharing import Sharing
 from hiersearch.index.storage import IndexStore
 from hiersearch.index.update.catalogue import Plan, StoredFiles, make_plan, read_stored_files
 from hiersearch.index.update.ingest import Ingest, batches
-from hiersearch.photos import find_photos
+from hiersearch.photos import PassedOver, find_photos
+from hiersearch.photos.passed_over import LINK
 from hiersearch.progress import Progress
 from hiersearch.qdrant import HierarchicalCollection, Record
 from hiersearch.qdrant.points import PointId
@@ -41,6 +42,7 @@ class _Look:
     stored: StoredFiles
     plan: Plan
     problems: list[_Problem]
+    passed_over: PassedOver
 
 
 class Addition:
@@ -101,6 +103,7 @@ class Addition:
     def _look(self, roots: Sequence[Path], follow_links: bool, prune: bool) -> _Look:
         """Finds out what to do below some paths, before anything is changed."""
         problems: list[_Problem] = []
+        passed: list[PassedOver] = []
         self._store.make_photos()
         stored = read_stored_files(self._store.photos)
         # A folder that was indexed and is gone has no photos to find, but some to drop.
@@ -110,12 +113,13 @@ class Addition:
                 [root for root in roots if root not in gone],
                 follow_links=follow_links,
                 on_problem=lambda *problem: problems.append(problem),
+                on_passed=passed.append,
             )
         )
         plan = make_plan(found, stored.catalogue, roots, [path for path, _ in problems])
         if not found and not plan.lost:
-            raise _no_photos(roots, problems)
-        return _Look(stored, plan, problems)
+            raise _no_photos(roots, problems, passed[0])
+        return _Look(stored, plan, problems, passed[0])
 
     def _ingest(self, look: _Look, prune: bool) -> IngestSummary:
         run = Ingest(
@@ -130,6 +134,7 @@ class Addition:
         )
         summary = run.run(look.plan, prune=prune)
         summary.skip(look.problems)
+        summary.passed_over = look.passed_over
         if run.tally is not None:
             with self._sharing.alone():
                 self._keep_tally(run.tally)
@@ -243,25 +248,43 @@ def _labelled_ahead(
             yield before[0], *before[1].result()
 
 
-def require_photos(paths: Iterable[str | Path]) -> None:
+def require_photos(paths: Iterable[str | Path], *, follow_links: bool = False) -> None:
     """Makes sure that there is a photo file to index.
+
+    Args:
+        paths: Files and folders.
+        follow_links: Whether to follow links to files and folders.
 
     Raises:
         PhotosNotFoundError: A path is not there, or there is no photo file below any of them.
     """
     roots = [absolute(path) for path in paths]
     problems: list[_Problem] = []
-    found = find_photos(roots, on_problem=lambda *problem: problems.append(problem))
+    passed: list[PassedOver] = []
+    found = find_photos(
+        roots,
+        follow_links=follow_links,
+        on_problem=lambda *problem: problems.append(problem),
+        on_passed=passed.append,
+    )
     if next(iter(found), None) is None:
-        raise _no_photos(roots, problems)
+        raise _no_photos(roots, problems, passed[0])
 
 
-def _no_photos(roots: Sequence[Path], problems: Sequence[_Problem]) -> PhotosNotFoundError:
-    """The error for paths without photos; says why if something could not be searched."""
+def _no_photos(
+    roots: Sequence[Path], problems: Sequence[_Problem], passed_over: PassedOver
+) -> PhotosNotFoundError:
+    """The error for paths without photos; says what was found instead, if anything was."""
+    instead = f"; {passed_over.sentence()}" if passed_over else ""
     if problems:
         path, reason = problems[0]
-        return PhotosNotFoundError(f"cannot look into {path}: {reason}", hint="Check permissions")
+        more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+        return PhotosNotFoundError(
+            f"cannot look into {path}: {reason}{more}{instead}", hint="Check permissions"
+        )
+    hint = "Name a folder that holds JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF files"
+    if LINK in passed_over.others:
+        hint += ", or follow links with --follow-links"
     return PhotosNotFoundError(
-        f"no photos in {', '.join(map(str, roots)) or 'nothing'}",
-        hint="Name a folder that holds JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF files",
+        f"no photos in {', '.join(map(str, roots)) or 'nothing'}{instead}", hint=hint
     )
