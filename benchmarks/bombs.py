@@ -1,4 +1,4 @@
-"""Files that cost whoever decodes them far more than their size; benchmarks/hostile.py reads them."""
+"""Files that cost whoever decodes them far more than their size, for benchmarks/hostile.py."""
 
 from __future__ import annotations
 

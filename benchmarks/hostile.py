@@ -2,7 +2,7 @@
 
 COUNT files (4,000) are small photos of all formats with bytes flipped, cut, moved or put in
 between; to them come the bombs of benchmarks/bombs.py, and the files of FOLDER, copied under names
-of photos. The installed command indexes them into a new index; and, to be compared, one small photo.
+of photos. The installed command indexes them into a new index; and, to compare, one small photo.
 
 Prints how it ended, how many files its report accounts for, the reasons by number, the seconds that
 it took, and the greatest memory (PSS, summed over its processes) of both runs.
