@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["TiffLayout", "read_deep", "read_layout"]
+__all__ = ["TiffLayout", "is_misread", "read_deep", "read_layout"]
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _STRIPS, _SAMPLES, _STRIP_ROWS, _STRIP_SIZES, _PLANAR, _PREDICTOR = 273, 277, 278, 279, 284, 317
@@ -57,6 +58,27 @@ class TiffLayout:
     planar: bool
     block: tuple[int, int]
     places: tuple[tuple[int, int], ...]
+
+
+def is_misread(image: Image.Image) -> bool:
+    """Whether Pillow opens a TIFF but takes its numbers for others.
+
+    Of those with more than 8 bits it takes unsigned ones of 32 for signed ones, unpacks some in
+    this machine's order of bytes to read them in the file's, and mixes up planes that are stored
+    apart; white that is zero stays black.
+    """
+    tags = getattr(image, "tag_v2", {})
+    bits, kinds = tags.get(_BITS, (1,)), set(tags.get(_SAMPLE_FORMAT, (_UNSIGNED,)))
+    if max(bits) <= 8:
+        return False
+    is_packed = tags.get(_COMPRESSION, _NONE) != _NONE
+    is_foreign = tags.prefix.startswith(b"II") != (sys.byteorder == "little")
+    return bool(
+        (max(bits) > 16 and kinds != {_FLOAT})
+        or tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+        or (len(bits) > 1 and tags.get(_PLANAR, 1) == 2)
+        or (is_packed and is_foreign and kinds != {_UNSIGNED})
+    )
 
 
 def read_layout(data: bytes) -> TiffLayout | None:
@@ -223,17 +245,33 @@ def _to_8_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
     """Integers by their depth, as Pillow takes them; floats as `to_rgb` scales deep greys."""
     import numpy as np
 
-    if values.dtype.kind == "f":
-        finite = values[np.isfinite(values)].astype(np.float64)
-        least, greatest = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
-        black, span = (0.0, 1.0) if least >= 0 and greatest <= 1 else (least, greatest - least)
-        scaled = np.where(np.isfinite(values), values, black)
-    else:
-        limits = np.iinfo(values.dtype)
-        black, span = float(limits.min), float(limits.max) - float(limits.min)
-        if values.dtype.itemsize > 2:  # few use all of so many bits
-            black, span = float(values.min()), float(values.max()) - float(values.min())
-        scaled = values
-    whole = (scaled.astype(np.float64) - black) * (255 / (span or 1.0))
-    rounded: NDArray[np.uint8] = (np.clip(whole, 0, 255) + 0.5).astype(np.uint8)
+    black, span = _range(values)
+    rounded = np.empty(values.shape, np.uint8)
+    # Row by row, for doubles of all would take much memory.
+    for row, out in zip(values, rounded, strict=True):
+        finite = np.where(np.isfinite(row), row, black) if values.dtype.kind == "f" else row
+        whole = (finite.astype(np.float64) - black) * (255 / (span or 1.0))
+        out[:] = np.clip(whole, 0, 255) + 0.5
     return rounded
+
+
+def _range(values: NDArray[Any]) -> tuple[float, float]:
+    """What is black, and how far above it white is."""
+    import numpy as np
+
+    kind = values.dtype
+    if kind.kind != "f" and kind.itemsize <= 2:
+        limits = np.iinfo(kind)
+        return float(limits.min), float(limits.max) - float(limits.min)
+    # Few integers use all of more bits.
+    ends = [
+        (float(finite.min()), float(finite.max()))
+        for row in values
+        if (finite := row[np.isfinite(row)]).size
+    ]
+    if not ends:
+        return 0.0, 1.0
+    least, greatest = min(low for low, _ in ends), max(high for _, high in ends)
+    if kind.kind == "f" and least >= 0 and greatest <= 1:
+        return 0.0, 1.0
+    return least, greatest - least

@@ -12,7 +12,7 @@ from hiersearch.photos.formats import open_image
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Mended", "Mending", "mendings"]
+__all__ = ["Mended", "Mending", "mendings", "readings"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,15 @@ class Mended:
 
 Mending: TypeAlias = Callable[[bytes], Mended | None]
 """From a file's bytes; None if the fault is another."""
+
+
+def readings(form: str, image: Image.Image) -> tuple[Mending, ...]:
+    """What reads an image better than Pillow, which opens it but takes its numbers for others."""
+    if form != "TIFF":
+        return ()
+    from hiersearch.photos.deep_tiff import is_misread
+
+    return (_deep_tiff,) if is_misread(image) else ()
 
 
 def mendings(form: str, error: Exception) -> tuple[Mending, ...]:
@@ -69,6 +78,8 @@ _UNREAD_CHUNKS = frozenset({b"zTXt", b"iCCP"})
 _TEXT_CHUNKS = frozenset({b"tEXt", b"iTXt"})
 # Of plain texts short ones are kept: they can say which way is up.
 _TEXT_BYTES = 2**16
+# A text's keyword has up to 79 bytes; a zero and, in iTXt, whether it is packed follow.
+_KEYWORD = 81
 
 
 def _png_without_texts(data: bytes) -> Mended | None:
@@ -76,8 +87,7 @@ def _png_without_texts(data: bytes) -> Mended | None:
     at, dropped = _PNG_START, False
     while at + 12 <= len(data):
         end = at + 12 + int.from_bytes(data[at : at + 4])
-        kind = data[at + 4 : at + 8]
-        if kind in _UNREAD_CHUNKS or (kind in _TEXT_CHUNKS and end - at > _TEXT_BYTES):
+        if _is_unread(data[at + 4 : min(at + 8 + _KEYWORD, end - 4)], end - at):
             dropped = True
         else:
             kept.append(data[at:end])
@@ -85,6 +95,16 @@ def _png_without_texts(data: bytes) -> Mended | None:
     if not dropped:
         return None
     return Mended(lambda: open_image("PNG", BytesIO(b"".join(kept))))
+
+
+def _is_unread(head: bytes, size: int) -> bool:
+    """Whether a chunk is left out, by its kind and what follows, and its size in bytes."""
+    kind = head[:4]
+    if kind in _UNREAD_CHUNKS:
+        return True
+    _, _, after = head[4:].partition(b"\0")
+    is_packed = kind == b"iTXt" and not after.startswith(b"\0")
+    return kind in _TEXT_CHUNKS and (is_packed or size > _TEXT_BYTES)
 
 
 def _bitmap(data: bytes) -> Mended | None:

@@ -21,7 +21,7 @@ from hiersearch.photos.formats import (
     open_image,
     stated_size,
 )
-from hiersearch.photos.mending import Mended, mendings
+from hiersearch.photos.mending import Mended, mendings, readings
 from hiersearch.photos.opening import MAX_FILE_BYTES, file_hash, file_reason, open_regular
 from hiersearch.photos.pixels import bytes_per_pixel, small_rgb, to_rgb, turn_upright
 from hiersearch.photos.quiet import PILLOW_QUIET
@@ -202,6 +202,11 @@ def _decode(
         else:
             file.seek(0)
         image = open_image(form, file, one_thread=limits.one_thread)
+        for reading in readings(form, image):
+            limits.check(image.size)
+            better = reading(data())
+            if better is not None:
+                return _decode_mended(form, better, limits)
         return _decode_image(form, image, limits)
     except (UnreadablePhotoError, MemoryError):
         raise
