@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,23 +121,27 @@ def write_copies(folder: Path, source: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Run:
-    """A run of the command: how it ended, what it printed, seconds, and bytes of memory."""
+    """A run of the command: how it ended, what it printed, seconds, and most bytes of memory."""
 
     code: int
     summary: dict[str, Any]
     seconds: float
-    memory: int
+    parts: list[int]
+
+    @property
+    def memory(self) -> int:
+        return sum(self.parts)
 
 
 def index(folder: Path, home: Path) -> Run:
     environ = os.environ | {"HIERSEARCH_HOME": str(home), "HIERSEARCH_STORE": str(home / "index")}
-    begun, most = time.perf_counter(), 0
+    begun, most = time.perf_counter(), [0]
     with (home / "out").open("w+") as out:
         process = subprocess.Popen(
             ["hiersearch", "index", "--json", str(folder)], stdout=out, env=environ
         )
         while process.poll() is None:
-            most = max(most, sum(map(pss, family(process.pid))))
+            most = max(most, list(map(pss, family(process.pid))), key=sum)
             time.sleep(0.05)
         out.seek(0)
         text = out.read()
@@ -177,21 +180,22 @@ def main(count: int, seed: int, nasty: Path | None) -> None:
         files += write_copies(many, nasty) if nasty else ()
         base, run = index(one, home / "a"), index(many, home / "b")
     summary = run.summary
-    noted = len(summary.get("notes", []))
+    noted = sum(len(group["paths"]) for group in summary.get("notes", []))
     kept = sum(summary.get(key, 0) for key in ("added", "copies", "moved", "updated", "unchanged"))
-    skipped = summary.get("skipped", [])
-    reasons = Counter(skip["reason"] for skip in skipped)
-    for reason, number in reasons.most_common():
-        example = next(Path(s["path"]).name for s in skipped if s["reason"] == reason)
-        print(f"{number:6d}  {reason}  ({example})")
+    skipped = 0
+    for group in summary.get("skipped", []):
+        names = [Path(path).name for path in group["paths"]]
+        skipped += len(names)
+        print(f"{len(names):6d}  {group['reason']}  ({names[0]})")
     print(f"exit code             {run.code}")
     print(f"files                 {len(files)}")
-    print(f"kept, skipped         {kept}, {len(skipped)} ({noted} of the kept with a note)")
-    print(f"unaccounted for       {len(files) - kept - len(skipped)}")
+    print(f"kept, skipped         {kept}, {skipped} ({noted} of the kept with a note)")
+    print(f"unaccounted for       {len(files) - kept - skipped}")
     print(f"seconds               {run.seconds:.0f}")
     more = (run.memory - base.memory) / MIB
     print(f"memory, one photo     {base.memory / MIB:.0f} MiB")
     print(f"memory                {run.memory / MIB:.0f} MiB, {more:.0f} more")
+    print(f"of its processes      {', '.join(f'{part / MIB:.0f}' for part in run.parts)} MiB")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from PIL.Image import Image
 
 from hiersearch.errors import UnreadablePhotoError
 from hiersearch.index.fields import photo_payload, photo_point
-from hiersearch.index.results import IngestSummary, KeptNote, Skip
+from hiersearch.index.results import IngestSummary, Skip
 from hiersearch.index.update.catalogue import (
     KnownFile,
     Plan,
@@ -182,7 +182,7 @@ class Ingest:
                 self._summary.skipped.append(Skip(read.file.path, read.reason))
                 continue
             if read.photo is not None and read.photo.note:
-                self._summary.notes.append(KeptNote(read.file.path, read.photo.note))
+                self._summary.note(read.file.path, read.photo.note)
             path = path_to_text(read.file.path)
             before = self._catalogue.remove(path)
             if before is not None:
