@@ -1,4 +1,4 @@
-"""TIFFs that Pillow refuses: floats and integers of any depth, BigTIFF of either byte order."""
+"""TIFFs that Pillow refuses or misreads: numbers of any depth, BigTIFF of either order, WebP."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
+
+from hiersearch.photos.formats import open_image
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,9 +23,13 @@ _STRIPS, _SAMPLES, _STRIP_ROWS, _STRIP_SIZES, _PLANAR, _PREDICTOR = 273, 277, 27
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_SIZES, _SAMPLE_FORMAT = 322, 323, 324, 325, 339
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = range(3)
+_SEPARATED = 5
+_SHOWN = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _SEPARATED: 4}
+"""How many of a pixel's numbers are looked at."""
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 _KINDS = {_UNSIGNED: "u", _SIGNED: "i", _FLOAT: "f"}
-_NONE = 1
+_NONE, _WEBP = 1, 50001
+_FAXES = frozenset({2, 3, 4})
 _DIFFERENCES, _FLOAT_DIFFERENCES = 2, 3
 
 # The struct codes of the types that the tags above may have.
@@ -39,6 +45,7 @@ class TiffLayout:
         width: In pixels.
         height: In pixels.
         samples: Numbers of a pixel.
+        bits: Of a number; of less than 8, several share a byte.
         kind: NumPy's type of a number, in the file's order of bytes.
         compression: By TIFF's number.
         predictor: By TIFF's number.
@@ -51,6 +58,7 @@ class TiffLayout:
     width: int
     height: int
     samples: int
+    bits: int
     kind: str
     compression: int
     predictor: int
@@ -58,6 +66,16 @@ class TiffLayout:
     planar: bool
     block: tuple[int, int]
     places: tuple[tuple[int, int], ...]
+
+    @property
+    def shown(self) -> int:
+        """How many numbers of a pixel are looked at."""
+        return _SHOWN[self.photometric]
+
+    @property
+    def memory(self) -> int:
+        """Roughly how many bytes decoding takes."""
+        return self.width * self.height * self.shown * (max(8, self.bits) // 8 + 1)
 
 
 def is_misread(image: Image.Image) -> bool:
@@ -67,7 +85,9 @@ def is_misread(image: Image.Image) -> bool:
     this machine's order of bytes to read them in the file's, and mixes up planes that are stored
     apart; white that is zero stays black.
     """
-    tags = getattr(image, "tag_v2", {})
+    tags: Any = getattr(image, "tag_v2", None)
+    if tags is None:
+        return False
     bits, kinds = tags.get(_BITS, (1,)), set(tags.get(_SAMPLE_FORMAT, (_UNSIGNED,)))
     if max(bits) <= 8:
         return False
@@ -95,7 +115,7 @@ def read_layout(data: bytes) -> TiffLayout | None:
     width, height = one(_WIDTH, 0), one(_HEIGHT, 0)
     samples, bits = one(_SAMPLES, 1), one(_BITS, 1)
     number, photometric = one(_SAMPLE_FORMAT, _UNSIGNED), one(_PHOTOMETRIC, -1)
-    tiled = _TILES in tags
+    compression, tiled = one(_COMPRESSION, _NONE), _TILES in tags
     offsets = tags.get(_TILES if tiled else _STRIPS, ())
     sizes = tags.get(_TILE_SIZES if tiled else _STRIP_SIZES, ())
     known = (
@@ -103,12 +123,11 @@ def read_layout(data: bytes) -> TiffLayout | None:
         and 0 < height < 2**31
         and 0 < samples <= 8
         and set(tags.get(_BITS, (1,))) == {bits}
-        and bits in (8, 16, 32, 64)
-        and not (number == _FLOAT and bits == 8)
+        and (bits in (8, 16, 32, 64) or (bits in (1, 2, 4) and compression not in _FAXES))
+        and (bits > 8 if number == _FLOAT else bits >= 8 or number == _UNSIGNED)
         and set(tags.get(_SAMPLE_FORMAT, (1,))) == {number}
         and number in _KINDS
-        and photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB)
-        and (photometric != _RGB or samples >= 3)
+        and samples >= _SHOWN.get(photometric, 9)
         and 0 < len(offsets) == len(sizes)
     )
     if not known:
@@ -123,8 +142,9 @@ def read_layout(data: bytes) -> TiffLayout | None:
         width,
         height,
         samples,
-        ("<" if data.startswith(b"II") else ">") + _KINDS[number] + str(bits // 8),
-        one(_COMPRESSION, _NONE),
+        bits,
+        ("<" if data.startswith(b"II") else ">") + _KINDS[number] + str(max(8, bits) // 8),
+        compression,
         one(_PREDICTOR, 1),
         photometric,
         samples > 1 and one(_PLANAR, 1) == 2,
@@ -155,7 +175,7 @@ def _tags(data: bytes) -> dict[int, tuple[int, ...]]:
 
 
 def read_deep(data: bytes, layout: TiffLayout) -> Image.Image:
-    """Decodes the picture to 8 bits: greys, or RGB. Alpha and other samples are left out.
+    """Decodes the picture to 8 bits: greys, RGB or CMYK. Alpha and other samples are left out.
 
     Raises:
         ValueError: It is truncated or damaged.
@@ -163,7 +183,7 @@ def read_deep(data: bytes, layout: TiffLayout) -> Image.Image:
     """
     import numpy as np
 
-    shown = 3 if layout.photometric == _RGB else 1
+    shown = layout.shown
     width, height = layout.block
     across, down = -(-layout.width // width), -(-layout.height // height)
     planes = layout.samples if layout.planar else 1
@@ -183,7 +203,10 @@ def read_deep(data: bytes, layout: TiffLayout) -> Image.Image:
             room[..., plane] = part[..., 0]
         else:
             room[:] = part[..., :shown]
-    image = Image.fromarray(_to_8_bits(values)[..., 0] if shown == 1 else _to_8_bits(values))
+    whole = _to_8_bits(values)
+    if shown == 4:
+        return Image.frombytes("CMYK", (layout.width, layout.height), whole.tobytes())
+    image = Image.fromarray(whole[..., 0] if shown == 1 else whole)
     if layout.photometric == _WHITE_IS_ZERO:
         return image.point(lambda value: 255 - value)
     return image
@@ -202,10 +225,16 @@ def _block(
     kind = np.dtype(layout.kind)
     samples = 1 if layout.planar else layout.samples
     stored = data[place[0] : place[0] + place[1]]
-    row = width * samples * kind.itemsize
+    if layout.compression == _WEBP:
+        return _webp(stored, samples, width, rows)
+    row = (width * samples * layout.bits + 7) // 8
     raw = stored if layout.compression == _NONE else _unpacked(stored, layout, row, rows)
     if len(raw) < row * rows:
         raise ValueError("truncated")
+    if layout.bits < 8:
+        return _small_numbers(np.frombuffer(raw, np.uint8, row * rows), layout.bits, rows)[
+            :, : width * samples
+        ].reshape(rows, width, samples)
     if layout.predictor == _FLOAT_DIFFERENCES and kind.kind == "f":
         # The bytes of a row: all first ones, then all second ones, each less the one before it.
         single = np.frombuffer(raw, np.uint8, row * rows).reshape(rows, -1, samples)
@@ -218,6 +247,26 @@ def _block(
         plain = values.astype(kind.newbyteorder("=")).view(number)
         return np.cumsum(plain, axis=1, dtype=number).view(kind.newbyteorder("="))
     return values
+
+
+def _webp(stored: bytes, samples: int, width: int, rows: int) -> NDArray[np.uint8]:
+    import numpy as np
+
+    with open_image("WebP", BytesIO(stored)) as image:
+        values = np.asarray(image.convert("RGBA" if samples == 4 else "RGB"))
+    if values.shape != (rows, width, samples):
+        raise ValueError("a strip or tile of another size")
+    return values
+
+
+def _small_numbers(raw: NDArray[np.uint8], bits: int, rows: int) -> NDArray[np.uint8]:
+    """(rows, numbers), scaled to 8 bits, of numbers that share bytes."""
+    import numpy as np
+
+    shifts = np.arange(8 - bits, -1, -bits, dtype=np.uint8)
+    numbers = (raw[:, None] >> shifts) & (2**bits - 1)
+    scaled: NDArray[np.uint8] = numbers * np.uint8(255 // (2**bits - 1))
+    return scaled.reshape(rows, -1)
 
 
 def _unpacked(stored: bytes, layout: TiffLayout, row: int, rows: int) -> bytes:

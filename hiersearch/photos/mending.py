@@ -22,12 +22,14 @@ class Mended:
     Attributes:
         open: Opens its image.
         size: Width and height, where they are known before it is opened.
+        memory: Roughly how many bytes opening it takes.
         note: What is wrong with the file, for people; empty if that changes nothing to see.
         is_whole: Whether enough of its photo, decoded to RGB, is there; None if all is.
     """
 
     open: Callable[[], Image.Image]
     size: tuple[int, int] | None = None
+    memory: int = 0
     note: str = ""
     is_whole: Callable[[Image.Image], bool] | None = None
 
@@ -107,13 +109,18 @@ def _is_unread(head: bytes, size: int) -> bool:
     return kind in _TEXT_CHUNKS and (is_packed or size > _TEXT_BYTES)
 
 
+# Of a pixel, until a bitmap is decoded: its numbers, and each channel.
+_BITMAP_BYTES = 8
+
+
 def _bitmap(data: bytes) -> Mended | None:
     from hiersearch.photos.bitmaps import read_bitmap, read_header
 
     header = read_header(data)
     if header is None:
         return None
-    return Mended(lambda: read_bitmap(data, header), size=(header.width, header.height))
+    size = header.width, header.height
+    return Mended(lambda: read_bitmap(data, header), size, _BITMAP_BYTES * size[0] * size[1])
 
 
 def _deep_tiff(data: bytes) -> Mended | None:
@@ -122,4 +129,4 @@ def _deep_tiff(data: bytes) -> Mended | None:
     layout = read_layout(data)
     if layout is None:
         return None
-    return Mended(lambda: read_deep(data, layout), size=(layout.width, layout.height))
+    return Mended(lambda: read_deep(data, layout), (layout.width, layout.height), layout.memory)

@@ -222,6 +222,7 @@ def _decode(
 
 def _decode_mended(form: str, mended: Mended, limits: _Limits) -> _Decoded:
     limits.check(mended.size or (0, 0))
+    limits.check_memory(mended.memory)
     decoded = _decode_image(form, mended.open(), limits)
     if mended.is_whole is not None and not mended.is_whole(decoded.image):
         raise UnreadablePhotoError(f"truncated {form} file")

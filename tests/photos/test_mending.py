@@ -391,6 +391,59 @@ def test_a_tiff_with_values_that_are_no_numbers(tmp_path: Path) -> None:
     assert found[-1, -1, 0] == 255
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4])
+@pytest.mark.parametrize("samples", [3, 4])
+def test_a_tiff_of_numbers_that_share_bytes(bits: int, samples: int, tmp_path: Path) -> None:
+    numbers = np.random.default_rng(bits).integers(0, 2**bits, (HEIGHT, WIDTH, samples), np.uint8)
+    each = np.unpackbits(numbers[..., None], axis=-1)[..., 8 - bits :]
+    rows = np.packbits(each.reshape(HEIGHT, -1), axis=1)
+    data = bytearray(tiff(rows[..., None], "<"))
+    for tag, value in ((256, WIDTH), (258, bits), (277, samples), (262, 2)):
+        at = data.index(struct.pack("<HHI", tag, 4, 1)) + 8
+        data[at : at + 4] = struct.pack("<I", value)
+    expected = numbers[..., :3].astype(int) * 255 // (2**bits - 1)
+    assert (pixels(tmp_path, bytes(data)) == expected).all()
+
+
+@pytest.mark.parametrize("tiled", [False, True])
+@pytest.mark.parametrize("samples", [3, 4])
+def test_a_tiff_of_webp(tiled: bool, samples: int, tmp_path: Path) -> None:
+    values = np.dstack([shades(), np.full((HEIGHT, WIDTH), 255, np.uint8)])[..., :samples]
+    if tiled:
+        values = np.pad(values, ((0, 48 - HEIGHT), (0, 64 - WIDTH), (0, 0)), mode="edge")
+        parts = [values[y : y + 16, x : x + 32] for y in (0, 16, 32) for x in (0, 32)]
+    else:
+        parts = [values[y : y + 16] for y in range(0, HEIGHT, 16)]
+    blocks = [saved(Image.fromarray(np.ascontiguousarray(p)), "WEBP", lossless=True) for p in parts]
+    data = tiff_of_blocks(blocks, samples, tiled)
+    assert (pixels(tmp_path, data) == shades()).all()
+
+
+def tiff_of_blocks(blocks: list[bytes], samples: int, tiled: bool) -> bytes:
+    """A TIFF of strips of 16 rows or tiles of 32 x 16 that are WebP pictures."""
+    offsets = (8 + np.cumsum([0, *map(len, blocks[:-1])])).tolist()
+    tags = {
+        256: [WIDTH],
+        257: [HEIGHT],
+        258: [8] * samples,
+        259: [50001],
+        262: [2],
+        277: [samples],
+        **({322: [32], 323: [16]} if tiled else {278: [16]}),
+        324 if tiled else 273: offsets,
+        325 if tiled else 279: list(map(len, blocks)),
+    }
+    directory = 8 + sum(map(len, blocks))
+    after, entries, rest = directory + 2 + 12 * len(tags) + 4, b"", b""
+    for tag in sorted(tags):
+        stored = struct.pack(f"<{len(tags[tag])}I", *tags[tag])
+        place = stored if len(stored) == 4 else struct.pack("<I", after + len(rest))
+        rest += b"" if len(stored) == 4 else stored
+        entries += struct.pack("<HHI", tag, 4, len(tags[tag])) + place
+    head = b"II" + struct.pack("<HI", 42, directory)
+    return head + b"".join(blocks) + struct.pack("<H", len(tags)) + entries + bytes(4) + rest
+
+
 @pytest.mark.parametrize("big", [False, True])
 def test_a_tiff_that_lacks_its_last_rows_is_refused(big: bool, tmp_path: Path) -> None:
     data = bytearray(tiff(KINDS["f8"](shades()), ">", big=big))
