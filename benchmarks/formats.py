@@ -3,8 +3,8 @@
 Writes one picture in as many variants of each format as Pillow, pillow-heif and ImageMagick (the
 command `convert`, where it is installed) can write, and reads them as an index does; to them come
 the files of FOLDER. A file counts if Pillow, ImageMagick or libheif's `heif-convert` opens it
-without a warning. Prints for each format how many count and how many of them open here, and names the
-others, with those that open but do not look like the picture.
+without a warning. Prints for each format how many count and how many of them open here, and names
+the others, with those that open but do not look like the picture.
 """
 
 from __future__ import annotations

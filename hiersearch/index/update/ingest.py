@@ -44,9 +44,9 @@ _READERS = 2
 _AHEAD = 96
 """Files that are being read, or were read and wait for the encoder."""
 
-_AHEAD_BYTES = 64 * 2**20
+_AHEAD_BYTES = 32 * 2**20
 """Bytes of pixels that wait for the encoder before no more files are read."""
-_BATCH_BYTES = 64 * 2**20
+_BATCH_BYTES = 40 * 2**20
 """Bytes of pixels after which a batch ends, however few photos it has."""
 _PIXEL_BYTES = 4
 
