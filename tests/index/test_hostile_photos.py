@@ -8,6 +8,7 @@ import zlib
 from io import BytesIO
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from hiersearch import PhotoIndex
@@ -54,12 +55,16 @@ def test_each_file_is_accounted_for(tmp_path: Path, mini) -> None:
     }
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes with names")
 def test_a_pipe_that_took_a_photos_place_holds_nothing_up(tmp_path: Path, mini) -> None:
-    photo = tmp_path / "a.jpg"
-    photo.write_bytes(jpeg(3))
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(2):
+        (folder / f"{i}.jpg").write_bytes(jpeg(3 + i))
     with PhotoIndex.create(tmp_path / "index", model=mini) as index:
-        index.add(photo)
-        photo.unlink()
-        os.mkfifo(photo)
-        summary = index.add(photo)
-    assert summary.skips_by_reason == {"not a regular file": [photo]}
+        index.add(folder)
+        (folder / "1.jpg").unlink()
+        os.mkfifo(folder / "1.jpg")
+        summary = index.add(folder)
+    assert summary.unchanged == 1
+    assert summary.skips_by_reason == {"not a regular file": [folder / "1.jpg"]}
