@@ -10,7 +10,7 @@ from hiersearch.geometry import exterior_angle
 from hiersearch.index.photo_rows import Rows
 from hiersearch.index.results import Answer, Level
 from hiersearch.index.understanding import Understanding
-from hiersearch.photos import read_photo
+from hiersearch.photos import PhotoReaders
 from hiersearch.qdrant import HierarchicalCollection
 from hiersearch.trees import FLOOR, Chain, Labeller, Tally, Tree, risk_floor
 from hiersearch.types import Floats
@@ -113,7 +113,8 @@ def query_photo(path: Path, *, min_side: int) -> Image:
         UnreadablePhotoError: It cannot be decoded; the message names the file.
     """
     try:
-        return read_photo(path.expanduser(), min_side=min_side).image
+        with PhotoReaders() as readers:
+            return readers.read(path.expanduser(), min_side=min_side).image
     except UnreadablePhotoError as error:
         raise UnreadablePhotoError(
             f"cannot read {path}: {error.message}", hint=error.hint or "Give another photo"

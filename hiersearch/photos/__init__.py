@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hiersearch.photos.finding import PHOTO_SUFFIXES, PhotoFile, find_photos
     from hiersearch.photos.passed_over import PassedOver
     from hiersearch.photos.photo import MAX_PIXELS, Photo, content_hash, read_photo
+    from hiersearch.photos.readers import PhotoReaders
 
 __all__ = [
     "MAX_PIXELS",
@@ -21,6 +22,7 @@ __all__ = [
     "PassedOver",
     "Photo",
     "PhotoFile",
+    "PhotoReaders",
     "content_hash",
     "find_photos",
     "path_to_text",
@@ -33,6 +35,7 @@ _MODULES = {
     "finding": ("PHOTO_SUFFIXES", "PhotoFile", "find_photos"),
     "passed_over": ("PassedOver",),
     "photo": ("MAX_PIXELS", "Photo", "content_hash", "read_photo"),
+    "readers": ("PhotoReaders",),
 }
 
 

@@ -50,7 +50,8 @@ def stored(index: PhotoIndex) -> dict[str, dict]:
 def add(index: PhotoIndex, *paths, **options) -> dict[str, int]:
     """What a run did, without what it did not do."""
     summary = index.add(*paths, **options)
-    counts = {**vars(summary), "skipped": len(summary.skipped), "lost": len(summary.lost)}
+    lists = {name: len(getattr(summary, name)) for name in ("skipped", "notes", "lost")}
+    counts = vars(summary) | lists
     return {key: value for key, value in counts.items() if value}
 
 

@@ -57,8 +57,8 @@ def test_running_again_reads_nothing(index, folder, counting, demo_photos, monke
     def refuse(*_, **__):
         raise AssertionError("a file was read")
 
-    monkeypatch.setattr("hiersearch.index.update.ingest.read_photo", refuse)
-    monkeypatch.setattr("hiersearch.index.update.ingest.content_hash", refuse)
+    monkeypatch.setattr("hiersearch.photos.PhotoReaders.read", refuse)
+    monkeypatch.setattr("hiersearch.photos.PhotoReaders.content_hash", refuse)
     assert add(index, folder) == {"unchanged": 63}
     assert counting.photos == before
 

@@ -396,12 +396,12 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert reasons(tmp_path / "file") == {"permission denied"}
 
 
 def test_files_of_too_many_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hiersearch.photos.photo._MAX_BYTES", 2**20)
+    monkeypatch.setattr("hiersearch.photos.photo.MAX_FILE_BYTES", 2**20)
     assert reason(tmp_path, b"\xff\xd8\xff" + bytes(2**20)) == "file of more than 1 MiB"
 
 

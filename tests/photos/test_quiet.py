@@ -13,7 +13,7 @@ from PIL import Image
 
 from hiersearch.errors import UnreadablePhotoError
 from hiersearch.photos import read_photo
-from hiersearch.photos.photo import _PILLOW_QUIET
+from hiersearch.photos.quiet import PILLOW_QUIET
 
 
 def noisy_files(folder: Path) -> list[Path]:
@@ -78,12 +78,12 @@ def test_filters_that_others_change_meanwhile_stay() -> None:
     before = list(warnings.filters)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        _PILLOW_QUIET.__enter__()
+        PILLOW_QUIET.__enter__()
     # Others' temporary filters are gone with their block, and do not come back with ours.
-    _PILLOW_QUIET.__exit__()
+    PILLOW_QUIET.__exit__()
     assert list(warnings.filters) == before
 
 
 def test_warnings_of_other_modules_are_heard() -> None:
-    with pytest.warns(UserWarning, match="heard"), _PILLOW_QUIET:
+    with pytest.warns(UserWarning, match="heard"), PILLOW_QUIET:
         warnings.warn("heard", stacklevel=1)

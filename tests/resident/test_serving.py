@@ -291,10 +291,11 @@ def test_a_run_ends_with_who_serves(index, place, folder, monkeypatch):
     made_photos(folder, 100)
     reached = threading.Event()
     with Listener(socket_path(place)) as listener, ThreadPoolExecutor(1) as pool:
-        with Serving(index, place, listener, writes=True), find_resident(place) as resident:
+        with Serving(index, place, listener, writes=True):
+            resident = find_resident(place)
             adding = pool.submit(resident.add, folder, on_progress=lambda *_: reached.set())
             assert reached.wait(60)
-        with pytest.raises(StoreUnreachableError, match="was ended") as ended:
+        with resident, pytest.raises(StoreUnreachableError, match="was ended") as ended:
             adding.result(60)
     assert "resume" in ended.value.hint
     assert 1 < index.photo_count < 103

@@ -215,7 +215,7 @@ def _root(
 def _encoded(query: CollectionQuery, model: AnyModel | None) -> Floats:
     """(dim,), the vector of the query's text or photo."""
     from hiersearch.errors import UnreadablePhotoError
-    from hiersearch.photos import read_photo
+    from hiersearch.photos import PhotoReaders
 
     if model is None:
         raise _missing("a text or a photo needs a model", "--model MODEL")
@@ -224,7 +224,8 @@ def _encoded(query: CollectionQuery, model: AnyModel | None) -> Floats:
         return vector
     size = model.photo_size  # raises if the model reads texts only
     try:
-        image = read_photo(query.image.expanduser(), min_side=size).image
+        with PhotoReaders() as readers:
+            image = readers.read(query.image.expanduser(), min_side=size).image
     except (UnreadablePhotoError, OSError) as error:
         reason = getattr(error, "message", None) or getattr(error, "strerror", None) or error
         raise UnreadablePhotoError(

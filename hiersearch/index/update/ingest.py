@@ -1,10 +1,11 @@
 """Carries out a plan over some files: reads, encodes, labels and stores their photos.
 
-Files are read ahead in threads, and a batch is stored while the next one is encoded.
+Files are read ahead in processes, and a batch is stored while the next one is encoded.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ from hiersearch.index.update.catalogue import (
     StoredFiles,
     file_payload,
 )
-from hiersearch.photos import Photo, PhotoFile, content_hash, path_to_text, read_photo
+from hiersearch.photos import Photo, PhotoFile, PhotoReaders, path_to_text
 from hiersearch.qdrant import HierarchicalCollection
 from hiersearch.trees import Labeller, Tally
 from hiersearch.types import Floats
@@ -42,6 +43,12 @@ react to an interrupt sooner."""
 _READERS = 2
 _AHEAD = 96
 """Files that are being read, or were read and wait for the encoder."""
+
+_AHEAD_BYTES = 32 * 2**20
+"""Bytes of pixels that wait for the encoder before no more files are read."""
+_BATCH_BYTES = 40 * 2**20
+"""Bytes of pixels after which a batch ends, however few photos it has."""
+_PIXEL_BYTES = 4
 
 T = TypeVar("T")
 
@@ -123,9 +130,12 @@ class Ingest:
         with (
             # NumPy's own second thread would spin for a while after every product.
             threadpool_limits(1, user_api="blas"),
-            _reading_ahead(files, self._catalogue.snapshot(), self._min_side) as reads,
+            PhotoReaders(_READERS) as self._readers,
+            _reading_ahead(
+                files, self._catalogue.snapshot(), self._min_side, self._readers
+            ) as reads,
         ):
-            for batch, vectors in self._encoded(batches(reads, lambda: self._batch_size)):
+            for batch, vectors in self._encoded(_batches(reads, lambda: self._batch_size)):
                 self._store(batch, vectors, missing)
                 done += len(batch.reads)
                 self._on_progress(done)
@@ -157,7 +167,7 @@ class Ingest:
         """Decodes a file after all, if the photo that it was equal to has been dropped since."""
         if read.photo or read.reason or self._catalogue.files_of(read.point):
             return read
-        return _read_file(read.file, frozenset(), self._min_side)
+        return _read_file(read.file, frozenset(), self._min_side, self._readers)
 
     def _store(self, batch: _Batch, vectors: Floats, missing: set[str]) -> None:
         reads = [self._settle(read) for read in batch.reads]
@@ -171,6 +181,8 @@ class Ingest:
                 # What was stored of it stays: a file on a failing disk is not a deleted one.
                 self._summary.skipped.append(Skip(read.file.path, read.reason))
                 continue
+            if read.photo is not None and read.photo.note:
+                self._summary.note(read.file.path, read.photo.note)
             path = path_to_text(read.file.path)
             before = self._catalogue.remove(path)
             if before is not None:
@@ -260,22 +272,46 @@ class _ReadFile:
     photo: Photo | None = None
     reason: str = ""
 
+    @property
+    def held(self) -> int:
+        """Bytes of its pixels."""
+        if self.photo is None:
+            return 0
+        return _PIXEL_BYTES * self.photo.image.width * self.photo.image.height
 
-def _read_file(file: PhotoFile, equals: frozenset[str], min_side: int) -> _ReadFile:
+
+def _batches(reads: Iterator[_ReadFile], size: Callable[[], int]) -> Iterator[list[_ReadFile]]:
+    """As `batches`, each of so few photos that their pixels take little memory."""
+    batch: list[_ReadFile] = []
+    held = 0
+    for read in reads:
+        batch.append(read)
+        held += read.held
+        if len(batch) >= size() or held >= _BATCH_BYTES:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
+
+
+def _read_file(
+    file: PhotoFile, equals: frozenset[str], min_side: int, readers: PhotoReaders
+) -> _ReadFile:
     """Reads a file.
 
     Args:
         file: The file.
         equals: Points whose photo it could equal; if it does, it is hashed and not decoded.
         min_side: Shortest edge in pixels that will be looked at.
+        readers: Read it.
 
     Returns:
         What was read; a file that cannot be read gives a reason, not an error.
     """
     try:
-        if equals and (point := photo_point(content_hash(file.path))) in equals:
+        if equals and (point := photo_point(readers.content_hash(file.path))) in equals:
             return _ReadFile(file, point)
-        photo = read_photo(file.path, min_side=min_side)
+        photo = readers.read(file.path, min_side=min_side)
     except UnreadablePhotoError as error:
         return _ReadFile(file, reason=error.message)
     return _ReadFile(file, photo_point(photo.content_hash), photo)
@@ -291,37 +327,81 @@ def _worker_threads(count: int, name: str) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
+class _Held:
+    """How many bytes of pixels wait for the encoder; whoever would read more waits."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._changed = threading.Condition()
+        self._bytes = 0
+        self._stopped = False
+
+    def wait(self) -> None:
+        """Waits until little enough is held.
+
+        Files are begun in the order in which they are used: what is held is used before what waits.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or self._bytes < self._limit)
+
+    def add(self, count: int) -> None:
+        """Holds more bytes, or fewer."""
+        with self._changed:
+            self._bytes += count
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Nobody waits any more."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+
 @contextmanager
 def _reading_ahead(
-    files: Sequence[PhotoFile], known: Mapping[int, frozenset[str]], min_side: int
+    files: Sequence[PhotoFile],
+    known: Mapping[int, frozenset[str]],
+    min_side: int,
+    readers: PhotoReaders,
 ) -> Iterator[Iterator[_ReadFile]]:
-    """Reads files ahead in threads, in order; leaving early cancels what was not begun.
+    """Reads files ahead, in order; leaving early gives up what was begun, too.
 
     Args:
         files: The files.
         known: Points of the stored photos, by their file's size in bytes.
         min_side: Shortest edge in pixels that will be looked at.
+        readers: Read the files; closed if the block is left by an error.
 
     Yields:
         The files that were read, in the order of `files`.
     """
+    held = _Held(_AHEAD_BYTES)
+
+    def read(file: PhotoFile) -> _ReadFile:
+        held.wait()
+        done = _read_file(file, known.get(file.size, frozenset()), min_side, readers)
+        held.add(done.held)
+        return done
+
     with _worker_threads(_READERS, "read-photos") as pool:
-        yield _read_ahead(pool, files, known, min_side)
+        try:
+            yield _read_ahead(lambda file: pool.submit(read, file), files, held)
+        except BaseException:
+            readers.close()  # else the threads would be waited for
+            raise
+        finally:
+            held.stop()
 
 
 def _read_ahead(
-    pool: ThreadPoolExecutor,
-    files: Sequence[PhotoFile],
-    known: Mapping[int, frozenset[str]],
-    min_side: int,
+    submit: Callable[[PhotoFile], Future[_ReadFile]], files: Sequence[PhotoFile], held: _Held
 ) -> Iterator[_ReadFile]:
     waiting = iter(files)
     pending: deque[Future[_ReadFile]] = deque()
     while True:
-        pending.extend(
-            pool.submit(_read_file, file, known.get(file.size, frozenset()), min_side)
-            for file in islice(waiting, _AHEAD - len(pending))
-        )
+        pending.extend(map(submit, islice(waiting, _AHEAD - len(pending))))
         if not pending:
             return
-        yield pending.popleft().result()
+        read = pending.popleft().result()
+        held.add(-read.held)
+        yield read
