@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hiersearch.config import IndexPlace, index_place
 from hiersearch.errors import StoreError, UsageError
-from hiersearch.index.connection import Connection
+from hiersearch.index.connecting import Connection
 from hiersearch.index.fields import PHOTO_INDEXES
 from hiersearch.index.manifest import (
     CopyMark,

@@ -17,7 +17,7 @@ from hiersearch.errors import (
     StoreLockedError,
     StoreUnreachableError,
 )
-from hiersearch.index.connection import PHOTOS, Connection, made_meanwhile, with_photos
+from hiersearch.index.connecting import PHOTOS, Connection, made_meanwhile, with_photos
 from hiersearch.index.fields import PATH, PHOTO_INDEXES
 from hiersearch.index.manifest import (
     Manifest,

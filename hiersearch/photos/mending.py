@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, TypeAlias
 
-from hiersearch.photos.formats import open_image
+from hiersearch.photos.photo_formats import open_image
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -9,7 +9,7 @@ import pytest
 
 from hiersearch.concepts import Concept, Vocabulary
 from hiersearch.errors import IndexNotFoundError, StoreError
-from hiersearch.index.connection import Connection
+from hiersearch.index.connecting import Connection
 from hiersearch.index.manifest import (
     Manifest,
     forget_vocabularies,

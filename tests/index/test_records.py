@@ -5,7 +5,7 @@ from qdrant_client import models
 
 from hiersearch.config import ServerPlace
 from hiersearch.errors import CollectionError, StoreError
-from hiersearch.index.connection import Connection
+from hiersearch.index.connecting import Connection
 from hiersearch.index.records import FolderRecords
 from hiersearch.qdrant import connect
 

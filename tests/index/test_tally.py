@@ -15,7 +15,7 @@ from hiersearch.concepts import Concept, Vocabulary
 from hiersearch.config import IndexPlace, ServerPlace
 from hiersearch.encoder import HierarchicalEncoder
 from hiersearch.index import PhotoIndex, copy_index
-from hiersearch.index.connection import Connection
+from hiersearch.index.connecting import Connection
 from hiersearch.index.manifest import Manifest, StoredTally, load_tally, save_tally
 from hiersearch.index.records import Records
 from hiersearch.trees import CONCEPTS, LIKELY, PERHAPS, SURE, Tally
