@@ -23,6 +23,7 @@ class Mended:
         open: Opens its image.
         size: Width and height, where they are known before it is opened.
         memory: Roughly how many bytes opening it takes.
+        form: The format that its image is decoded as; empty if that is the file's.
         note: What is wrong with the file, for people; empty if that changes nothing to see.
         is_whole: Whether enough of its photo, decoded to RGB, is there; None if all is.
     """
@@ -30,6 +31,7 @@ class Mended:
     open: Callable[[], Image.Image]
     size: tuple[int, int] | None = None
     memory: int = 0
+    form: str = ""
     note: str = ""
     is_whole: Callable[[Image.Image], bool] | None = None
 

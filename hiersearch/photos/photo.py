@@ -15,11 +15,13 @@ from hiersearch.errors import UnreadablePhotoError
 from hiersearch.photos.exif import read_exif
 from hiersearch.photos.mending import Mended, mendings, readings
 from hiersearch.photos.opening import MAX_FILE_BYTES, file_hash, file_reason, open_regular
+from hiersearch.photos.packages import BY_PACKAGES
 from hiersearch.photos.photo_formats import (
     HEAD,
     blank_before,
     format_of,
     image_reason,
+    is_raw,
     open_image,
     stated_size,
 )
@@ -160,6 +162,8 @@ def _read(file: IO[bytes], limits: _Limits) -> Photo:
     form = format_of(head[blank:])
     if form is None:
         raise UnreadablePhotoError("not an image, or not in a format that can be read")
+    if form == "TIFF" and not blank and is_raw(file):
+        form = "RAW"
 
     def data() -> bytes:
         limits.check_memory(3 * size)
@@ -201,6 +205,8 @@ def _decode(
             file = BytesIO(data())
         else:
             file.seek(0)
+        if form in BY_PACKAGES:
+            return _decode_mended(form, BY_PACKAGES[form](data()), limits)
         image = open_image(form, file, one_thread=limits.one_thread)
         for reading in readings(form, image):
             limits.check(image.size)
@@ -223,7 +229,7 @@ def _decode(
 def _decode_mended(form: str, mended: Mended, limits: _Limits) -> _Decoded:
     limits.check(mended.size or (0, 0))
     limits.check_memory(mended.memory)
-    decoded = _decode_image(form, mended.open(), limits)
+    decoded = _decode_image(mended.form or form, mended.open(), limits)
     if mended.is_whole is not None and not mended.is_whole(decoded.image):
         raise UnreadablePhotoError(f"truncated {form} file")
     return _Decoded(decoded.image, decoded.size, decoded.taken, mended.note)

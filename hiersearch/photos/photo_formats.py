@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from PIL import Image
 
@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 
     from PIL.ImageFile import ImageFile
 
-__all__ = ["HEAD", "blank_before", "format_of", "image_reason", "open_image", "stated_size"]
+__all__ = [
+    "HEAD",
+    "blank_before",
+    "format_of",
+    "image_reason",
+    "is_raw",
+    "open_image",
+    "stated_size",
+]
 
 HEAD = 4096
 """How many of a file's first bytes tell its format."""
@@ -28,6 +36,8 @@ _STARTS: tuple[tuple[str, bytes | tuple[bytes, ...]], ...] = (
     ("PNG", b"\x89PNG\r\n\x1a\n"),
     ("GIF", (b"GIF87a", b"GIF89a")),
     ("BMP", b"BM"),
+    ("JXL", (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")),
+    ("RAW", (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")),
     ("TIFF", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
 )
 # Sizes of the headers that a bitmap without a file header begins with.
@@ -44,12 +54,40 @@ def format_of(data: bytes) -> str | None:
         # Both may have "mif1"; AVIF also lists its own brand.
         if brands & _AVIF_BRANDS:
             return "AVIF"
+        if b"crx " in brands:
+            return "RAW"
         return "HEIC" if brands & _HEIC_BRANDS else None
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WebP"
     if found := next((form for form, start in _STARTS if data.startswith(start)), None):
         return found
     return "DIB" if _is_bare_bitmap(data) else None
+
+
+_SUBFILE, _MAKE, _SUB_DIRECTORIES, _DNG_VERSION = 254, 271, 330, 50706
+
+
+def is_raw(tiff: IO[bytes]) -> bool:
+    """Whether a TIFF is a camera's raw file: its first picture is small, and others are inside.
+
+    Args:
+        tiff: The file, at any byte.
+    """
+    tiff.seek(0)
+    head = tiff.read(12)
+    if head[8:11] == b"CR\x02":
+        return True
+    order: Literal["little", "big"] = "little" if head.startswith(b"II") else "big"
+    tiff.seek(int.from_bytes(head[4:8], order))
+    directory = tiff.read(HEAD)
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(directory[at : at + size], order)
+
+    entries = range(2, min(2 + 12 * number(0, 2), len(directory)), 12)
+    values = {number(at, 2): number(at + 8, 4) for at in entries}
+    is_small = values.get(_SUBFILE) == 1
+    return _DNG_VERSION in values or (is_small and _MAKE in values and _SUB_DIRECTORIES in values)
 
 
 def _is_bare_bitmap(data: bytes) -> bool:
