@@ -5,22 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hiersearch.concepts import Vocabulary
-from hiersearch.errors import UsageError
+from hiersearch.errors import UnreadablePhotoError, UsageError
 from hiersearch.geometry import exterior_angle
 from hiersearch.index.photo_rows import Rows
 from hiersearch.index.results import Answer, Level
 from hiersearch.index.understanding import Understanding
+from hiersearch.photos import read_photo
 from hiersearch.qdrant import HierarchicalCollection
 from hiersearch.trees import FLOOR, Chain, Labeller, Tally, Tree, risk_floor
 from hiersearch.types import Floats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from PIL.Image import Image
 
     from hiersearch.qdrant import Filter
     from hiersearch.trees import Trials
 
-__all__ = ["answer", "least_mass"]
+__all__ = ["answer", "check_query", "least_mass", "query_photo"]
 
 
 def answer(
@@ -79,6 +83,41 @@ def answer(
         branches=() if tree is None else _branches(tree, labeller.vocabulary, floor),
         notes=understanding.notes if understanding is not None else (),
     )
+
+
+def check_query(text: str | None, image: str | Path | None, *, levels: int, limit: int) -> None:
+    """Makes sure that a query, as `PhotoIndex.query` takes it, can be answered.
+
+    Raises:
+        UsageError: Not exactly one of text and image was given, the text says nothing, or a number
+            is out of range.
+    """
+    if (text is None) == (image is None):
+        raise UsageError("a query is a text or a photo", hint="Give one of the two")
+    if text is not None and not text.strip():
+        raise UsageError("the query is empty", hint="Say what to look for")
+    if text is not None and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise UsageError("the query is not valid text", hint="Type it in UTF-8")
+    if levels < 1 or limit < 0:
+        raise UsageError("levels must be 1 or more and limit 0 or more")
+
+
+def query_photo(path: Path, *, min_side: int) -> Image:
+    """The photo of a query.
+
+    Args:
+        path: Its file.
+        min_side: Shortest edge in pixels that the model looks at.
+
+    Raises:
+        UnreadablePhotoError: It cannot be decoded; the message names the file.
+    """
+    try:
+        return read_photo(path.expanduser(), min_side=min_side).image
+    except UnreadablePhotoError as error:
+        raise UnreadablePhotoError(
+            f"cannot read {path}: {error.message}", hint=error.hint or "Give another photo"
+        ) from error
 
 
 def _branches(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hiersearch.config import IndexPlace, index_place
 from hiersearch.errors import StoreError, UsageError
+from hiersearch.index.connection import Connection
 from hiersearch.index.fields import PHOTO_INDEXES
 from hiersearch.index.manifest import (
     CopyMark,
@@ -30,7 +31,7 @@ from hiersearch.index.manifest import (
     write_manifest,
     write_mark,
 )
-from hiersearch.index.storage import Connection, IndexStore
+from hiersearch.index.storage import IndexStore
 from hiersearch.progress import Progress, tell_nobody
 from hiersearch.qdrant import (
     CopiedPoints,
@@ -215,6 +216,7 @@ class _Copy:
         write_manifest(self._records, self._manifest)
         forget_vocabularies(self._records, keep=self._manifest.vocabulary_id)
         forget_mark(self._records)
+        IndexStore(self._target, self._manifest).commit()
 
 
 def _count(collection: HierarchicalCollection) -> int:

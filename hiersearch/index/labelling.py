@@ -124,7 +124,7 @@ class LazyLabeller:
                 self._encoder, cache, sample, store.photos, on_progress
             )
             store.remember(calibration=calibration, calibrated_on=measured_on)
-        return Labeller(vocabulary, embeddings, calibration, store.concepts, statistics)
+        return Labeller(vocabulary, embeddings, calibration, None, statistics)
 
 
 def trees_of(vocabulary: Vocabulary, encoder: HierarchicalEncoder) -> str | None:

@@ -28,6 +28,7 @@ __all__ = [
     "CopyMark",
     "Manifest",
     "StoredTally",
+    "committed_documents",
     "forget_manifest",
     "forget_mark",
     "forget_vocabularies",
@@ -242,6 +243,13 @@ def load_tally(records: Records, manifest: Manifest) -> StoredTally | None:
     if (stored.vocabulary_id, stored.trees) != (manifest.vocabulary_id, manifest.trees):
         return None
     return StoredTally(stored.photos, {one: list(row) for one, row in stored.concepts.items()})
+
+
+def committed_documents(records: Records, manifest: Manifest) -> dict[str, bytes]:
+    """What readers must find as it belongs together with the photos: by name, what is there."""
+    names = (_MANIFEST, _TALLY, _vocabulary_document(manifest.vocabulary_id))
+    found = {name: records.read(name) for name in names}
+    return {name: content for name, content in found.items() if content is not None}
 
 
 def _vocabulary_document(vocabulary_id: str) -> str:

@@ -19,29 +19,25 @@ from hiersearch.encoder.known import recorded_statistics
 from hiersearch.errors import (
     ModelMismatchError,
     ModelNotFoundError,
-    PhotosNotFoundError,
     StoreError,
     UnreadablePhotoError,
     UsageError,
 )
-from hiersearch.index.answer import answer, least_mass
+from hiersearch.index.answer import answer, check_query, least_mass, query_photo
 from hiersearch.index.fields import parse_where, photo_point
 from hiersearch.index.labelling import LazyLabeller, trees_of
 from hiersearch.index.manifest import Manifest
 from hiersearch.index.model_check import check_encoder, load_encoder, user_model
 from hiersearch.index.results import Answer, IndexInfo, IngestSummary
-from hiersearch.index.sharing import Sharing
 from hiersearch.index.storage import IndexStore, read_info
 from hiersearch.index.understanding import concept_called, understand
-from hiersearch.index.update import Addition
+from hiersearch.index.update import Addition, Sharing
 from hiersearch.index.update.catalogue import read_stored_files
-from hiersearch.photos import content_hash, path_to_text, read_photo
+from hiersearch.photos import content_hash, path_to_text
 from hiersearch.progress import Progress, tell_nobody
 from hiersearch.trees import CONCEPTS, LIKELY, expected_counts
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from hiersearch.encoder import HierarchicalEncoder
     from hiersearch.qdrant import Filter
     from hiersearch.trees import PhotoStatistics, Trials
@@ -90,6 +86,7 @@ class PhotoIndex:
         store: str | IndexPlace | None = None,
         *,
         model: str | HierarchicalEncoder | None = None,
+        read_only: bool = False,
         environ: Mapping[str, str] = os.environ,
     ) -> Self:
         """Opens an index that exists.
@@ -99,6 +96,8 @@ class PhotoIndex:
                 "http://localhost:6333/photos" (the server's key is read from `QDRANT_API_KEY`);
                 the user's default index if it is not given.
             model: Only to check: an index uses the model that it was made with.
+            read_only: Reads what was last committed in a folder: any number of processes can, also
+                while another one changes the index, or from a disk that cannot be written to.
             environ: The environment, for `HIERSEARCH_STORE` and the folders of this user.
 
         Raises:
@@ -108,7 +107,8 @@ class PhotoIndex:
             StoreUnreachableError: No server answers there, or it refuses the key.
             StoreError: The index is damaged.
         """
-        opened = IndexStore.open(index_place(store, environ))
+        place = index_place(store, environ)
+        opened = IndexStore.open_to_read(place) if read_only else IndexStore.open(place)
         index = cls(opened, environ=environ)
         try:
             index.require_model(model)
@@ -150,20 +150,11 @@ class PhotoIndex:
         vocabulary = None if concepts is None else chosen_vocabulary(concepts)
         if IndexStore.exists(place):
             with cls.open(place, environ=environ) as there:
-                if there.photo_count and not exist_ok:
-                    raise StoreError(
-                        f"there is an index at {place} already",
-                        hint="Open it, or name another store",
-                    )
-                if there.photo_count and vocabulary and vocabulary.id != there.vocabulary.id:
-                    raise UsageError(
-                        f"the index at {place} has another vocabulary",
-                        hint="Give it this one with add(concepts=...)",
-                    )
-                empty = not there.photo_count
-            if not empty:
+                is_empty = not there.photo_count
+                there._refuse_replacing(vocabulary, exist_ok, "already")
+            if not is_empty:
                 return cls.open(place, model=model, environ=environ)
-        vocabulary = vocabulary or chosen_vocabulary(BUILTIN)
+        given, vocabulary = vocabulary, vocabulary or chosen_vocabulary(BUILTIN)
         encoder = load_encoder(user_model(environ) if model is None else model)
         manifest = Manifest(
             model=encoder.name,
@@ -178,20 +169,7 @@ class PhotoIndex:
         index = cls(made, environ=environ)
         try:
             # Loading took a while, in which another run may have made the index and filled it.
-            if index.photo_count and not exist_ok:
-                raise StoreError(
-                    f"another run has made an index at {place} meanwhile",
-                    hint="Open it, or name another store",
-                )
-            if (
-                index.photo_count
-                and concepts is not None
-                and vocabulary.id != made.manifest.vocabulary_id
-            ):
-                raise UsageError(
-                    f"the index at {place} has another vocabulary",
-                    hint="Give it this one with add(concepts=...)",
-                )
+            index._refuse_replacing(given, exist_ok, "now: another run has made it meanwhile")
             if model is not None or encoder.id == index.model_id:
                 index._given = check_encoder(encoder, made)
         except BaseException:
@@ -297,9 +275,12 @@ class PhotoIndex:
 
         Raises:
             PhotosNotFoundError: A path is not there, or there is no photo below any of them.
+            UsageError: The index was opened for reading only.
             VocabularyError: The vocabulary breaks a rule.
             StoreError: The store failed; what was reported as done is kept.
         """
+        if self._store.only_reads:
+            raise UsageError("this index was opened for reading only", hint="Open it to write")
         vocabulary = None if concepts is None else chosen_vocabulary(concepts)
         given = self._given
         if given is not None and given.has_graphs and given.name != self.model:
@@ -307,9 +288,11 @@ class PhotoIndex:
         run = Addition(
             self._store, self._labeller, lambda: self._encoder, on_progress, self._sharing
         )
-        return run.run(
+        summary = run.run(
             [absolute(path) for path in paths], vocabulary, follow_links=follow_links, prune=prune
         )
+        self._store.commit()
+        return summary
 
     def query(
         self,
@@ -344,16 +327,9 @@ class PhotoIndex:
             UnreadablePhotoError: The query's photo cannot be decoded.
             ModelMismatchError: The model's files have changed since the index was made.
         """
-        if (text is None) == (image is None):
-            raise UsageError("a query is a text or a photo", hint="Give one of the two")
-        if text is not None and not text.strip():
-            raise UsageError("the query is empty", hint="Say what to look for")
-        if text is not None and any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise UsageError("the query is not valid text", hint="Type it in UTF-8")
-        if levels < 1 or limit < 0:
-            raise UsageError("levels must be 1 or more and limit 0 or more")
+        check_query(text, image, levels=levels, limit=limit)
         condition = self._condition(where)
-        self._require_labels()
+        self._store.require_labels()
         if self._given is not None:
             _ = self._encoder  # which makes sure that it is the index's
         labeller = self._labeller.get(to_read=True)
@@ -389,7 +365,7 @@ class PhotoIndex:
         Returns:
             The most frequent first. Of photos with trees, how many are expected to.
         """
-        self._require_labels()
+        self._store.require_labels()
         condition = self._condition(where)
         photos, limit = self._store.photos, len(self.vocabulary)
         counts = photos.facets(CONCEPTS, limit=limit, filter=condition)
@@ -403,6 +379,26 @@ class PhotoIndex:
         """What the index holds."""
         return read_info(self._store)
 
+    def _refuse_replacing(self, vocabulary: Vocabulary | None, exist_ok: bool, since: str) -> None:
+        """Makes sure that there are no photos, or that they may be used as they are.
+
+        Raises:
+            StoreError: There are, and none were expected.
+            UsageError: They are labelled from another vocabulary.
+        """
+        if not self.photo_count:
+            return
+        if not exist_ok:
+            raise StoreError(
+                f"there is an index at {self._store.place} {since}",
+                hint="Open it, or name another store",
+            )
+        if vocabulary is not None and vocabulary.id != self._store.manifest.vocabulary_id:
+            raise UsageError(
+                f"the index at {self._store.place} has another vocabulary",
+                hint="Give it this one with add(concepts=...)",
+            )
+
     def _trials(self) -> Trials | None:
         statistics = self._statistics if self.trees is not None else None
         return None if statistics is None else statistics.trials
@@ -414,16 +410,9 @@ class PhotoIndex:
             for record in self._store.photos.retrieve([point], payload=[], with_vectors=True):
                 if record.vector is not None:
                     return record.vector
-        vector: Floats = self._encoder.encode_photos([self._query_photo(path)])[0]
+        photo = query_photo(path, min_side=self._store.manifest.photo_size)
+        vector: Floats = self._encoder.encode_photos([photo])[0]
         return vector
-
-    def _query_photo(self, path: Path) -> Image:
-        try:
-            return read_photo(path.expanduser(), min_side=self._store.manifest.photo_size).image
-        except UnreadablePhotoError as error:
-            raise UnreadablePhotoError(
-                f"cannot read {path}: {error.message}", hint=error.hint or "Give another photo"
-            ) from error
 
     @cached_property
     def _encoder(self) -> HierarchicalEncoder:
@@ -450,18 +439,6 @@ class PhotoIndex:
             if found is not None:
                 return found
         return self._encoder.statistics
-
-    def _require_labels(self) -> None:
-        if not self._store.manifest.labelled:
-            raise StoreError(
-                f"the change of vocabulary of the index at {self._store.place} was cut off",
-                hint="Run 'hiersearch index FOLDER' again, with any folder of its photos",
-            )
-        if not self._store.count():
-            raise PhotosNotFoundError(
-                f"the index at {self._store.place} holds no photos yet",
-                hint="Add some with 'hiersearch index FOLDER'",
-            )
 
     def _condition(self, where: Sequence[str]) -> Filter | None:
         return parse_where(where, self._concept_id, trees=self.trees is not None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from hiersearch.errors import StoreError
 from hiersearch.files import whole_file
 from hiersearch.qdrant import Client, Documents
 
-__all__ = ["FolderRecords", "Records", "ServerRecords"]
+__all__ = ["CommittedRecords", "FolderRecords", "Records", "ServerRecords"]
 
 
 class Records(Protocol):
@@ -130,6 +130,30 @@ class FolderRecords:
     def names(self) -> list[str]:
         """See `Records`."""
         return [path.name for path in self.folder.iterdir()] if self.folder.is_dir() else []
+
+
+class CommittedRecords(FolderRecords):
+    """Files beside the collections, as they belong to what was committed last. Never written.
+
+    Args:
+        folder: The index's own folder.
+        committed: Returns a document as it was committed; None if it was not.
+    """
+
+    def __init__(self, folder: Path, committed: Callable[[str], bytes | None]) -> None:
+        super().__init__(folder)
+        self._committed = committed
+
+    def read(self, name: str) -> bytes | None:
+        """See `Records`."""
+        content = self._committed(name)
+        return super().read(name) if content is None else content
+
+    def write(self, name: str, content: bytes) -> None:  # noqa: ARG002 - of any
+        """Refuse."""
+        raise StoreError(
+            f"the index in {self.folder} is open for reading only", hint="Open it for writing"
+        )
 
 
 class ServerRecords:

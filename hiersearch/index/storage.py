@@ -1,11 +1,8 @@
-"""The stored parts of an index: a collection of photos, one of concepts, and its documents.
-
-In a folder the collections are called `photos` and `concepts`; on a server, where there are others,
-`NAME` and `NAME-concepts`.
-"""
+"""The stored parts of an index: a collection of photos, one of concepts, and its documents."""
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import replace
 from functools import cached_property
@@ -13,12 +10,19 @@ from pathlib import Path
 from typing import Any, Self
 
 from hiersearch.concepts import ConceptNames, Vocabulary
-from hiersearch.config import IndexPlace, ServerPlace
-from hiersearch.errors import StoreError
+from hiersearch.config import IndexPlace
+from hiersearch.errors import (
+    PhotosNotFoundError,
+    StoreError,
+    StoreLockedError,
+    StoreUnreachableError,
+)
+from hiersearch.index.connection import PHOTOS, Connection, made_meanwhile, with_photos
 from hiersearch.index.fields import PATH, PHOTO_INDEXES
 from hiersearch.index.manifest import (
     Manifest,
     StoredTally,
+    committed_documents,
     forget_vocabularies,
     has_manifest,
     load_tally,
@@ -30,105 +34,23 @@ from hiersearch.index.manifest import (
     vocabulary_summary,
     write_manifest,
 )
-from hiersearch.index.records import FolderRecords, Records, ServerRecords
+from hiersearch.index.records import FolderRecords
 from hiersearch.index.results import IndexInfo
-from hiersearch.qdrant import Client, CollectionOptions, HierarchicalCollection, connect
-from hiersearch.qdrant.edge.folder_lock import FolderLock
-from hiersearch.trees import CHAIN, Chain, Tally
+from hiersearch.qdrant import (
+    EdgeClient,
+    HierarchicalCollection,
+)
+from hiersearch.qdrant.edge.shards import changed_path
+from hiersearch.qdrant.edition.edition_file import EditionFile
+from hiersearch.qdrant.edition.publishing import Editions, open_edition
+from hiersearch.trees import CHAIN, CONCEPTS, LIKELY, Chain, Tally
 
 __all__ = ["Connection", "IndexStore", "read_info"]
 
+_COUNTED = (CONCEPTS, LIKELY)
+"""The fields of photos that are counted for every answer."""
 
-class Connection:
-    """An open connection to a place where an index is, or can be made.
-
-    Args:
-        place: A folder, or a server and a name there.
-
-    Raises:
-        StoreUnreachableError: No server answers there, or it refuses the key.
-    """
-
-    def __init__(self, place: IndexPlace) -> None:
-        self.place = place
-        self.records: Records
-        self.client: Client
-        self._lock: FolderLock | None = None
-        if isinstance(place, ServerPlace):
-            self.client = connect(place.url, timeout=place.timeout)
-            self.records = ServerRecords(self.client, place)
-            self._names = (place.name, f"{place.name}-concepts")
-        else:
-            self.client = connect(place)
-            self.records = FolderRecords(place)
-            self._names = ("photos", "concepts")
-
-    def collections(self, manifest: Manifest) -> tuple[HierarchicalCollection, ...]:
-        """The collections of photos and of concepts, which need not exist yet."""
-        photos, concepts = self._names
-        return (
-            HierarchicalCollection(self.client, photos, root=manifest.root),
-            HierarchicalCollection(self.client, concepts, root=manifest.root),
-        )
-
-    @property
-    def options(self) -> CollectionOptions:
-        """How new collections are stored.
-
-        In a folder vectors are read when they are searched, not whenever the index is opened.
-        """
-        return CollectionOptions(on_disk=True if isinstance(self.place, Path) else None)
-
-    def claim(self) -> None:
-        """Takes the lock of a folder, so that no other process makes or changes an index there.
-
-        A server has no lock: nothing prevents two processes from writing there at once.
-
-        Raises:
-            StoreLockedError: Another process has it.
-            StoreUnreachableError: The folder cannot be made or written to.
-        """
-        if isinstance(self.place, Path) and self._lock is None:
-            self._lock = FolderLock(self.place)
-
-    def lock(self, manifest: Manifest) -> None:
-        """Claims a folder, and takes the engine's lock of its photos, or else of its concepts.
-
-        Raises:
-            StoreLockedError: Another process has it open.
-        """
-        self.claim()
-        if isinstance(self.place, Path):
-            for collection in self.collections(manifest):
-                if collection.exists():
-                    collection.count()
-                    return
-
-    def refuse_others(self, manifest: Manifest) -> None:
-        """Makes sure that an index may be made here.
-
-        Raises:
-            StoreError: A collection of that name belongs to something else.
-        """
-        if self.records.are_begun():
-            return
-        for collection in self.collections(manifest):
-            # Asked again: another run may have begun the index meanwhile.
-            if collection.exists() and not self.records.are_begun():
-                raise StoreError(
-                    f"the collection {collection.name!r} belongs to no index, so none can be "
-                    f"made at {self.place}",
-                    hint="Put another name at the end of the URL",
-                )
-
-    def close(self) -> None:
-        """Closes the collections, so that another process can open them."""
-        try:
-            self.client.close()
-        finally:
-            if self._lock is not None:
-                self._lock.close()
-                self._lock = None
+logger = logging.getLogger(__name__)
 
 
 class IndexStore:
@@ -137,6 +59,9 @@ class IndexStore:
     Args:
         connection: To the place of the index.
         manifest: Its manifest.
+
+    Attributes:
+        only_reads: Whether it was opened never to be written to.
     """
 
     def __init__(self, connection: Connection, manifest: Manifest) -> None:
@@ -144,7 +69,8 @@ class IndexStore:
         self.place = connection.place
         self._records = connection.records
         self._manifest = manifest
-        self.photos, self.concepts = connection.collections(manifest)
+        self.photos, _ = connection.collections(manifest)
+        self.only_reads = connection.edition is not None
 
     @classmethod
     def exists(cls, place: IndexPlace) -> bool:
@@ -197,13 +123,13 @@ class IndexStore:
         try:
             connection.claim()
             connection.refuse_others(manifest)
-            present = _with_photos(connection)
+            present = with_photos(connection)
             if present is not None:
                 connection.lock(present)
                 return cls(connection, present)
             store = cls(connection, manifest)
             if not connection.records.begin():
-                there = _made_meanwhile(connection, manifest)
+                there = made_meanwhile(connection, manifest)
                 if there is not None:
                     return cls(connection, there)
             store.photos.drop()
@@ -216,10 +142,65 @@ class IndexStore:
             raise
         return store
 
+    @classmethod
+    def open_to_read(cls, place: IndexPlace) -> Self:
+        """Opens the index at a place, never to write to it.
+
+        In a folder, that is what was last committed, which takes no lock and no right to write.
+        Where the last run was cut off, or nothing was committed yet, it is opened as for writing.
+
+        Raises:
+            As `open`.
+        """
+        edition = _edition(place)
+        if edition is None or not isinstance(place, Path):
+            return cls._opened_only_to_read(place)
+        refuse_half_copy(FolderRecords(place))
+        if changed_path(place, PHOTOS).exists():
+            try:
+                return cls._opened_only_to_read(place)
+            except (StoreLockedError, StoreUnreachableError) as error:
+                moment = time.strftime("%Y-%m-%d %H:%M", time.localtime(edition.made))
+                logger.warning("%s; this is what was committed on %s", error.message, moment)
+        connection = Connection(place, edition)
+        return cls(connection, read_manifest(connection.records))
+
+    @classmethod
+    def _opened_only_to_read(cls, place: IndexPlace) -> Self:
+        store = cls.open(place)
+        store.only_reads = True
+        return store
+
     @property
     def manifest(self) -> Manifest:
         """The manifest as it is stored."""
         return self._manifest
+
+    @cached_property
+    def concepts(self) -> HierarchicalCollection:
+        """The concepts as points, which radial paths are searched among."""
+        return self.connection.concepts(self._manifest)
+
+    def commit(self) -> None:
+        """Lets readers of a folder see what is stored now.
+
+        That is a help for readers: where it fails, they are told of an earlier state.
+        """
+        client, folder = self.connection.client, self.place
+        if not isinstance(client, EdgeClient) or not isinstance(folder, Path):
+            return
+        editions = Editions(client)
+        try:
+            if not self.photos.exists():
+                editions.withdraw(PHOTOS)
+                return
+            documents = committed_documents(self._records, self._manifest)
+            if editions.are_due(PHOTOS, documents):
+                editions.publish(PHOTOS, fields=_COUNTED, documents=documents)
+        except StoreError as error:
+            logger.warning(
+                "what was stored was not published for other processes to read: %s", error
+            )
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -261,6 +242,24 @@ class IndexStore:
         """Number of different photos."""
         return self.photos.count() if self.photos.exists() else 0
 
+    def require_labels(self) -> None:
+        """Makes sure that there are photos, and that all have labels.
+
+        Raises:
+            StoreError: A change of vocabulary was cut off.
+            PhotosNotFoundError: There are none.
+        """
+        if not self._manifest.labelled:
+            raise StoreError(
+                f"the change of vocabulary of the index at {self.place} was cut off",
+                hint="Run 'hiersearch index FOLDER' again, with any folder of its photos",
+            )
+        if not self.count():
+            raise PhotosNotFoundError(
+                f"the index at {self.place} holds no photos yet",
+                hint="Add some with 'hiersearch index FOLDER'",
+            )
+
     @property
     def dimension(self) -> int:
         """Length of a vector."""
@@ -269,7 +268,8 @@ class IndexStore:
     def remember(self, **changes: Any) -> None:
         """Stores the manifest with some fields changed."""
         manifest = replace(self._manifest, **changes)
-        write_manifest(self._records, manifest)
+        if self.connection.edition is None:  # a reader knows it for itself
+            write_manifest(self._records, manifest)
         self._manifest = manifest
 
     def take_vocabulary(self, vocabulary: Vocabulary, *, trees: str | None) -> None:
@@ -293,51 +293,15 @@ class IndexStore:
         self.connection.close()
 
 
-def _with_photos(connection: Connection) -> Manifest | None:
-    """The manifest of an index in a folder that this process has claimed; None without photos.
-
-    Raises:
-        StoreError: A copy to there was cut off, or the manifest is damaged.
-    """
-    if not isinstance(connection.place, Path):
+def _edition(place: IndexPlace) -> EditionFile | None:
+    """What was last committed at a place; None where nothing was, or it cannot be read."""
+    if not isinstance(place, Path) or not has_manifest(FolderRecords(place)):
         return None
-    refuse_half_copy(connection.records)
-    if not has_manifest(connection.records):
+    try:
+        return open_edition(place, PHOTOS)
+    except StoreError as error:
+        logger.warning("%s; the index itself is read instead", error.message)
         return None
-    present = read_manifest(connection.records)
-    photos, _ = connection.collections(present)
-    return present if photos.exists() and photos.count() else None
-
-
-_MAKING = 10.0
-"""Seconds within which a run that has begun an index has written its manifest."""
-
-
-def _made_meanwhile(connection: Connection, wanted: Manifest) -> Manifest | None:
-    """The manifest of an index that another run is making; None if it gave up, or has no photos.
-
-    Raises:
-        StoreError: It has photos, and another model or vocabulary.
-    """
-    records, end = connection.records, time.monotonic() + _MAKING
-    while True:
-        refuse_half_copy(records)
-        if has_manifest(records):
-            break
-        if time.monotonic() > end:
-            return None
-        time.sleep(0.1)
-    there = read_manifest(records)
-    if (there.model_id, there.vocabulary_id) == (wanted.model_id, wanted.vocabulary_id):
-        return there
-    photos, _ = connection.collections(there)
-    if photos.exists() and photos.count():
-        raise StoreError(
-            f"another run has made an index at {connection.place} meanwhile, with another model "
-            "or vocabulary",
-            hint="Run it again to use that one, or name another store",
-        )
-    return None
 
 
 def read_info(store: IndexStore) -> IndexInfo:

@@ -255,8 +255,14 @@ class Searcher:
 
     def _any(self, matching: Filter | None) -> bool:
         schema = self.schema
+        points: Sequence[Any]
         with client_errors(schema.client):
-            points, _ = schema.client.scroll(
-                schema.name, scroll_filter=matching, limit=1, with_payload=False
-            )
+            if schema.embedded is not None:
+                points, _ = schema.embedded.plain.scroll(
+                    schema.name, matching, 1, with_payload=False
+                )
+            else:
+                points, _ = schema.client.scroll(
+                    schema.name, scroll_filter=matching, limit=1, with_payload=False
+                )
         return bool(points)

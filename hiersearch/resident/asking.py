@@ -57,6 +57,9 @@ _GREETING = 30.0
 _PAUSE = 0.05
 """Seconds between two tries to connect."""
 
+_WAITING = 0.2
+"""Seconds between two tries to open an index that is locked."""
+
 _TRIES = 3
 
 Found = TypeVar("Found")
@@ -80,6 +83,8 @@ def ask(
     question: Callable[[Resident], Found],
     directly: Callable[[], Found],
     *,
+    wait: float = 0.0,
+    on_note: OnNote = _unheard,
     environ: Mapping[str, str] = os.environ,
 ) -> Found:
     """Asks the process that has an index open, or opens the index where there is none.
@@ -88,22 +93,33 @@ def ask(
         place: Where the index lies.
         question: What to ask.
         directly: Answers it without that process.
+        wait: Seconds to wait for a process that has it open and does not listen.
+        on_note: Told once, if it waits.
         environ: The environment.
 
     Raises:
-        StoreLockedError: A process has it open that does not listen.
+        StoreLockedError: A process has it open that does not listen, for longer than that.
         HiersearchError: As `question` and `directly`; from another process the same.
     """
-    for _ in range(_TRIES):
+    until = monotonic() + wait
+    tries = told = 0
+    while tries < _TRIES:
         resident = find_resident(place, environ=environ)
         if resident is None:
             try:
                 return directly()
-            except StoreLockedError:
+            except StoreLockedError as error:
                 resident = find_resident(place, environ=environ)
                 if resident is None:
-                    raise
+                    if monotonic() >= until:
+                        raise
+                    if not told:
+                        on_note(f"{error.message}: waiting up to {wait:g} s for it")
+                    told += 1
+                    sleep(min(_WAITING, max(until - monotonic(), 0.0)))
+                    continue
                 # It has begun to listen meanwhile.
+        tries += 1
         with resident, suppress(GoneError):
             return question(resident)
     raise StoreUnreachableError(

@@ -30,7 +30,7 @@ from hiersearch.errors import (
 )
 from hiersearch.index import PhotoIndex
 from hiersearch.index.results import IngestSummary
-from hiersearch.index.sharing import Sharing
+from hiersearch.index.update.sharing import Sharing
 from hiersearch.qdrant import EdgeClient, HierarchicalCollection
 from hiersearch.qdrant.edge.optimising import optimize_aside
 from hiersearch.resident.json_forms import Facts, answer_to_plain, info_to_plain, summary_to_plain

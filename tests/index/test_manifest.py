@@ -9,6 +9,7 @@ import pytest
 
 from hiersearch.concepts import Concept, Vocabulary
 from hiersearch.errors import IndexNotFoundError, StoreError
+from hiersearch.index.connection import Connection
 from hiersearch.index.manifest import (
     Manifest,
     forget_vocabularies,
@@ -21,7 +22,6 @@ from hiersearch.index.manifest import (
     write_manifest,
 )
 from hiersearch.index.records import Records
-from hiersearch.index.storage import Connection
 from hiersearch.trees import Calibration
 
 VOCABULARY = Vocabulary([Concept("a", "a"), Concept("b", "b", ("a",), 1.5)], "test")

@@ -5,8 +5,8 @@ from qdrant_client import models
 
 from hiersearch.config import ServerPlace
 from hiersearch.errors import CollectionError, StoreError
+from hiersearch.index.connection import Connection
 from hiersearch.index.records import FolderRecords
-from hiersearch.index.storage import Connection
 from hiersearch.qdrant import connect
 
 

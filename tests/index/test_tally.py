@@ -15,9 +15,9 @@ from hiersearch.concepts import Concept, Vocabulary
 from hiersearch.config import IndexPlace, ServerPlace
 from hiersearch.encoder import HierarchicalEncoder
 from hiersearch.index import PhotoIndex, copy_index
+from hiersearch.index.connection import Connection
 from hiersearch.index.manifest import Manifest, StoredTally, load_tally, save_tally
 from hiersearch.index.records import Records
-from hiersearch.index.storage import Connection
 from hiersearch.trees import CONCEPTS, LIKELY, PERHAPS, SURE, Tally
 from tests.index.made import VOCABULARY, add
 

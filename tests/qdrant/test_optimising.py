@@ -60,7 +60,7 @@ def aside(collection, *, alone=nullcontext, keep_on=nothing) -> bool:
 
 def vectors_on_disk(collection) -> int:
     """How many vectors the files have room for, deleted ones included."""
-    collection.client._shards.shard("photos").flush()
+    collection.client.shards.shard("photos").flush()
     folder = collection.client.path / "photos" / "segments"
     return sum(
         int.from_bytes(status.read_bytes()[:8], "little")
@@ -165,7 +165,7 @@ def test_a_copy_that_cannot_be_opened_does_not_take_its_place(thinned, tmp_path)
     for status in broken.glob("segments/**/status.dat"):
         status.write_bytes(b"")
     with pytest.raises(StoreError, match="damaged"):
-        thinned.client._shards.replace("photos", broken)
+        thinned.client.shards.replace("photos", broken)
     assert contents(thinned) == before
     assert not aside(thinned) or contents(thinned) == before
     assert leftovers(thinned) == []

@@ -68,7 +68,7 @@ def _read_info(place: IndexPlace) -> tuple[IndexInfo, bool]:
     """What an index holds, and whether its vocabulary has parents."""
     from hiersearch.index import PhotoIndex
 
-    with PhotoIndex.open(place) as index:
+    with PhotoIndex.open(place, read_only=True) as index:
         found = index.info()
         # Only what has parents has trees; reading the vocabulary takes a moment.
         return found, found.trees is not None or index.vocabulary.has_parents
@@ -120,7 +120,7 @@ def concepts(
 def _count_concepts(place: IndexPlace, where: Sequence[str]) -> tuple[dict[str, int], Vocabulary]:
     from hiersearch.index import PhotoIndex
 
-    with PhotoIndex.open(place) as index:
+    with PhotoIndex.open(place, read_only=True) as index:
         return index.concept_counts(where), index.vocabulary
 
 

@@ -307,7 +307,7 @@ def _open_and_query(
 ) -> Answer:
     from hiersearch.index import PhotoIndex
 
-    with PhotoIndex.open(place, model=model) as index:
+    with PhotoIndex.open(place, model=model, read_only=True) as index:
         return index.query(text, **wanted)
 
 

@@ -16,10 +16,10 @@ from hiersearch.errors import PhotosNotFoundError
 from hiersearch.index.labelling import CALIBRATION_SAMPLE, LazyLabeller, trees_of
 from hiersearch.index.model_check import LoadEncoder
 from hiersearch.index.results import IngestSummary
-from hiersearch.index.sharing import Sharing
 from hiersearch.index.storage import IndexStore
 from hiersearch.index.update.catalogue import Plan, StoredFiles, make_plan, read_stored_files
 from hiersearch.index.update.ingest import Ingest, batches
+from hiersearch.index.update.sharing import Sharing
 from hiersearch.photos import PassedOver, find_photos
 from hiersearch.photos.passed_over import LINK
 from hiersearch.progress import Progress

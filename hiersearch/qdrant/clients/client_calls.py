@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     # `qdrant_client.models` has another class of that name in its place.
     from qdrant_client.http.models import QueryResponse
 
-    from hiersearch.qdrant.edge.plain_calls import PlainCalls
+    from hiersearch.qdrant.filters import Filter, HasValue
+    from hiersearch.qdrant.layout import Layout
+    from hiersearch.qdrant.limits import Search
     from hiersearch.qdrant.points import PointId
 
-__all__ = ["Client", "EmbeddedCalls", "embedded_calls", "place_of"]
+__all__ = ["Client", "EmbeddedCalls", "PlainReading", "embedded_calls", "place_of"]
 
 
 class Client(Protocol):
@@ -154,12 +156,66 @@ class Client(Protocol):
         """The answers to several queries."""
 
 
+class PlainReading(Protocol):
+    """Reading without an object of the client's for each point: see `edge.plain_calls`."""
+
+    def layout(self, name: str) -> Layout:
+        """How a collection is kept."""
+
+    def count(
+        self, name: str, matching: Filter | HasValue | None = None, *, exact: bool = True
+    ) -> int:
+        """How many points match."""
+
+    def facet(
+        self,
+        name: str,
+        key: str,
+        matching: Filter | None = None,
+        *,
+        limit: int,
+        exact: bool = True,
+    ) -> Sequence[Any]:
+        """How many points have each value of a payload field."""
+
+    def retrieve(
+        self, name: str, ids: Sequence[Any], *, with_payload: Any = True, with_vectors: Any = False
+    ) -> Sequence[Any]:
+        """The points with some ids."""
+
+    def scroll(
+        self,
+        name: str,
+        matching: Filter | None = None,
+        limit: int = 10,
+        offset: PointId | None = None,
+        *,
+        with_payload: Any = True,
+        with_vectors: Any = False,
+        order_by: Any = None,
+    ) -> tuple[Sequence[Any], PointId | None]:
+        """A page of points, by id, and where the next page begins."""
+
+    def nearest(
+        self,
+        name: str,
+        vector: list[float],
+        *,
+        using: str | None,
+        matching: Filter | HasValue | None,
+        search: Search,
+        limit: int,
+        with_payload: Any,
+    ) -> Sequence[Any]:
+        """The points nearest to a vector."""
+
+
 @runtime_checkable
 class EmbeddedCalls(Protocol):
     """What an embedded engine offers in addition: cheaper calls, and upkeep on request."""
 
     @property
-    def plain(self) -> PlainCalls:
+    def plain(self) -> PlainReading:
         """Reading without an object of the client's for each point."""
 
     def optimize(self, collection_name: str) -> bool:

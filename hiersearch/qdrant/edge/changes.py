@@ -20,7 +20,9 @@ __all__ = [
     "checked_payload",
     "delete_operation",
     "edge_operation",
+    "ids_in",
     "payload_operation",
+    "selected_ids",
     "upsert_operation",
 ]
 
@@ -49,6 +51,18 @@ def upsert_operation(
         condition=edge_filter(update_filter),
         update_mode=None if update_mode is None else _MODES[update_mode.value],
     )
+
+
+def ids_in(points: models.Batch | Sequence[models.PointStruct]) -> list[int | str]:
+    """The ids of points that are to be inserted."""
+    numbers = points.ids if isinstance(points, models.Batch) else [point.id for point in points]
+    return [edge_point_id(number) for number in numbers]
+
+
+def selected_ids(selector: object) -> list[int | str] | None:
+    """The ids that select points; None if a filter does."""
+    ids, chosen = _selection(selector)
+    return ids if chosen is None else None
 
 
 def delete_operation(selector: object) -> edge.UpdateOperation:

@@ -22,7 +22,9 @@ from hiersearch.qdrant.edge.changes import (
     checked_payload,
     delete_operation,
     edge_operation,
+    ids_in,
     payload_operation,
+    selected_ids,
     upsert_operation,
 )
 from hiersearch.qdrant.edge.failures import refuse
@@ -58,20 +60,20 @@ lie in clumps: at this size it finds 78 % of the ten best descendants."""
 class EdgeClient:
     """A `QdrantClient` for collections in a folder, without a server.
 
-    Nothing is opened or created before the first call that needs it. Use it in a `with` block, or
-    call `close`, so that another process can open the collections.
+    Nothing is opened before the first call that needs it. Use it in a `with` block, or `close` it.
 
     Args:
         path: The folder of the collections; created if needed.
 
     Attributes:
         plain: Cheaper calls, for this package.
+        shards: The collections themselves, likewise.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._shards = Shards(self.path)
-        self.plain = PlainCalls(self._shards)
+        self.shards = Shards(self.path)
+        self.plain = PlainCalls(self.shards)
 
     def __enter__(self) -> Self:
         return self
@@ -89,7 +91,7 @@ class EdgeClient:
 
     def close(self) -> None:
         """Write everything out and close the collections. The client can be used again."""
-        self._shards.close()
+        self.shards.close()
 
     # Collections
 
@@ -108,47 +110,43 @@ class EdgeClient:
         refuse(**settings)
         if not vectors_config:
             raise StoreError("a collection needs vectors_config")
-        self._shards.create(collection_name, vectors_config, exact_up_to=EXACT_UP_TO)
+        self.shards.create(collection_name, vectors_config, exact_up_to=EXACT_UP_TO)
         return True
 
     def delete_collection(self, collection_name: str, **settings: Any) -> bool:
-        """Delete a collection; False if there is none.
-
-        Raises:
-            StoreLockedError: Another process has it open.
-        """
+        """Delete a collection; False if there is none. Raises as `Shards.drop`."""
         refuse(**settings)
-        return self._shards.drop(collection_name)
+        return self.shards.drop(collection_name)
 
     def collection_exists(self, collection_name: str, **settings: Any) -> bool:
         """Whether there is a collection of that name, even if it is damaged."""
         refuse(**settings)
-        return self._shards.exists(collection_name)
+        return self.shards.exists(collection_name)
 
     def get_collections(self, **settings: Any) -> models.CollectionsResponse:
         """The names of all collections, sorted."""
         refuse(**settings)
         return models.CollectionsResponse(
-            collections=[models.CollectionDescription(name=name) for name in self._shards.names()]
+            collections=[models.CollectionDescription(name=name) for name in self.shards.names()]
         )
 
     def get_collection(self, collection_name: str, **settings: Any) -> models.CollectionInfo:
         """The configuration of a collection, and how many points it holds."""
         refuse(**settings)
-        return self._shards.info(collection_name)
+        return self.shards.info(collection_name)
 
     def update_collection(
         self, collection_name: str, metadata: Mapping[str, Any] | None = None, **settings: Any
     ) -> bool:
         """Change the metadata of a collection: keys are set, or removed if null."""
         refuse(**settings)
-        self._shards.merge_metadata(collection_name, metadata or {})
+        self.shards.merge_metadata(collection_name, metadata or {})
         return True
 
     def list_shard_keys(self, collection_name: str, **settings: Any) -> models.ShardKeysResponse:
         """The shard keys of a collection: none."""
         refuse(**settings)
-        self._shards.shard(collection_name)
+        self.shards.shard(collection_name)
         return models.ShardKeysResponse(shard_keys=[])
 
     def create_shard_key(self, collection_name: str, shard_key: Any, **settings: Any) -> bool:  # noqa: ARG002 - of any
@@ -188,7 +186,7 @@ class EdgeClient:
         Returns:
             Whether there was anything to do.
         """
-        with self._shards.written(collection_name, copied=True) as shard:
+        with self.shards.tidied(collection_name) as shard:
             return shard.optimize()
 
     # Writing
@@ -205,7 +203,7 @@ class EdgeClient:
         """Insert points, replacing those with the same ids."""
         refuse(**settings)
         operation = upsert_operation(points, update_filter, update_mode)
-        return self._update(collection_name, operation)
+        return self._update(collection_name, operation, ids_in(points))
 
     def set_payload(
         self,
@@ -218,7 +216,8 @@ class EdgeClient:
     ) -> models.UpdateResult:
         """Set payload fields of points; other fields stay."""
         refuse(**settings)
-        return self._update(collection_name, payload_operation("set_payload", points, payload, key))
+        operation = payload_operation("set_payload", points, payload, key)
+        return self._update(collection_name, operation, points)
 
     def set_payloads(
         self,
@@ -236,6 +235,7 @@ class EdgeClient:
                 edge.UpdateOperation.set_payload([edge_point_id(number)], checked_payload(payload))
                 for number, payload in zip(ids, payloads, strict=True)
             ],
+            selected_ids(list(ids)),
         )
 
     def overwrite_payload(
@@ -248,9 +248,8 @@ class EdgeClient:
     ) -> models.UpdateResult:
         """Replace the whole payload of points."""
         refuse(**settings)
-        return self._update(
-            collection_name, payload_operation("overwrite_payload", points, payload)
-        )
+        operation = payload_operation("overwrite_payload", points, payload)
+        return self._update(collection_name, operation, points)
 
     def delete_payload(
         self,
@@ -262,7 +261,8 @@ class EdgeClient:
     ) -> models.UpdateResult:
         """Remove payload fields of points."""
         refuse(**settings)
-        return self._update(collection_name, payload_operation("delete_payload", points, keys))
+        operation = payload_operation("delete_payload", points, keys)
+        return self._update(collection_name, operation, points)
 
     def delete(
         self,
@@ -273,7 +273,7 @@ class EdgeClient:
     ) -> models.UpdateResult:
         """Delete points, given by their ids or by a filter."""
         refuse(**settings)
-        return self._update(collection_name, delete_operation(points_selector))
+        return self._update(collection_name, delete_operation(points_selector), points_selector)
 
     def batch_update_points(
         self,
@@ -387,7 +387,7 @@ class EdgeClient:
     ) -> QueryResponse:
         """The points that answer a query best."""
         refuse(**settings)
-        with self._shards.opened(collection_name) as shard:
+        with self.shards.opened(collection_name) as shard:
             request = edge_request(
                 limit=limit,
                 offset=offset,
@@ -412,7 +412,7 @@ class EdgeClient:
         limit: int = 10,
     ) -> dict[int | str, float]:
         """The scores of the points that `query_points` finds, by id, as cheaply as `scroll_ids`."""
-        with self._shards.opened(collection_name) as shard:
+        with self.shards.opened(collection_name) as shard:
             request = edge_request(
                 limit=limit, query=query, using=using, matching=query_filter, params=search_params
             )
@@ -423,17 +423,22 @@ class EdgeClient:
     ) -> list[QueryResponse]:
         """Several queries in one pass, cheaper than one by one."""
         refuse(**settings)
-        with self._shards.opened(collection_name) as shard:
+        with self.shards.opened(collection_name) as shard:
             batch = edge.QueryBatchRequest([edge_batched(request) for request in requests])
             return [query_response(points) for points in shard.query_batch(batch)]
 
-    def _update(self, name: str, operation: edge.UpdateOperation) -> models.UpdateResult:
-        return self._update_all(name, [operation])[0]
+    def _update(
+        self, name: str, operation: edge.UpdateOperation, points: Any = None
+    ) -> models.UpdateResult:
+        return self._update_all(name, [operation], points and selected_ids(points))[0]
 
     def _update_all(
-        self, name: str, operations: Sequence[edge.UpdateOperation]
+        self,
+        name: str,
+        operations: Sequence[edge.UpdateOperation],
+        ids: Sequence[int | str] | None = None,
     ) -> list[models.UpdateResult]:
-        with self._shards.written(name) as shard:
+        with self.shards.written(name, ids) as shard:
             for operation in operations:
                 shard.update(operation)
         done = models.UpdateResult(operation_id=None, status=models.UpdateStatus.COMPLETED)

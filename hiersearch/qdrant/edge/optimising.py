@@ -80,7 +80,7 @@ def optimize_aside(
     Raises:
         StoreError: It failed, or the disk has no room for two copies; the collection is as before.
     """
-    shards = client._shards
+    shards = client.shards
     folder = shards.folder(name)
     with shards.opened(name) as shard:
         info = shard.info()

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
     from hiersearch.qdrant.layout import Layout
 
-__all__ = ["Shards", "write_out"]
+__all__ = ["Shards", "changed_path", "edition_path", "write_out"]
+
+_MOST_NOTED = 100_000
+"""Points up to which it is worth to know which were changed."""
 
 _NOT_IN_NAMES = set('<>:"/\\|?*\x7f') | {chr(code) for code in range(32)}
 
@@ -47,6 +50,7 @@ class Shards:
         self.path = path
         self._open: dict[str, edge.EdgeShard] = {}
         self._written: set[str] = set()
+        self._changes: dict[str, set[str] | None] = {}
         self._opening = Lock()
 
     def folder(self, name: str) -> Path:
@@ -108,6 +112,7 @@ class Shards:
                 )
             self.path.mkdir(parents=True, exist_ok=True)
             check_room(self.path)
+            self.note_changes(name, None)
             # Created elsewhere and moved, so that a kill leaves no partial collection.
             draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self.path))
             try:
@@ -128,6 +133,7 @@ class Shards:
             return False
         with edge_errors(folder):
             self._make_ours(name)
+            self.note_changes(name, None)
             doomed = Path(tempfile.mkdtemp(prefix=".deleted-", dir=self.path))
             folder.rename(doomed / "collection")
             shutil.rmtree(doomed)
@@ -218,18 +224,60 @@ class Shards:
             yield shard
 
     @contextmanager
-    def written(self, name: str, *, copied: bool = False) -> Iterator[edge.EdgeShard]:
+    def written(self, name: str, ids: Iterable[object] | None = None) -> Iterator[edge.EdgeShard]:
         """The open collection, after checking that the disk has room for a write.
 
         Args:
             name: Its name.
-            copied: Whether the write may need as much room as the collection takes now.
+            ids: The points that are written; None where that is not known.
         """
-        folder = self.folder(name)
         with self.opened(name) as shard:
-            check_room(folder, needed=self.size(name) if copied else 0)
+            check_room(self.folder(name))
+            self.note_changes(name, ids)
             self._written.add(name)
             yield shard
+
+    @contextmanager
+    def tidied(self, name: str) -> Iterator[edge.EdgeShard]:
+        """The open collection, after checking that the disk has room for a copy of it."""
+        with self.opened(name) as shard:
+            check_room(self.folder(name), needed=self.size(name))
+            self._written.add(name)
+            yield shard
+
+    # What an edition lacks
+
+    def note_changes(self, name: str, ids: Iterable[object] | None) -> None:
+        """Notes which points are about to be changed, before they are; None for any.
+
+        From then on a mark lies beside an edition of the collection, until `forget_changes`.
+        """
+        if name not in self._changes:
+            is_marked = self.is_changed(name)
+            self._changes[name] = None if is_marked else set()
+            if not is_marked and edition_path(self.path, name).exists():
+                changed_path(self.path, name).touch(mode=0o600)
+                _sync(self.path)
+        noted = self._changes[name]
+        if noted is not None:
+            noted.update(map(str, ids or ()))
+            if ids is None or len(noted) > _MOST_NOTED:
+                self._changes[name] = None
+
+    def changes(self, name: str) -> set[str] | None:
+        """The ids of all points that differ from the edition; None where that is not known."""
+        if name not in self._changes:
+            return None if self.is_changed(name) else set()
+        return self._changes[name]
+
+    def is_changed(self, name: str) -> bool:
+        """Whether a collection was changed since its edition was published."""
+        return changed_path(self.path, name).exists()
+
+    def forget_changes(self, name: str) -> None:
+        """An edition has been published: it lacks nothing."""
+        changed_path(self.path, name).unlink(missing_ok=True)
+        self._changes.pop(name, None)
 
     def info(self, name: str) -> models.CollectionInfo:
         """What the engine can say about a collection; everything else has its default."""
@@ -248,7 +296,7 @@ class Shards:
             StoreError: The metadata is not JSON.
         """
         folder = self.folder(name)
-        with self.written(name):
+        with self.written(name, ()):
             merged = {**(stored_metadata(folder) or {}), **changes}
             merged = {key: value for key, value in merged.items() if value is not None}
             try:
@@ -282,6 +330,16 @@ class Shards:
                 return  # damaged: nobody can be using it, so it may be deleted
         self._written.discard(name)
         self._open.pop(name).close()
+
+
+def edition_path(folder: Path, name: str) -> Path:
+    """Where the edition of a collection is, or would be."""
+    return folder / f"{name}.edition"
+
+
+def changed_path(folder: Path, name: str) -> Path:
+    """The mark that a collection was changed since its edition was published."""
+    return folder / f".changed-{name}"
 
 
 def write_out(folder: Path) -> None:
