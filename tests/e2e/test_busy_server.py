@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 
@@ -10,7 +11,7 @@ import pytest
 from qdrant_client import QdrantClient, models
 
 from hiersearch.qdrant.clients.patience import PATIENCE
-from tests.rest_server import RefusedError, RestServer, serving
+from tests.rest_server import RefusedError, serving
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Payload indexes have no effect"),
@@ -112,10 +113,11 @@ def _steps(url: str, home, photos, vocabularies) -> list[tuple]:
     ]
 
 
-def _told(done, server: RestServer, home) -> str:
+def _told(stdout: str, url: str) -> str:
     """What a command printed, without what differs from server to server and run to run."""
-    text = done.stdout.replace(server.url, "URL")
-    return "\n".join(line for line in text.splitlines() if not line.startswith("updated"))
+    lines = stdout.replace(url, "URL").splitlines()
+    text = "\n".join(line for line in lines if not line.startswith("updated"))
+    return re.sub(r"\d+\.\d{4,}", lambda number: f"{float(number[0]):.3f}", text)
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
@@ -131,15 +133,17 @@ def test_every_command_gets_through_a_busy_server(
             _steps(server.url, home / "moody", photos, vocabularies),
             strict=True,
         ):
-            expected = _told(run(*wanted), calm, home)
+            expected = _told(run(*wanted).stdout, calm.url)
             server.fail = moody
             pauses.clear()
             caplog.clear()
             done = run(*words)
-            assert _told(done, server, home) == expected, words
+            assert _told(done.stdout, server.url) == expected, words
             assert pauses, words
             why = "limits its rate" if moody._refusal[0] == 429 else "is not available"
             assert f"The server at {server.url} {why}" in caplog.text, words
+            # Once whenever the command opens it, however often it has to wait.
+            assert caplog.text.count(why) <= 4, words
             if moody._refusal[2]:
                 assert min(pauses) == float(moody._refusal[2]), words
             server.fail = None
@@ -179,13 +183,15 @@ def test_a_slow_server_is_named_by_every_command(run, home, photos, vocabularies
         assert done.stdout == ""
 
 
-@pytest.mark.parametrize("step", [1, 2, 3, 6, 8, 10])
+@pytest.mark.parametrize("step", [1, 2, 3, 6, 8, 9, 10])
 def test_a_server_that_becomes_slow_midway_is_named(
     step, run, home, photos, vocabularies, mini, server
 ):
     steps = _steps(server.url, home, photos, vocabularies)
     run(*steps[0])
     _fill(server.url, mini)
+    if step > 8:
+        run(*steps[8])
     asked: list[str] = []
 
     def slow(method: str, path: str) -> None:
