@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hiersearch.config import LONGEST_TIMEOUT, TIMEOUT
+from hiersearch.config import TIMEOUT
 from hiersearch.encoder import MODEL_CHOICES, MODEL_NAMES
 
 if TYPE_CHECKING:
@@ -112,7 +112,6 @@ TimeoutOption = Annotated[
         "--timeout",
         metavar="SECONDS",
         min=1,
-        max=LONGEST_TIMEOUT,
         help="How long to wait for each answer of a Qdrant server.",
         show_default=str(TIMEOUT),
     ),

@@ -216,7 +216,9 @@ def test_who_waits_longer_gets_the_answer(run, home, photos, vocabularies, mini,
     assert json.loads(run(*info, "--timeout", 600).stdout) == expected
 
 
+@pytest.mark.parametrize("store", ["http://127.0.0.1:9/x", "folder"])
 @pytest.mark.parametrize("seconds", ["0", "-1", "86401", "1.5", "soon", ""])
-def test_what_is_no_number_of_seconds(seconds, run):
-    done = run("info", "--store", "http://127.0.0.1:9/x", f"--timeout={seconds}", check=2)
-    assert "--timeout" in done.stderr
+def test_what_is_no_number_of_seconds(seconds, store, run):
+    done = run("info", "--store", store, f"--timeout={seconds}", check=2)
+    wanted = "'--timeout'" if seconds != "86401" else "86401 is no number of seconds to wait"
+    assert wanted in done.stderr
