@@ -23,7 +23,7 @@ from hiersearch.cli.options import (
     read_concepts,
     suggest_better,
 )
-from hiersearch.cli.photos.report import Outcome, Report, counted
+from hiersearch.cli.photos.index_report import Outcome, Report, counted
 from hiersearch.cli.terminal import progress_on_stderr, tell
 
 if TYPE_CHECKING:
