@@ -236,8 +236,10 @@ def index_place(
         A server, or the absolute path of a folder, which need not exist.
 
     Raises:
-        UsageError: Both are given, the name is not a plain file name, or the URL cannot be read.
+        UsageError: Both are given, the name is not a plain file name, the URL cannot be read, or
+            the timeout is no number of seconds.
     """
+    seconds = checked_timeout(timeout)
     if name is not None:
         if store is not None:
             raise UsageError("both a store and a name were given", hint="Give one of them")
@@ -247,7 +249,7 @@ def index_place(
     else:
         store = store or read_settings(environ).store
     if isinstance(store, ServerPlace):
-        return store if timeout is None else replace(store, timeout=checked_timeout(timeout))
+        return store if timeout is None else replace(store, timeout=seconds)
     if store is None:
         return data_dir(environ) / "indexes" / (name or DEFAULT_NAME)
     if is_url(store):

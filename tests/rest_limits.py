@@ -13,11 +13,17 @@ __all__ = ["RefusedError", "Strict"]
 
 
 class RefusedError(Exception):
-    """What a server answers with another status than 200."""
+    """What a server answers with another status than 200.
 
-    def __init__(self, status: int, message: str) -> None:
+    Attributes:
+        status: Of HTTP.
+        retry_after: What its header of that name says; without one if None.
+    """
+
+    def __init__(self, status: int, message: str, retry_after: str | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True)

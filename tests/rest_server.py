@@ -94,6 +94,11 @@ class RestServer(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}{self.prefix}"
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing of a client that has not waited for its answer."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
     def answer(self, method: str, path: str, key: str | None, body: bytes) -> Any:
         """The result of one request; the store is locked meanwhile."""
         if path == "/healthz":
@@ -137,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests.append((self.command, path))
         if self.server.delay:
             time.sleep(self.server.delay)
-        status, answer = 200, dict(_ROOT)
+        status, answer, retry_after = 200, dict(_ROOT), None
         try:
             if not f"{path}/".startswith(self.server.prefix + "/"):
                 raise RefusedError(404, f"nothing is served at {path}")
@@ -147,6 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
                 answer = {"result": to_jsonable_python(result), "status": "ok"}
         except RefusedError as error:
             status, answer = error.status, {"status": {"error": str(error)}}
+            retry_after = error.retry_after
         except Exception as error:
             status, answer = 500, {"status": {"error": f"Service internal error: {error!r}"}}
         answer["time"] = time.perf_counter() - started
@@ -154,6 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
+        if retry_after is not None:
+            self.send_header("Retry-After", retry_after)
         self.end_headers()
         self.wfile.write(content)
 

@@ -23,6 +23,7 @@ from hiersearch.qdrant import (
     HierarchicalCollection,
     connect,
 )
+from hiersearch.qdrant.clients.patience import patient
 from hiersearch.qdrant.edge.folder_lock import FolderLock
 from hiersearch.qdrant.edition.edition_client import EditionClient
 from hiersearch.qdrant.edition.edition_file import EditionFile
@@ -56,7 +57,7 @@ class Connection:
             self.client = cast(Client, EditionClient(edition, PHOTOS))
             self.records = CommittedRecords(place, edition.document)
         elif isinstance(place, ServerPlace):
-            self.client = connect(place.url, timeout=place.timeout)
+            self.client = patient(connect(place.url, timeout=place.timeout))
             self.records = ServerRecords(self.client, place)
             self._names = (place.name, f"{place.name}-concepts")
         else:

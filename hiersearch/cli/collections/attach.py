@@ -306,8 +306,9 @@ def open_store(url: str | None, store: str | None, timeout: int | None = None) -
         StoreUnreachableError: No server answers there.
     """
     from hiersearch.qdrant import connect
+    from hiersearch.qdrant.clients.patience import patient
 
-    with closing(connect(store_place(url, store), timeout=timeout)) as client:
+    with closing(patient(connect(store_place(url, store), timeout=timeout))) as client:
         yield client
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from hiersearch.config import bare_url, checked_timeout, is_url, refuse_bare_address
 from hiersearch.errors import HiersearchError, UsageError
 from hiersearch.qdrant.clients.client_calls import Client
+from hiersearch.qdrant.clients.patience import patient
 from hiersearch.qdrant.edge.client import EdgeClient
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def connect(
             warnings.filterwarnings("ignore", "Api key is used with an insecure connection")
         client = QdrantClient(url=url, api_key=key, timeout=seconds, check_compatibility=False)
     with client_errors(client):
-        client.get_collections()
+        patient(client).get_collections()
     return client
 
 

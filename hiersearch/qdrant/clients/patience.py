@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable
 from typing import Any, cast
+from weakref import WeakSet
 
 from hiersearch.qdrant.clients.client_calls import Client, place_of
 from hiersearch.qdrant.edge.client import EdgeClient
@@ -23,6 +24,9 @@ REFILL = 15.0
 """Seconds to wait before several changes are tried again. A server carries out those that its rate
 limit allows before it refuses the rest, so a batch that is sent again too soon never ends; batches
 are at most a quarter of what is allowed in a minute."""
+
+_TOLD: WeakSet[Client] = WeakSet()
+"""The clients whose server is known to be busy: it is said once of each."""
 
 
 def patient(client: Client) -> Client:
@@ -40,7 +44,6 @@ def patient(client: Client) -> Client:
 class _Patient:
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._told = False
 
     def __repr__(self) -> str:
         return repr(self._client)
@@ -74,10 +77,10 @@ class _Patient:
             waited, tries = waited + pause, tries + 1
 
     def _tell(self, busy: _Busy, pause: float) -> None:
-        if not self._told:
+        if self._client not in _TOLD:
             why = "limits its rate" if busy.limited else "is not available at the moment"
             logger.warning("The server at %s %s; waiting.", place_of(self._client), why)
-        self._told = True
+        _TOLD.add(self._client)
         logger.debug("waiting for %g seconds", pause)
 
 
