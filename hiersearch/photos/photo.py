@@ -13,10 +13,9 @@ from typing import IO, TYPE_CHECKING
 
 from hiersearch.errors import UnreadablePhotoError
 from hiersearch.photos.exif import read_exif
-from hiersearch.photos.mending import Mended, mendings, readings
-from hiersearch.photos.opening import MAX_FILE_BYTES, file_hash, file_reason, open_regular
-from hiersearch.photos.packages import BY_PACKAGES
-from hiersearch.photos.photo_formats import (
+from hiersearch.photos.formats.mending import Mended, mendings, readings
+from hiersearch.photos.formats.packages import BY_PACKAGES
+from hiersearch.photos.formats.photo_formats import (
     HEAD,
     blank_before,
     format_of,
@@ -25,6 +24,7 @@ from hiersearch.photos.photo_formats import (
     open_image,
     stated_size,
 )
+from hiersearch.photos.opening import MAX_FILE_BYTES, file_hash, file_reason, open_regular
 from hiersearch.photos.pixels import bytes_per_pixel, small_rgb, to_rgb, turn_upright
 from hiersearch.photos.quiet import PILLOW_QUIET
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from hiersearch.photos.photo_formats import open_image
+from hiersearch.photos.formats.photo_formats import open_image
 
 if TYPE_CHECKING:
     import numpy as np

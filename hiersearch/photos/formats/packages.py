@@ -9,8 +9,8 @@ from typing import Any
 from PIL import Image
 
 from hiersearch.errors import MissingPackageError, UnreadablePhotoError, require
-from hiersearch.photos.mending import Mended
-from hiersearch.photos.photo_formats import open_image
+from hiersearch.photos.formats.mending import Mended
+from hiersearch.photos.formats.photo_formats import open_image
 
 __all__ = ["BY_PACKAGES"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, TypeAlias
 
-from hiersearch.photos.photo_formats import open_image
+from hiersearch.photos.formats.photo_formats import open_image
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -44,7 +44,7 @@ def readings(form: str, image: Image.Image) -> tuple[Mending, ...]:
     """What reads an image better than Pillow, which opens it but takes its numbers for others."""
     if form != "TIFF":
         return ()
-    from hiersearch.photos.deep_tiff import is_misread
+    from hiersearch.photos.formats.deep_tiff import is_misread
 
     return (_deep_tiff,) if is_misread(image) else ()
 
@@ -116,7 +116,7 @@ _BITMAP_BYTES = 8
 
 
 def _bitmap(data: bytes) -> Mended | None:
-    from hiersearch.photos.bitmaps import read_bitmap, read_header
+    from hiersearch.photos.formats.bitmaps import read_bitmap, read_header
 
     header = read_header(data)
     if header is None:
@@ -126,7 +126,7 @@ def _bitmap(data: bytes) -> Mended | None:
 
 
 def _deep_tiff(data: bytes) -> Mended | None:
-    from hiersearch.photos.deep_tiff import read_deep, read_layout
+    from hiersearch.photos.formats.deep_tiff import read_deep, read_layout
 
     layout = read_layout(data)
     if layout is None:

@@ -1,0 +1,1 @@
+"""The formats of photo files: which one a file is, and what is done about each one's faults."""
