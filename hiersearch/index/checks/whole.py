@@ -33,7 +33,7 @@ _MISSING = "files that are not there"
 _HALF = "a labelling that was cut off"
 
 
-def check_store(store: IndexStore, *, relabel: Callable[[], None], repair: bool) -> CheckReport:
+def check_store(store: IndexStore, *, relabel: Callable[[], object], repair: bool) -> CheckReport:
     """Checks an index.
 
     Args:
