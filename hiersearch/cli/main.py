@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from hiersearch import __version__
 from hiersearch.cli.collections.attach import attach, detach
 from hiersearch.cli.photos.calibrate import calibrate
+from hiersearch.cli.photos.check import check
 from hiersearch.cli.photos.contents import concepts, info
 from hiersearch.cli.photos.demo import demo
 from hiersearch.cli.photos.index import copy, index
@@ -113,6 +114,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "index": index,
         "query": query,
         "info": info,
+        "check": check,
         "concepts": concepts,
         "serve": serve,
         "copy": copy,

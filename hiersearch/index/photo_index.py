@@ -39,6 +39,7 @@ from hiersearch.trees import CONCEPTS, LIKELY, expected_counts
 
 if TYPE_CHECKING:
     from hiersearch.encoder import HierarchicalEncoder
+    from hiersearch.index.checks import CheckReport
     from hiersearch.qdrant import Filter
     from hiersearch.trees import PhotoStatistics, Trials
     from hiersearch.types import Floats
@@ -378,6 +379,23 @@ class PhotoIndex:
     def info(self) -> IndexInfo:
         """What the index holds."""
         return read_info(self._store)
+
+    def check(self, *, repair: bool = False) -> CheckReport:
+        """Whether what is stored is whole; `repair` mends what can be mended.
+
+        Raises:
+            UsageError: It is to be repaired, and was opened for reading only.
+        """
+        from hiersearch.index.checks import check_store
+
+        if repair and self._store.only_reads:
+            raise UsageError("this index was opened for reading only", hint="Open it to write")
+        report = check_store(
+            self._store, relabel=lambda: self.add(concepts=self.vocabulary), repair=repair
+        )
+        if repair:
+            self._store.commit()
+        return report
 
     def _refuse_replacing(self, vocabulary: Vocabulary | None, exist_ok: bool, since: str) -> None:
         """Makes sure that there are no photos, or that they may be used as they are.

@@ -1,0 +1,143 @@
+"""Checks that an index is whole, photo by photo, and mends what can be mended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from hiersearch.index.checks.findings import CheckReport, Finding, Findings
+from hiersearch.index.checks.missing_files import moved_folder, moving_command
+from hiersearch.index.checks.one_photo import (
+    derived_fields,
+    distance_is_right,
+    has_direction,
+    labels_are_right,
+    wrong_fields,
+)
+from hiersearch.index.fields import PATH
+from hiersearch.index.storage import IndexStore
+from hiersearch.photos import text_to_path
+from hiersearch.qdrant import Record
+from hiersearch.trees import concept_payload
+
+__all__ = ["check_store"]
+
+_VECTOR = "vectors that are not finite or not of unit length"
+_DISTANCE = "root distances that are not those of the vectors"
+_FIELDS = "photos that lack a field, or have one of a wrong type"
+_NAMES = "photos whose names or folders are not those of their paths"
+_LABELS = "photos with labels that are missing or not of the vocabulary"
+_CONCEPTS = "concepts that are not stored as the vocabulary has them"
+_TWICE = "paths of two photos"
+_MISSING = "files that are not there"
+_HALF = "a labelling that was cut off"
+
+
+def check_store(store: IndexStore, *, relabel: Callable[[], object], repair: bool) -> CheckReport:
+    """Checks an index.
+
+    Args:
+        store: The index; open for writing if it is to be repaired.
+        relabel: Gives all photos new labels, and stores the concepts again.
+        repair: Whether to mend what can be mended.
+    """
+    found = Findings()
+    photos, owners, missing = _check_photos(store, found, repair)
+    if not store.manifest.labelled:
+        found.add(_HALF, str(store.place))
+    if photos:
+        _check_concepts(store, found)
+    labelled_again = repair and any(map(found.count, (_LABELS, _CONCEPTS, _HALF)))
+    if labelled_again:
+        store.remember(labelled=False)
+        relabel()
+    again = "Mend it with 'hiersearch check --repair'"
+    mended = {"mended": True} if repair else {"advice": again}
+    findings = [
+        finding
+        for kind in (_DISTANCE, _NAMES, _LABELS, _CONCEPTS, _HALF)
+        for finding in found.finding(kind, **mended)
+    ]
+    index = "Run 'hiersearch index FOLDER' with the photos' folder"
+    for kind in (_VECTOR, _FIELDS, _TWICE):
+        findings += found.finding(kind, advice=index)
+    findings += _missing(found, missing, str(store.place))
+    return CheckReport(
+        str(store.place), photos, len(owners), len(store.vocabulary), tuple(findings)
+    )
+
+
+def _check_photos(
+    store: IndexStore, found: Findings, repair: bool
+) -> tuple[int, set[str], list[Path]]:
+    """Looks at each photo once: how many there are, their paths, and those without a file."""
+    count, owners, missing = 0, set[str](), list[Path]()
+    for record in store.photos.scroll(with_vectors=True) if store.photos.exists() else ():
+        count += 1
+        _check_photo(store, record, found, repair)
+        paths = record.payload.get(PATH)
+        for text in paths if isinstance(paths, list) else ():
+            if not isinstance(text, str):
+                continue
+            if text in owners:
+                found.add(_TWICE, text)
+            owners.add(text)
+            if not text_to_path(text).is_file():
+                found.add(_MISSING, text)
+                missing.append(text_to_path(text))
+    return count, owners, missing
+
+
+def _check_photo(store: IndexStore, record: Record, found: Findings, repair: bool) -> None:
+    paths = record.payload.get(PATH)
+    name = str(paths[0]) if isinstance(paths, list) and paths else str(record.id)
+    root = store.manifest.root
+    wrong = wrong_fields(record)
+    derived = {} if wrong else derived_fields(record)
+    if wrong:
+        found.add(_FIELDS, f"{name} ({', '.join(wrong)})")
+    if derived:
+        found.add(_NAMES, name)
+    trees = store.manifest.trees is not None
+    if not labels_are_right(record.payload, store.vocabulary, trees):
+        found.add(_LABELS, name)
+    if record.vector is None or not has_direction(record.vector, store.dimension):
+        found.add(_VECTOR, name)
+        if repair and derived:
+            store.photos.set_payload([record.id], [derived])
+        return
+    is_right = distance_is_right(record, root)
+    if not is_right:
+        found.add(_DISTANCE, name)
+    if repair and (derived or not is_right):
+        # Storing a photo again is what gives it its root distance.
+        payload = {**record.payload, **derived}
+        store.photos.upsert([record.id], record.vector[None], [payload])
+
+
+def _check_concepts(store: IndexStore, found: Findings) -> None:
+    wanted = {one.id: concept_payload(one) for one in store.vocabulary}
+    if store.concepts.exists():
+        for record in store.concepts.scroll(with_vectors=True):
+            name = str(record.payload.get("concept"))
+            right = wanted.pop(name, None)
+            stored = {key: record.payload.get(key) or [] for key in right or ()}
+            if (
+                right is None
+                or stored != {key: value or [] for key, value in right.items()}
+                or not has_direction(record.vector, store.dimension)
+                or not distance_is_right(record, store.manifest.root)
+            ):
+                found.add(_CONCEPTS, name)
+    for name in wanted:
+        found.add(_CONCEPTS, name)
+
+
+def _missing(found: Findings, missing: list[Path], store: str) -> list[Finding]:
+    advice = "Connect the disk that they are on, or drop them with 'hiersearch index --prune'"
+    moved = moved_folder(missing)
+    if moved is not None:
+        gone, there = moved
+        command = moving_command(gone, there, store)
+        advice = f"{gone} seems to be {there} now: run '{command}'"
+    return found.finding(_MISSING, is_damage=False, advice=advice)
