@@ -19,7 +19,6 @@ from hiersearch.encoder.known import recorded_statistics
 from hiersearch.errors import (
     ModelMismatchError,
     ModelNotFoundError,
-    StoreError,
     UnreadablePhotoError,
     UsageError,
 )
@@ -152,7 +151,7 @@ class PhotoIndex:
         if IndexStore.exists(place):
             with cls.open(place, environ=environ) as there:
                 is_empty = not there.photo_count
-                there._refuse_replacing(vocabulary, exist_ok, "already")
+                there._store.refuse_replacing(vocabulary, exist_ok, "already")
             if not is_empty:
                 return cls.open(place, model=model, environ=environ)
         given, vocabulary = vocabulary, vocabulary or chosen_vocabulary(BUILTIN)
@@ -170,7 +169,7 @@ class PhotoIndex:
         index = cls(made, environ=environ)
         try:
             # Loading took a while, in which another run may have made the index and filled it.
-            index._refuse_replacing(given, exist_ok, "now: another run has made it meanwhile")
+            made.refuse_replacing(given, exist_ok, "now: another run has made it meanwhile")
             if model is not None or encoder.id == index.model_id:
                 index._given = check_encoder(encoder, made)
         except BaseException:
@@ -396,26 +395,6 @@ class PhotoIndex:
         if repair:
             self._store.commit()
         return report
-
-    def _refuse_replacing(self, vocabulary: Vocabulary | None, exist_ok: bool, since: str) -> None:
-        """Makes sure that there are no photos, or that they may be used as they are.
-
-        Raises:
-            StoreError: There are, and none were expected.
-            UsageError: They are labelled from another vocabulary.
-        """
-        if not self.photo_count:
-            return
-        if not exist_ok:
-            raise StoreError(
-                f"there is an index at {self._store.place} {since}",
-                hint="Open it, or name another store",
-            )
-        if vocabulary is not None and vocabulary.id != self._store.manifest.vocabulary_id:
-            raise UsageError(
-                f"the index at {self._store.place} has another vocabulary",
-                hint="Give it this one with add(concepts=...)",
-            )
 
     def _trials(self) -> Trials | None:
         statistics = self._statistics if self.trees is not None else None

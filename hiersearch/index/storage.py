@@ -16,6 +16,7 @@ from hiersearch.errors import (
     StoreError,
     StoreLockedError,
     StoreUnreachableError,
+    UsageError,
 )
 from hiersearch.index.connecting import PHOTOS, Connection, made_meanwhile, with_photos
 from hiersearch.index.fields import PATH, PHOTO_INDEXES
@@ -241,6 +242,25 @@ class IndexStore:
     def count(self) -> int:
         """Number of different photos."""
         return self.photos.count() if self.photos.exists() else 0
+
+    def refuse_replacing(self, vocabulary: Vocabulary | None, exist_ok: bool, since: str) -> None:
+        """Makes sure that there are no photos, or that they may be used as they are.
+
+        Raises:
+            StoreError: There are, and none were expected.
+            UsageError: They are labelled from another vocabulary.
+        """
+        if not self.count():
+            return
+        if not exist_ok:
+            raise StoreError(
+                f"there is an index at {self.place} {since}", hint="Open it, or name another store"
+            )
+        if vocabulary is not None and vocabulary.id != self._manifest.vocabulary_id:
+            raise UsageError(
+                f"the index at {self.place} has another vocabulary",
+                hint="Give it this one with add(concepts=...)",
+            )
 
     def require_labels(self) -> None:
         """Makes sure that there are photos, and that all have labels.

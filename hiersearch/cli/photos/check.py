@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hiersearch.cli.options import JsonFlag, NameOption, StoreOption
+from hiersearch.cli.options import JsonFlag, NameOption, StoreOption, TimeoutOption
 from hiersearch.cli.terminal import json_text, printable
 
 __all__ = ["check"]
@@ -18,6 +18,7 @@ def check(
     json_: JsonFlag = False,
     store: StoreOption = None,
     name: NameOption = None,
+    timeout: TimeoutOption = None,
 ) -> None:
     """Check that an index is whole, and mend it.
 
@@ -27,7 +28,7 @@ def check(
     from hiersearch.config import index_place
     from hiersearch.index import PhotoIndex
 
-    place = index_place(store, os.environ, name)
+    place = index_place(store, os.environ, name, timeout)
     with PhotoIndex.open(place) as index:
         report = index.check(repair=repair)
     if json_:

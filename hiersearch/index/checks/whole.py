@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from hiersearch.index.checks.findings import CheckReport, Finding, Findings
@@ -33,6 +34,15 @@ _MISSING = "files that are not there"
 _HALF = "a labelling that was cut off"
 
 
+_DROPPED = (_VECTOR, _FIELDS)
+"""What is mended by dropping a photo whose file is there, so that it is read again."""
+
+_REPAIR = "Mend it with 'hiersearch check --repair'"
+_INDEX = "Run 'hiersearch index FOLDER' with the photos' folder"
+_READ_AGAIN = "They were dropped: 'hiersearch index FOLDER' reads them again"
+_UNREAD = "Their files are not there to be read again: connect the disk that they are on"
+
+
 def check_store(store: IndexStore, *, relabel: Callable[[], object], repair: bool) -> CheckReport:
     """Checks an index.
 
@@ -41,26 +51,37 @@ def check_store(store: IndexStore, *, relabel: Callable[[], object], repair: boo
         relabel: Gives all photos new labels, and stores the concepts again.
         repair: Whether to mend what can be mended.
     """
+    report = _looked_through(store, relabel, repair)
+    if not repair or not report.findings:
+        return report
+    # What was mended is what is no longer found.
+    now = _looked_through(store, relabel, repair=False)
+    left = {one.kind: one for one in now.findings}
+    mended = (
+        replace(one, mended=True, advice=_READ_AGAIN if one.kind in _DROPPED else "")
+        for one in report.findings
+        if one.kind not in left
+    )
+    return replace(now, findings=(*mended, *left.values()))
+
+
+def _looked_through(store: IndexStore, relabel: Callable[[], object], repair: bool) -> CheckReport:
     found = Findings()
     photos, owners, missing = _check_photos(store, found, repair)
     if not store.manifest.labelled:
         found.add(_HALF, str(store.place))
-    if photos:
+    if photos and store.connection.edition is None:  # which has no concepts
         _check_concepts(store, found)
     labelled_again = repair and any(map(found.count, (_LABELS, _CONCEPTS, _HALF)))
     if labelled_again:
         store.remember(labelled=False)
         relabel()
-    again = "Mend it with 'hiersearch check --repair'"
-    mended = {"mended": True} if repair else {"advice": again}
     findings = [
         finding
-        for kind in (_DISTANCE, _NAMES, _LABELS, _CONCEPTS, _HALF)
-        for finding in found.finding(kind, **mended)
+        for kind in (_DISTANCE, _NAMES, _LABELS, _CONCEPTS, _HALF, *_DROPPED)
+        for finding in found.finding(kind, advice=_UNREAD if repair else _REPAIR)
     ]
-    index = "Run 'hiersearch index FOLDER' with the photos' folder"
-    for kind in (_VECTOR, _FIELDS, _TWICE):
-        findings += found.finding(kind, advice=index)
+    findings += found.finding(_TWICE, advice=_INDEX)
     findings += _missing(found, missing, str(store.place))
     return CheckReport(
         str(store.place), photos, len(owners), len(store.vocabulary), tuple(findings)
@@ -93,6 +114,7 @@ def _check_photo(store: IndexStore, record: Record, found: Findings, repair: boo
     name = str(paths[0]) if isinstance(paths, list) and paths else str(record.id)
     root = store.manifest.root
     wrong = wrong_fields(record)
+    has_vector = has_direction(record.vector, store.dimension)
     derived = {} if wrong else derived_fields(record)
     if wrong:
         found.add(_FIELDS, f"{name} ({', '.join(wrong)})")
@@ -101,10 +123,12 @@ def _check_photo(store: IndexStore, record: Record, found: Findings, repair: boo
     trees = store.manifest.trees is not None
     if not labels_are_right(record.payload, store.vocabulary, trees):
         found.add(_LABELS, name)
-    if record.vector is None or not has_direction(record.vector, store.dimension):
+    if not has_vector:
         found.add(_VECTOR, name)
-        if repair and derived:
-            store.photos.set_payload([record.id], [derived])
+    if repair and (wrong or not has_vector) and _can_be_read_again(paths):
+        store.photos.delete([record.id])
+        return
+    if record.vector is None or not has_vector:
         return
     is_right = distance_is_right(record, root)
     if not is_right:
@@ -113,6 +137,12 @@ def _check_photo(store: IndexStore, record: Record, found: Findings, repair: boo
         # Storing a photo again is what gives it its root distance.
         payload = {**record.payload, **derived}
         store.photos.upsert([record.id], record.vector[None], [payload])
+
+
+def _can_be_read_again(paths: object) -> bool:
+    """Whether nothing is lost with a photo: one of its files is there, or none is known."""
+    known = [one for one in paths if isinstance(one, str)] if isinstance(paths, list) else []
+    return not known or any(text_to_path(one).is_file() for one in known)
 
 
 def _check_concepts(store: IndexStore, found: Findings) -> None:
