@@ -275,6 +275,9 @@ def load_model(folder: Path, device: str | None = None) -> SentenceTransformer:
         MissingPackageError: The model libraries are not installed.
     """
     require("sentence_transformers", extra="models", purpose=f"the model in {folder}")
+    _refuse_activations(folder)
+    import pickle
+
     import torch
     from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
@@ -294,13 +297,51 @@ def load_model(folder: Path, device: str | None = None) -> SentenceTransformer:
         TypeError,
         AttributeError,
         ImportError,
+        EOFError,
+        AssertionError,
+        pickle.UnpicklingError,
         SafetensorError,
     ) as error:  # what the model libraries raise on a folder that they cannot read
+        if _is_pickle(error):
+            raise ModelError(
+                f"the model in {folder} has weights that could run a program when they are loaded",
+                hint="Use a copy whose weights are in safetensors files",
+            ) from error
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(
             f"the model in {folder} cannot be loaded: {reason[0]}",
             hint="Delete this folder if it was downloaded or built, and run the command again",
         ) from error
+
+
+def _refuse_activations(folder: Path) -> None:
+    """Refuses a model one of whose activations is not torch's own.
+
+    sentence-transformers would put Tanh in its place, with a warning: other vectors than the
+    model's.
+
+    Raises:
+        ModelError: There is one.
+    """
+    for path in folder.glob("*/config.json"):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # whoever loads it says what is wrong
+        name = content.get("activation_function") if isinstance(content, dict) else None
+        if isinstance(name, str) and "." in name and not name.startswith("torch."):
+            raise ModelError(
+                f"the model in {folder} computes with {name}, which is code of its own",
+                hint="hiersearch runs no code of a model's folder: use a model that needs none",
+            )
+
+
+def _is_pickle(error: BaseException) -> bool:
+    """Whether weights were refused since they are a pickle of more than numbers."""
+    import pickle
+
+    text = str(error)
+    return isinstance(error, pickle.UnpicklingError) or "weights_only" in text
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Dense
 from transformers import CLIPModel, CLIPProcessor
 
 from hiersearch.encoder import MODELS, HierarchicalEncoder
@@ -382,6 +383,38 @@ class TestLoading:
 
         assert str(folder) in caught.value.message
         assert "\n" not in str(caught.value)
+
+    def test_weights_that_could_run_a_program_are_refused(self, clip_folder, tmp_path):
+        folder = shutil.copytree(clip_folder, tmp_path / "pickled")
+        for weights in folder.glob("*.safetensors"):
+            weights.unlink()
+
+        class Program:
+            def __reduce__(self):
+                return (Path.touch, (tmp_path / "has run",))
+
+        torch.save({"program": Program()}, folder / "pytorch_model.bin")
+        with pytest.raises(ModelError, match="could run a program") as caught:
+            HierarchicalEncoder(folder)
+        assert "weights_only" not in str(caught.value)
+        assert not (tmp_path / "has run").exists()
+
+    def test_an_activation_of_its_own_is_refused_not_replaced(self, tmp_path, clip_folder):
+        model = SentenceTransformer(str(clip_folder), device="cpu")
+        model.append(Dense(24, 8, activation_function=torch.nn.ReLU()))
+        model.save(str(tmp_path / "model"))
+        assert HierarchicalEncoder(tmp_path / "model").dimension == 8
+        config = next(
+            path
+            for path in (tmp_path / "model").glob("*/config.json")
+            if "activation_function" in path.read_text()
+        )
+        text = config.read_text()
+        for other in ("mine.Swish", "torchvision.ops.Whatever", "os.system"):
+            config.write_text(text.replace("torch.nn.modules.activation.ReLU", other))
+            assert config.read_text() != text
+            with pytest.raises(ModelError, match=other):
+                HierarchicalEncoder(tmp_path / "model")
 
     def test_a_damaged_sidecar_is_named(self, clip_folder, tmp_path):
         folder = shutil.copytree(clip_folder, tmp_path / "damaged")

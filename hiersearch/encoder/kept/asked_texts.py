@@ -21,6 +21,7 @@ from urllib.parse import quote
 import numpy as np
 
 from hiersearch.config import cache_dir
+from hiersearch.encoder.kept.vector_cache import is_damage
 from hiersearch.encoder.words import Knowledge, ReadWord
 from hiersearch.types import Floats
 
@@ -128,10 +129,7 @@ class AskedTexts:
     def _failed(self, error: Exception) -> None:
         """Goes on without the file, for which nobody has to wait or to worry."""
         assert self._path is not None
-        damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(
-            error, sqlite3.OperationalError
-        )
-        if damaged:
+        if isinstance(error, sqlite3.Error) and is_damage(error):
             logger.warning("%s is damaged (%s); it is made again", self._path, error)
             self._path.unlink(missing_ok=True)
             return

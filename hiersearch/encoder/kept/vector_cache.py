@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import sqlite3
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -20,13 +21,18 @@ import numpy as np
 from hiersearch.errors import HiersearchError
 from hiersearch.types import Floats
 
-__all__ = ["VectorCache"]
+__all__ = ["VectorCache", "is_damage"]
 
 PART = 1024
 """Vectors that are computed before they are stored: a killed process loses no more than these."""
 
 KEYS_PER_QUERY = 500
 WAIT_SECONDS = 60.0
+
+_VERSION = 2
+"""Of what is kept: what was kept by another is not seen."""
+
+_CHECKSUM_BYTES = 4
 
 Compute: TypeAlias = Callable[[Sequence[str]], Floats]
 
@@ -95,7 +101,7 @@ class VectorCache:
         return np.frombuffer(content, dtype="<f4").reshape(len(keys), -1).astype(np.float32)
 
     def _digest(self, kind: str, key: str) -> bytes:
-        content = f"{self.model_id}\0{kind}\0{key}".encode("utf-8", "surrogatepass")
+        content = f"{_VERSION}\0{self.model_id}\0{kind}\0{key}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(content, digest_size=16).digest()
 
     def _stored(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -107,26 +113,39 @@ class VectorCache:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 rows = _read(self._path, digests)
-            except sqlite3.OperationalError:  # locked or unreadable, not damaged
-                raise
-            except sqlite3.DatabaseError as error:
-                logger.warning("%s is damaged (%s); it is made again", self._path, error)
-                self._path.unlink()
+            except (sqlite3.Error, UnicodeDecodeError) as error:
+                if not is_damage(error):
+                    raise
+                self._remove(error)
                 return {}
+            whole = {key: row for key, value in rows.items() if (row := _unpacked(value))}
+            if len(whole) < len(rows) or len({len(row) for row in whole.values()}) > 1:
+                self._remove("a vector is not as it was stored")
+                return {}
+            return whole
         except (sqlite3.Error, OSError) as error:
             self._failed(error)
             return {}
-        if len({len(row) for row in rows.values()}) > 1 or not all(map(_is_vector, rows.values())):
-            logger.warning("%s holds damaged vectors; they are computed again", self._path)
-            return {}
-        return rows
+
+    def _remove(self, reason: object) -> None:
+        """Removes a damaged file, which is made again."""
+        assert self._path is not None
+        logger.warning("%s is damaged (%s); it is made again", self._path, reason)
+        for end in ("", "-journal", "-wal", "-shm"):
+            self._path.with_name(self._path.name + end).unlink(missing_ok=True)
 
     def _store(self, rows: dict[bytes, bytes]) -> None:
         if self._path is None:
             return
+        kept = [(key, _packed(row)) for key, row in rows.items()]
         try:
-            with closing(_connected(self._path)) as store, store:
-                store.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows.items())
+            try:
+                _write(self._path, kept)
+            except sqlite3.Error as error:
+                if not is_damage(error):
+                    raise
+                self._remove(error)
+                _write(self._path, kept)
         except (sqlite3.Error, OSError) as error:
             self._failed(error)
 
@@ -144,6 +163,25 @@ class VectorCache:
         self._path = None  # one warning is enough
 
 
+_NO_DAMAGE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_INTERRUPT,
+}
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether an error of SQLite is the file's, not that of its disk, its folder or other users."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    return (code & 0xFF) not in _NO_DAMAGE  # the low byte is the kind
+
+
 def _connected(path: Path) -> sqlite3.Connection:
     store = sqlite3.connect(path, timeout=WAIT_SECONDS)
     try:
@@ -156,6 +194,11 @@ def _connected(path: Path) -> sqlite3.Connection:
     return store
 
 
+def _write(path: Path, rows: Sequence[tuple[bytes, bytes]]) -> None:
+    with closing(_connected(path)) as store, store:
+        store.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
+
+
 def _read(path: Path, digests: Sequence[bytes]) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
     with closing(_connected(path)) as store:
@@ -166,7 +209,14 @@ def _read(path: Path, digests: Sequence[bytes]) -> dict[bytes, bytes]:
     return found
 
 
-def _is_vector(value: object) -> bool:
-    if not isinstance(value, bytes) or not value or len(value) % 4:
-        return False
-    return bool(np.isfinite(np.frombuffer(value, dtype="<f4")).all())
+def _packed(row: bytes) -> bytes:
+    """A vector behind its checksum: what a disk has changed is not taken for a vector."""
+    return zlib.crc32(row).to_bytes(_CHECKSUM_BYTES, "little") + row
+
+
+def _unpacked(value: object) -> bytes | None:
+    """The vector that was packed; None if it is not as it was."""
+    if not isinstance(value, bytes) or len(value) <= _CHECKSUM_BYTES:
+        return None
+    row = value[_CHECKSUM_BYTES:]
+    return row if _packed(row) == value and len(row) % 4 == 0 else None

@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tokenize import TokenError
 from typing import Self
 from urllib.parse import quote
 
@@ -68,13 +69,14 @@ class KeptRows:
 
     def _mapped(self, shape: tuple[int, int]) -> Floats | None:
         try:
-            rows = np.load(self._path, mmap_mode="r", allow_pickle=False)
+            # Not `np.load`, which would take the file for whatever it begins like.
+            rows = np.lib.format.open_memmap(self._path, mode="r")
         except FileNotFoundError:
             return None
         except OSError as error:
             logger.warning("%s cannot be read (%s); it is done without", self._path, error)
             return None
-        except (ValueError, EOFError) as error:
+        except (ValueError, EOFError, SyntaxError, TokenError) as error:
             logger.warning("%s is damaged (%s); it is made again", self._path, error)
             return None
         if rows.dtype != np.dtype("<f4") or rows.shape != shape:
