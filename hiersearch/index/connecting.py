@@ -25,6 +25,7 @@ from hiersearch.qdrant import (
 )
 from hiersearch.qdrant.clients.patience import patient
 from hiersearch.qdrant.edge.folder_lock import FolderLock
+from hiersearch.qdrant.edge.folder_modes import settle_modes
 from hiersearch.qdrant.edition.edition_client import EditionClient
 from hiersearch.qdrant.edition.edition_file import EditionFile
 
@@ -135,7 +136,8 @@ class Connection:
         try:
             self.client.close()
         finally:
-            if self._lock is not None:
+            if self._lock is not None and isinstance(self.place, Path):
+                settle_modes(self.place)  # the engine has made its last files
                 self._lock.close()
                 self._lock = None
             if self._work is not None:

@@ -41,6 +41,7 @@ from hiersearch.qdrant import (
     EdgeClient,
     HierarchicalCollection,
 )
+from hiersearch.qdrant.edge.folder_modes import settle_modes
 from hiersearch.qdrant.edge.shards import changed_path
 from hiersearch.qdrant.edition.edition_file import EditionFile
 from hiersearch.qdrant.edition.publishing import Editions, open_edition
@@ -198,6 +199,7 @@ class IndexStore:
             documents = committed_documents(self._records, self._manifest)
             if editions.are_due(PHOTOS, documents):
                 editions.publish(PHOTOS, fields=_COUNTED, documents=documents)
+                settle_modes(folder)
         except StoreError as error:
             logger.warning(
                 "what was stored was not published for other processes to read: %s", error

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from hiersearch.concepts import Concept, Vocabulary
 from hiersearch.errors import StoreLockedError, StoreUnreachableError, UsageError
 from hiersearch.index import copy_index
 from hiersearch.qdrant.edge.shards import changed_path, edition_path
+from tests.disks import mounted_read_only
 from tests.index.made import VOCABULARY
 
 
@@ -154,22 +154,6 @@ def test_a_copy_can_be_read_as_its_source_can(place, tmp_path, mini):
     copy_index(place, tmp_path / "copy")
     with PhotoIndex.open(tmp_path / "copy", model=mini):  # has it locked
         assert ask(tmp_path / "copy", mini)[:-1] == ask(place, mini)[:-1]
-
-
-@contextmanager
-def mounted_read_only(folder):
-    """A folder that nobody can write to, not even root."""
-    if shutil.which("mount") is None or not hasattr(os, "geteuid") or os.geteuid() != 0:
-        pytest.skip("only root can mount a read-only file system")
-    for arguments in (["--bind", str(folder), str(folder)], ["-o", "remount,bind,ro", str(folder)]):
-        done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
-        if done.returncode:
-            subprocess.run(["umount", str(folder)], capture_output=True, check=False)
-            pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_on_a_disk_that_cannot_be_written_to(place, mini):

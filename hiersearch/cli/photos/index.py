@@ -74,6 +74,14 @@ def index(
             show_default="a file in your data folder, if more was skipped than is printed",
         ),
     ] = None,
+    shared: Annotated[
+        bool | None,
+        typer.Option(
+            "--shared/--private",
+            help="Let other users read an index in a folder, as far as the umask does; or nobody.",
+            show_default="as it is; a new one is private",
+        ),
+    ] = None,
     json_: JsonFlag = False,
     timeout: TimeoutOption = None,
     wait: WaitOption = 0,
@@ -109,9 +117,26 @@ def index(
         if outcome.moved is not None:  # which was done all the same
             listed.tell(outcome)
         raise
+    if shared is not None:
+        _allow_others(place, shared)
     listed.tell(outcome, json_=json_)
     if outcome.added is not None:
         outcome.added.raise_for_lost()
+
+
+def _allow_others(place: IndexPlace, shared: bool) -> None:
+    from hiersearch.errors import StoreError, UsageError
+    from hiersearch.qdrant.edge.folder_modes import allow_others
+
+    if not isinstance(place, Path):
+        raise UsageError("who may read an index on a server, its API keys say")
+    try:
+        allow_others(place, shared)
+    except OSError as error:
+        raise StoreError(
+            f"the modes of {place} cannot be changed: {error.strerror or error}",
+            hint="Only the owner of the folder can",
+        ) from error
 
 
 def _add_there(

@@ -119,5 +119,9 @@ def write_folder(packed: Path, folder: Path) -> None:
         single = value.astype(np.float32) if value.dtype == np.float16 else value
         modules[module][own] = single
     for module, tensors in modules.items():
-        safetensors.save_file(tensors, folder / module / MODULE_WEIGHTS, {"format": "pt"})
+        path = folder / module / MODULE_WEIGHTS
+        try:
+            safetensors.save_file(tensors, path, {"format": "pt"})
+        except SafetensorError as error:  # a full disk, for one
+            raise OSError(f"{path.name}: {error}") from error
     write_sidecar(folder, replace(read_sidecar(packed), files=sizes(folder)))

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+from hiersearch.errors import StoreError
 from hiersearch.qdrant import HierarchicalCollection
 
 __all__ = ["Sharing"]
+
+logger = logging.getLogger(__name__)
+
+
+def _optimize(photos: HierarchicalCollection) -> None:
+    try:
+        photos.optimize()
+    except StoreError as error:
+        # The photos are stored, and what the run did is to be told.
+        logger.warning("the store is tidied up by a later run instead: %s", error)
 
 
 @dataclass(frozen=True)
@@ -22,4 +34,4 @@ class Sharing:
     """
 
     alone: Callable[[], AbstractContextManager[object]] = nullcontext
-    optimize: Callable[[HierarchicalCollection], object] = HierarchicalCollection.optimize
+    optimize: Callable[[HierarchicalCollection], object] = _optimize

@@ -103,7 +103,11 @@ def _translated(error: BaseException, folder: Path) -> StoreError:
             hint="Check that it is a folder you may write to",
         )
     if "No space left" in reason or "File too large" in reason:
-        return StoreError(f"the disk that holds {folder} is full", hint="Make room there")
+        return StoreError(
+            f"the disk that holds {folder} is full",
+            hint=f"Make at least {ROOM // 1024**2 + 1} MB free there; what was reported as stored "
+            "is kept",
+        )
     if "Vector dimension error" in reason:
         return VectorError(f"the vectors do not fit the collection in {folder} ({reason})")
     if "Not existing vector name" in reason:

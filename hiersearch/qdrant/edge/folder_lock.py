@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from hiersearch.errors import StoreLockedError, StoreUnreachableError
+from hiersearch.qdrant.edge.folder_modes import make_private
 
 __all__ = ["LOCK_FILE", "FolderLock"]
 
@@ -32,7 +33,7 @@ class FolderLock:
     has no locks is used without one, after a warning.
 
     Args:
-        folder: The folder; made if it is missing.
+        folder: The folder; made for its owner alone if it is missing.
 
     Raises:
         StoreLockedError: Another process has it, or another object of this process.
@@ -42,7 +43,7 @@ class FolderLock:
     def __init__(self, folder: Path) -> None:
         path = folder / LOCK_FILE
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_private(folder)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StoreUnreachableError(

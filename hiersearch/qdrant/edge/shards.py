@@ -117,7 +117,7 @@ class Shards:
             draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self.path))
             try:
                 edge.EdgeShard.create(str(draft), config).close()
-                draft.chmod(0o755)
+                draft.chmod(self.path.stat().st_mode & 0o777)
                 draft.rename(folder)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
