@@ -27,7 +27,7 @@ def test_help_names_every_command_and_is_light(run_installed):
     shown = run_installed("--help").stdout
     named = re.findall(r"^  ([a-z]+)  ", shown, re.MULTILINE)
     assert " ".join(named) == (
-        "demo index query info concepts serve copy calibrate attach detach train eval export"
+        "demo index query info check concepts serve copy calibrate attach detach train eval export"
     )
     heavy = {"torch", "transformers", "sentence_transformers", "qdrant_client", "qdrant_edge"}
     loaded = subprocess.run(
@@ -193,7 +193,7 @@ def test_a_locked_store_is_out_of_reach(run_installed, store):
 
     with PhotoIndex.open(store) as index:
         assert index.info().photos == 12
-        done = run_installed("info", "--store", store, check=3)
+        done = run_installed("index", store.parent, "--store", store, check=3)
     assert len(done.stderr.splitlines()) == 1
     assert str(store) in done.stderr
 

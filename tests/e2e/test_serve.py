@@ -178,6 +178,7 @@ def test_what_cannot_be_served_is_said_in_words(run_installed, store, home, runt
 
 def test_a_process_that_does_not_listen_is_told_as_before(run_installed, store):
     with PhotoIndex.open(store):
-        for words in (["query", "a cat"], ["index", "photos"], ["serve"]):
+        assert run_installed("query", "a cat", "--store", store).stderr == ""
+        for words in (["index", "photos"], ["serve"]):
             locked = run_installed(*words, "--store", store, check=3)
             assert "another process has" in locked.stderr

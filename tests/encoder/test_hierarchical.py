@@ -107,7 +107,8 @@ class TestVectors:
         assert encoder.encode_photos([]).dtype == np.float32
 
     def test_the_root_is_the_empty_text(self, encoder):
-        np.testing.assert_allclose(encoder.root, encoder.encode_texts([""])[0], atol=1e-7)
+        # On a busy machine, sums are shared out among threads in another way.
+        np.testing.assert_allclose(encoder.root, encoder.encode_texts([""])[0], atol=1e-6)
 
     def test_a_text_that_looks_like_a_file_is_a_text(self, encoder, tmp_path, monkeypatch, images):
         images[0].save(tmp_path / "cat.jpg")

@@ -122,9 +122,10 @@ def assert_same(ours: HierarchicalCollection, engine: HierarchicalCollection) ->
         assert ours.count(condition) == engine.count(condition), condition
         if not isinstance(condition, HasValue):
             for key in FIELDS:
-                assert ours.facets(key, limit=50, filter=condition) == engine.facets(
-                    key, limit=50, filter=condition
-                )
+                counts = engine.facets(key, limit=50, filter=condition)
+                # The engine may still name values that no point has any more.
+                counts = {value: count for value, count in counts.items() if count}
+                assert ours.facets(key, limit=50, filter=condition) == counts
             assert [record.id for record in ours.scroll(condition, payload=["size"])] == [
                 record.id for record in engine.scroll(condition, payload=["size"])
             ]
