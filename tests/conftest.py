@@ -72,3 +72,9 @@ def demo_photos(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("demo") / "photos"
     copy_demo_photos(folder)
     return folder
+
+
+@pytest.fixture
+def no_extras(monkeypatch):
+    """Neither raw files nor JPEG XL can be read, and so are not searched for."""
+    monkeypatch.setattr("hiersearch.photos.finding._is_installed", lambda _: False)

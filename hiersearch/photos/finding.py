@@ -6,7 +6,9 @@ import os
 import stat
 from collections import deque
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from hiersearch.errors import PhotosNotFoundError
@@ -21,9 +23,9 @@ from hiersearch.photos.passed_over import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-__all__ = ["PHOTO_SUFFIXES", "PhotoFile", "find_photos"]
+__all__ = ["PHOTO_SUFFIXES", "PhotoFile", "find_photos", "photo_suffixes"]
 
 PHOTO_SUFFIXES = frozenset(
     {"avif", "bmp", "dib", "gif", "heic", "heif", "hif", "jfif", "jpe", "jpeg", "jpg", "mpo"}
@@ -31,6 +33,14 @@ PHOTO_SUFFIXES = frozenset(
 )
 """Suffixes of photo files. HEIC is included even where it cannot be decoded: such files are
 reported as skipped, not silently ignored."""
+
+_BY_PACKAGE: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "pylibjxl": frozenset({"jxl"}),
+        "rawpy": frozenset({"arw", "cr2", "cr3", "dng", "nef", "nrw", "orf", "pef", "raf", "rw2"}),
+    }
+)
+"""Suffixes of files that are photos where a package is installed, which an extra brings."""
 
 # Where systems keep thumbnails, sidecars and deleted files, under names without a leading dot.
 _SYSTEM_FOLDERS = frozenset(
@@ -58,6 +68,19 @@ class PhotoFile:
     path: Path
     size: int
     mtime: float
+
+
+def photo_suffixes() -> frozenset[str]:
+    """Suffixes of what is searched for: `PHOTO_SUFFIXES`, and what the extras `raw` and `jxl` read.
+
+    Without these extras, such files are counted among those of other kinds.
+    """
+    more = (suffixes for package, suffixes in _BY_PACKAGE.items() if _is_installed(package))
+    return PHOTO_SUFFIXES.union(*more)
+
+
+def _is_installed(package: str) -> bool:
+    return find_spec(package) is not None
 
 
 def find_photos(
@@ -128,6 +151,7 @@ class _Search:
         # By path, because a file that is passed over in a folder may be given by itself, too.
         self._passed: dict[str, str] = {}
         self._given: set[str] = set()
+        self._suffixes = photo_suffixes()
 
     def run(
         self, roots: list[Path], on_passed: Callable[[PassedOver], None] | None
@@ -154,7 +178,7 @@ class _Search:
         if stat.S_ISDIR(status.st_mode):
             self._passed.pop(real, None)
             yield from self._search_folder(str(path), real)
-        elif given or _has_photo_suffix(path.name):
+        elif given or self._has_photo_suffix(path.name):
             if not stat.S_ISREG(status.st_mode):
                 self._on_problem(path, "not a regular file")
             elif real not in self._seen_files:
@@ -201,7 +225,7 @@ class _Search:
         """The photo of an entry that is neither link nor folder, if it was not found before."""
         if real in self._seen_files:
             return None
-        if not _has_photo_suffix(entry.name):
+        if not self._has_photo_suffix(entry.name):
             regular = entry.is_file(follow_symlinks=False)
             self._pass_over(real, kind_of(entry.name) if regular else SPECIAL)
             return None
@@ -211,6 +235,9 @@ class _Search:
             return None
         self._seen_files.add(real)
         return PhotoFile(Path(entry.path), status.st_size, status.st_mtime)
+
+    def _has_photo_suffix(self, name: str) -> bool:
+        return suffix_of(name).lower() in self._suffixes
 
     def _pass_over(self, real: str, kind: str) -> None:
         """Notes what is no photo, unless it is given by itself, and so taken or searched."""
@@ -232,10 +259,6 @@ class _Search:
         except OSError as error:
             self._on_problem(Path(folder), _reason(error))
             return []
-
-
-def _has_photo_suffix(name: str) -> bool:
-    return suffix_of(name).lower() in PHOTO_SUFFIXES
 
 
 def _reason(error: OSError) -> str:

@@ -12,6 +12,8 @@ import pytest
 
 REASON = "not an image, or not in a format that can be read"
 
+pytestmark = pytest.mark.usefixtures("no_extras")
+
 
 @pytest.fixture
 def words(home) -> Path:
@@ -31,7 +33,7 @@ def photos(home, demo_photos) -> Path:
         (folder / f"bad{number:02}.jpg").write_bytes(b"no photo")
     for number in range(5):
         (folder / f"empty{number}.png").touch()
-    for name in ["a.NEF", "b.nef", "c.CR3", "live.MOV", "d.jxl", "song.mp3"]:
+    for name in ["a.X3F", "b.x3f", "c.CRW", "live.MOV", "d.jp2", "song.mp3"]:
         (folder / name).write_bytes(b"x")
     for name in ["cat.jpg.xmp", ".DS_Store"]:
         (folder / name).write_bytes(b"x")
@@ -41,7 +43,7 @@ def photos(home, demo_photos) -> Path:
 
 SUMMARY = "2 added, 30 skipped"
 PASSED = (
-    "6 files of other kinds passed over (2 NEF, 1 CR3, 1 JXL, 1 MOV, 1 MP3); also 1 sidecar file, "
+    "6 files of other kinds passed over (2 X3F, 1 CRW, 1 JP2, 1 MOV, 1 MP3); also 1 sidecar file, "
     "1 hidden name and 1 link"
 )
 
@@ -91,7 +93,7 @@ def test_json_lists_everything_by_reason(run, home, photos, words) -> None:
     ]
     assert told["skipped"][1]["paths"] == [str(photos / f"empty{n}.png") for n in range(5)]
     assert told["passed_over"] == {
-        "files": {"NEF": 2, "CR3": 1, "JXL": 1, "MOV": 1, "MP3": 1},
+        "files": {"X3F": 2, "CRW": 1, "JP2": 1, "MOV": 1, "MP3": 1},
         "others": {"sidecar": 1, "hidden": 1, "link": 1},
     }
     counts = {name: told[name] for name in ("added", "unchanged", "notes", "lost", "move")}

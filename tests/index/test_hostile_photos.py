@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import time
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 from PIL import Image
 
 from hiersearch import PhotoIndex
+from hiersearch.index.update import ingest
+from hiersearch.photos import PhotoReaders
+from tests.index.made import VOCABULARY
 
 
 def jpeg(seed: int) -> bytes:
@@ -68,3 +72,24 @@ def test_a_pipe_that_took_a_photos_place_holds_nothing_up(tmp_path: Path, mini) 
         summary = index.add(folder)
     assert summary.unchanged == 1
     assert summary.skips_by_reason == {"not a regular file": [folder / "1.jpg"]}
+
+
+def test_a_file_that_takes_long_is_named_meanwhile(tmp_path, mini, monkeypatch, caplog):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.new("RGB", (64, 64)).save(folder / "a.jpg")
+    Image.new("RGB", (65, 64)).save(folder / "slow\x1b.jpg")
+    monkeypatch.setattr(ingest, "_LONG", 0.05)
+    original = PhotoReaders.read
+
+    def read(self, path, **options):
+        if path.name.startswith("slow"):
+            self.waiting_for = lambda: (path, 1.0)
+            time.sleep(0.4)
+        return original(self, path, **options)
+
+    monkeypatch.setattr(PhotoReaders, "read", read)
+    with PhotoIndex.create(tmp_path / "index", model=mini, concepts=VOCABULARY) as index:
+        assert index.add(folder).added == 2
+    assert caplog.text.count("takes long to decode") == 1
+    assert "slow\\x1b.jpg" in caplog.text

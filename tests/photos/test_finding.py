@@ -12,6 +12,8 @@ from hiersearch.photos import PHOTO_SUFFIXES, PhotoFile, find_photos
 
 Problems = list[tuple[Path, str]]
 
+pytestmark = pytest.mark.usefixtures("no_extras")
+
 
 def touch(path: Path, content: bytes = b"x") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -257,3 +259,12 @@ def test_files_that_vanish_while_searched(tmp_path: Path) -> None:
 
 def test_an_empty_folder_has_no_photos(tmp_path: Path) -> None:
     assert find(tmp_path) == []
+
+
+@pytest.mark.parametrize("package", ["rawpy", "pylibjxl"])
+def test_what_an_extra_reads_is_searched_for_where_it_is_installed(tmp_path, monkeypatch, package):
+    for name in ("a.NEF", "b.cr2", "c.jxl", "d.jpg", "e.mov"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr("hiersearch.photos.finding._is_installed", lambda name: name == package)
+    found = {file.path.name for file in find_photos([tmp_path], on_problem=print)}
+    assert found == {"d.jpg"} | ({"a.NEF", "b.cr2"} if package == "rawpy" else {"c.jxl"})

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from hiersearch.photos import PHOTO_SUFFIXES, PassedOver, find_photos
 
+pytestmark = pytest.mark.usefixtures("no_extras")
+
 
 def touch(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)

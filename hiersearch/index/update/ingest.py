@@ -5,11 +5,12 @@ Files are read ahead in processes, and a batch is stored while the next one is e
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -50,7 +51,12 @@ _BATCH_BYTES = 40 * 2**20
 """Bytes of pixels after which a batch ends, however few photos it has."""
 _PIXEL_BYTES = 4
 
+_LONG = 5.0
+"""Seconds after which a file that is being read is named."""
+
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -385,7 +391,7 @@ def _reading_ahead(
 
     with _worker_threads(_READERS, "read-photos") as pool:
         try:
-            yield _read_ahead(lambda file: pool.submit(read, file), files, held)
+            yield _read_ahead(lambda file: pool.submit(read, file), files, held, readers)
         except BaseException:
             readers.close()  # else the threads would be waited for
             raise
@@ -394,14 +400,28 @@ def _reading_ahead(
 
 
 def _read_ahead(
-    submit: Callable[[PhotoFile], Future[_ReadFile]], files: Sequence[PhotoFile], held: _Held
+    submit: Callable[[PhotoFile], Future[_ReadFile]],
+    files: Sequence[PhotoFile],
+    held: _Held,
+    readers: PhotoReaders,
 ) -> Iterator[_ReadFile]:
     waiting = iter(files)
     pending: deque[Future[_ReadFile]] = deque()
+    named: set[object] = set()
     while True:
         pending.extend(map(submit, islice(waiting, _AHEAD - len(pending))))
         if not pending:
             return
-        read = pending.popleft().result()
+        read = _awaited(pending.popleft(), readers, named)
         held.add(-read.held)
         yield read
+
+
+def _awaited(future: Future[_ReadFile], readers: PhotoReaders, named: set[object]) -> _ReadFile:
+    """What was read; a file that takes long is named meanwhile, unless it was already."""
+    while not wait([future], timeout=_LONG).done:
+        slow = readers.waiting_for()
+        if slow is not None and slow[1] >= _LONG and slow[0] not in named:
+            named.add(slow[0])
+            logger.warning("%a takes long to decode", str(slow[0]))
+    return future.result()
