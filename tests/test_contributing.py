@@ -47,6 +47,14 @@ def test_the_house_has_room():
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 450, path
 
 
+def test_the_threat_model_names_tests_that_there_are():
+    text = (PROJECT / "docs" / "threat-model.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:tests|benchmarks)/\S+\.py)`", text)
+    assert len(named) > 15
+    for path in named:
+        assert (PROJECT / path).is_file(), path
+
+
 def test_two_pages_are_two_pages():
     assert len(TEXT.split()) <= 900
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -398,6 +399,20 @@ class TestLoading:
         with pytest.raises(ModelError, match="could run a program") as caught:
             HierarchicalEncoder(folder)
         assert "weights_only" not in str(caught.value)
+        assert not (tmp_path / "has run").exists()
+
+    def test_modules_of_the_folder_are_not_imported(self, clip_folder, tmp_path):
+        SentenceTransformer(str(clip_folder), device="cpu").save(str(tmp_path / "model"))
+        modules = tmp_path / "model" / "modules.json"
+        (tmp_path / "model" / "evil.py").write_text(
+            f"from pathlib import Path\nPath({str(tmp_path / 'has run')!r}).touch()\n"
+            "class Module: pass\n"
+        )
+        content = json.loads(modules.read_text())
+        content.append({"idx": len(content), "name": "x", "path": "", "type": "evil.Module"})
+        modules.write_text(json.dumps(content))
+        with pytest.raises(ModelError, match="cannot be loaded"):
+            HierarchicalEncoder(tmp_path / "model")
         assert not (tmp_path / "has run").exists()
 
     def test_an_activation_of_its_own_is_refused_not_replaced(self, tmp_path, clip_folder):
