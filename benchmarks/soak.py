@@ -2,8 +2,8 @@
 
 Runs the state machine of tests/index/test_state_machine.py, which indexes, edits, moves, deletes,
 labels again, copies and queries at random and compares with what should be there, again and again
-in one process. Prints every minute how many runs there were, the resident memory and the open files;
-both should stay where they are after the first minute. Ends at the first difference.
+in one process. Prints every minute how many runs there were, the resident memory and the open
+files; both should stay where they are after the first minute. Ends at the first difference.
 """
 
 from __future__ import annotations

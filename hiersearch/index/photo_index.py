@@ -50,9 +50,9 @@ class PhotoIndex:
     """An index of photos that can be queried from general to specific.
 
     Made by `open` or `create`; closed by `close` or at the end of a `with` block. An index is
-    either a folder, which one process at a time can have open, or on a Qdrant server, where many
-    can read it. A server has no lock: two processes that write to one index at the same time may
-    undo each other's changes.
+    either a folder, which one process at a time can change and any number can read (`read_only`),
+    or on a Qdrant server. A server has no lock: two processes that write to one index at the same
+    time may undo each other's changes.
 
     Examples:
         >>> with PhotoIndex.create("holiday.index", exist_ok=True) as index:
