@@ -6,13 +6,14 @@ written: until then nobody finds an index there.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hiersearch.config import IndexPlace, index_place
-from hiersearch.errors import StoreError, UsageError
+from hiersearch.errors import StoreError, StoreLockedError, StoreUnreachableError, UsageError
 from hiersearch.index.connecting import Connection
 from hiersearch.index.fields import PHOTO_INDEXES
 from hiersearch.index.manifest import (
@@ -44,6 +45,8 @@ __all__ = [
     "CopySummary",
     "copy_index",
 ]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def copy_index(
     here, there = index_place(source, environ), index_place(destination, environ)
     if _resolved(here) == _resolved(there):
         raise UsageError(f"{here} cannot be copied to itself", hint="Name another folder or server")
-    store = IndexStore.open(here)
+    store = _opened(here)
     try:
         target = Connection(there)
         try:
@@ -102,6 +105,18 @@ def copy_index(
             target.close()
     finally:
         store.close()
+
+
+def _opened(place: IndexPlace) -> IndexStore:
+    """The index to copy; where its folder cannot be written to, as it was committed last."""
+    try:
+        return IndexStore.open(place)
+    except StoreLockedError:
+        raise
+    except StoreUnreachableError as error:
+        store = IndexStore.open_to_read(place)
+        logger.info("%s: copied as it was committed last", error.message)
+        return store
 
 
 class _Copy:

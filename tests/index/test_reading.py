@@ -167,6 +167,17 @@ def test_on_a_disk_that_cannot_be_written_to(place, mini):
         ask(place, mini)
 
 
+def test_a_backup_that_cannot_be_written_to_is_copied_back(place, tmp_path, folder, mini):
+    expected = ask(place, mini)
+    with mounted_read_only(place):
+        assert copy_index(place, tmp_path / "back").copied == 3
+        assert copy_index(place, tmp_path / "back").unchanged == 3
+    assert ask(tmp_path / "back", mini)[:-1] == expected[:-1]
+    with PhotoIndex.open(tmp_path / "back", model=mini) as index:
+        assert index.add(folder).unchanged == 3
+        assert index.check().is_whole
+
+
 def test_by_a_user_who_may_only_read(place, tmp_path):
     """For root, modes mean nothing, so the reader becomes somebody else."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:

@@ -146,19 +146,20 @@ def _can_be_read_again(paths: object) -> bool:
 
 
 def _check_concepts(store: IndexStore, found: Findings) -> None:
+    if not store.concepts.exists():
+        return  # they are stored when they are next needed
     wanted = {one.id: concept_payload(one) for one in store.vocabulary}
-    if store.concepts.exists():
-        for record in store.concepts.scroll(with_vectors=True):
-            name = str(record.payload.get("concept"))
-            right = wanted.pop(name, None)
-            stored = {key: record.payload.get(key) or [] for key in right or ()}
-            if (
-                right is None
-                or stored != {key: value or [] for key, value in right.items()}
-                or not has_direction(record.vector, store.dimension)
-                or not distance_is_right(record, store.manifest.root)
-            ):
-                found.add(_CONCEPTS, name)
+    for record in store.concepts.scroll(with_vectors=True):
+        name = str(record.payload.get("concept"))
+        right = wanted.pop(name, None)
+        stored = {key: record.payload.get(key) or [] for key in right or ()}
+        if (
+            right is None
+            or stored != {key: value or [] for key, value in right.items()}
+            or not has_direction(record.vector, store.dimension)
+            or not distance_is_right(record, store.manifest.root)
+        ):
+            found.add(_CONCEPTS, name)
     for name in wanted:
         found.add(_CONCEPTS, name)
 

@@ -163,11 +163,13 @@ class Editions:
             fetched = self._fetched(name, vector_name, [id_of(one) for one in part[rows < 0]])
             dimension = len(fetched[0].vector) if fetched else kept.dimension
             vectors = np.empty((len(part), dimension), dtype=np.float32)
+            is_kept = rows >= 0
+            if kept.edition is not None:
+                vectors[is_kept] = kept.edition.vectors[rows[is_kept]]
             payloads: list[bytes] = []
             new = iter(fetched)
             for place, row in enumerate(rows.tolist()):
                 if row >= 0:
-                    vectors[place] = kept.vector(row)
                     payloads.append(kept.text(row))
                     continue
                 record = next(new)
@@ -227,12 +229,6 @@ class _Kept:
             return np.full(len(ids), -1, dtype=np.int64)
         rows: Places = np.where(np.isin(ids, self._gone), -1, self.edition.find(ids))
         return rows
-
-    def vector(self, row: int) -> Floats:
-        """(dim,): a point's vector."""
-        assert self.edition is not None
-        vector: Floats = self.edition.vectors[row]
-        return vector
 
     def text(self, row: int) -> bytes:
         """A point's payload as JSON."""
