@@ -140,11 +140,13 @@ class Serving:
             if len(self._threads) >= _MOST:
                 _readable(self._woken, seconds=_LOOK)
                 continue
-            _readable(self._listener.socket, self._woken)
             try:
+                _readable(self._listener.socket, self._woken)
                 connection, _ = self._listener.socket.accept()
             except BlockingIOError:
                 continue  # woken, or who asked has gone already
+            except ValueError:
+                return  # the listener was closed
             except OSError as error:
                 logger.warning("cannot take a connection: %s", error)
                 _readable(self._woken, seconds=_LOOK)
