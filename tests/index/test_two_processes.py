@@ -71,3 +71,20 @@ def test_the_lock_ends_with_its_process(tmp_path):
         holder.kill()
         holder.communicate()
     FolderLock(Path(tmp_path / "store")).close()
+
+
+def test_what_killed_writers_have_left_is_removed_by_the_next(tmp_path, folder, mini):
+    place = tmp_path / "index"
+    with PhotoIndex.create(place, model=mini, concepts=VOCABULARY) as index:
+        index.add(folder)
+    before = {path.name for path in place.iterdir()}
+    for name in (".draft-abc", ".deleted-x_y"):
+        (place / name / "segments").mkdir(parents=True)
+    for name in (".hiersearch-index.json.ab12", ".photos.edition.cd34", ".vocabulary-1.json.gz.x"):
+        (place / name).write_bytes(b"half")
+    with PhotoIndex.open(place, read_only=True) as reader:
+        assert reader.photo_count == 3
+    assert (place / ".draft-abc").exists()  # who reads changes nothing
+    with PhotoIndex.open(place, model=mini) as index:
+        assert index.photo_count == 3
+    assert {path.name for path in place.iterdir()} == before

@@ -10,7 +10,9 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from hiersearch.errors import StoreLockedError, StoreUnreachableError
@@ -23,11 +25,16 @@ LOCK_FILE = ".lock"
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 _TAKEN = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
 
+_LEFT_BY_KILLS = (".draft-*", ".deleted-*", ".hiersearch-*", ".vocabulary-*", ".photos.edition.*")
+"""What writers make for a moment, and rename or remove; only a kill leaves it."""
+
 logger = logging.getLogger(__name__)
 
 
 class FolderLock:
     """The lock of a folder, from its making until it is closed.
+
+    Who has it is alone, so it removes what writers that were killed have left.
 
     On NFS, Linux keeps it on the file server, where it holds between machines. A disk whose system
     has no locks is used without one, after a warning.
@@ -67,12 +74,22 @@ class FolderLock:
             raise StoreLockedError(
                 f"another process has {folder} open", hint="Wait until it ends, or end it"
             ) from None
+        _remove_leftovers(folder)
 
     def close(self) -> None:
         """Lets go of the lock; again does nothing."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+
+def _remove_leftovers(folder: Path) -> None:
+    for left in (path for kind in _LEFT_BY_KILLS for path in folder.glob(kind)):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            with suppress(OSError):  # it takes some room, and is in nobody's way
+                left.unlink()
 
 
 def _take(file: int) -> None:
