@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hiersearch.index.checks import CheckReport, Finding
     from hiersearch.index.copying import CopySummary, copy_index
     from hiersearch.index.labelling import vocabulary_label
     from hiersearch.index.model_check import (
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from hiersearch.index.update import require_photos
 
 __all__ = [
+    "CheckReport",
     "CopySummary",
+    "Finding",
     "IndexInfo",
     "IngestSummary",
     "ModelCheck",
@@ -40,6 +43,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "checks": ("CheckReport", "Finding"),
     "copying": ("CopySummary", "copy_index"),
     "labelling": ("vocabulary_label",),
     "model_check": ("ModelCheck", "TextModel", "load_attached_model", "load_model"),

@@ -52,7 +52,7 @@ class Connection:
         self.client: Client
         self.edition = edition
         self._lock: FolderLock | None = None
-        self._work: Path | None = None
+        self._own_concepts: EdgeClient | None = None
         self._names = (PHOTOS, "concepts")
         if edition is not None and isinstance(place, Path):
             self.client = cast(Client, EditionClient(edition, PHOTOS))
@@ -77,9 +77,9 @@ class Connection:
         """The collection of concepts; a reader has one of its own, in a temporary folder."""
         if self.edition is None:
             return self.collections(manifest)[1]
-        if self._work is None:
-            self._work = Path(tempfile.mkdtemp(prefix="hiersearch-"))
-        return HierarchicalCollection(EdgeClient(self._work), "concepts", root=manifest.root)
+        if self._own_concepts is None:
+            self._own_concepts = EdgeClient(tempfile.mkdtemp(prefix="hiersearch-"))
+        return HierarchicalCollection(self._own_concepts, "concepts", root=manifest.root)
 
     @property
     def options(self) -> CollectionOptions:
@@ -140,9 +140,10 @@ class Connection:
                 settle_modes(self.place)  # the engine has made its last files
                 self._lock.close()
                 self._lock = None
-            if self._work is not None:
-                shutil.rmtree(self._work)
-                self._work = None
+            if self._own_concepts is not None:
+                self._own_concepts.close()
+                shutil.rmtree(self._own_concepts.path)
+                self._own_concepts = None
 
 
 def with_photos(connection: Connection) -> Manifest | None:

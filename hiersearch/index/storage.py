@@ -152,20 +152,31 @@ class IndexStore:
         Where the last run was cut off, or nothing was committed yet, it is opened as for writing.
 
         Raises:
-            As `open`.
+            IndexNotFoundError: There is no index there.
+            StoreLockedError: Another process has it open, and nothing was committed yet.
+            StoreUnreachableError: No server answers there; or the folder cannot be written to, and
+                nothing was committed yet.
+            StoreError: It is damaged, or a copy to there was cut off.
         """
         edition = _edition(place)
         if edition is None or not isinstance(place, Path):
             return cls._opened_only_to_read(place)
-        refuse_half_copy(FolderRecords(place))
-        if changed_path(place, PHOTOS).exists():
-            try:
-                return cls._opened_only_to_read(place)
-            except (StoreLockedError, StoreUnreachableError) as error:
-                moment = time.strftime("%Y-%m-%d %H:%M", time.localtime(edition.made))
-                logger.warning("%s; this is what was committed on %s", error.message, moment)
         connection = Connection(place, edition)
-        return cls(connection, read_manifest(connection.records))
+        try:
+            refuse_half_copy(FolderRecords(place))
+            if changed_path(place, PHOTOS).exists():
+                try:
+                    store = cls._opened_only_to_read(place)
+                except (StoreLockedError, StoreUnreachableError) as error:
+                    moment = time.strftime("%Y-%m-%d %H:%M", time.localtime(edition.made))
+                    logger.warning("%s; this is what was committed on %s", error.message, moment)
+                else:
+                    connection.close()
+                    return store
+            return cls(connection, read_manifest(connection.records))
+        except BaseException:
+            connection.close()
+            raise
 
     @classmethod
     def _opened_only_to_read(cls, place: IndexPlace) -> Self:

@@ -104,6 +104,11 @@ def test_others_may_read_what_is_shared(run, index):
     assert mode() == 0o700
 
 
+def test_on_a_server_keys_say_who_may_read(run):
+    done = run("index", "photos", "--store", "http://127.0.0.1:9/x", "--shared", check=2)
+    assert "API keys" in done.stderr
+
+
 def test_a_check_ends_as_the_index_is(run, index, demo_photos):
     assert "is whole: 2 photos in 2 files" in run("check", "--store", "index").stdout
     (index.parent / "photos" / "cat.jpg").unlink()

@@ -172,3 +172,18 @@ def test_what_was_opened_for_reading_is_not_repaired(tmp_path, folder, mini):
         assert index.check().findings == ()
         with pytest.raises(UsageError, match="for reading only"):
             index.check(repair=True)
+
+
+def test_what_was_dropped_is_told_beside_what_is_left(index, folder):
+    index.add(folder)
+    client, photos = index._store.connection.client, index._store.photos
+    records = list(photos.scroll())
+    for record in records[:2]:
+        client.delete_payload(photos.name, ["size"], points=[record.id])
+    Path(records[0].payload["path"][0]).unlink()
+    dropped, left = (
+        one for one in index.check(repair=True).findings if one.kind.startswith("photos that lack")
+    )
+    assert (dropped.mended, dropped.count, left.mended, left.count) == (True, 1, False, 1)
+    assert "reads them again" in dropped.advice
+    assert "not there to be read again" in left.advice

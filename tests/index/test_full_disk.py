@@ -53,9 +53,7 @@ def test_what_was_stored_stays_and_is_read(disk, folder, mini):
         assert index.add(folder).added == 1
 
 
-def test_a_run_that_stored_everything_ends_well_without_room_to_tidy_up(
-    disk, folder, mini, caplog, monkeypatch
-):
+def test_a_run_that_stored_everything_ends_well_without_room_to_tidy_up(disk, folder, mini, caplog):
     with PhotoIndex.create(disk / "index", model=mini, concepts=VOCABULARY) as index:
         index.add(folder / "cat.jpg")
         size = index._store.connection.client.shards.size("photos")
@@ -67,7 +65,7 @@ def test_a_run_that_stored_everything_ends_well_without_room_to_tidy_up(
     assert "is full" in caplog.text
 
 
-def test_the_cache_of_models(disk, tmp_path, monkeypatch):
+def test_the_cache_of_models(disk, monkeypatch):
     monkeypatch.setenv("HIERSEARCH_CACHE", str(disk / "cache"))
     for free in (2, 20, 60):
         fill(disk, free)

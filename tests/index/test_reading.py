@@ -144,8 +144,7 @@ def test_a_vocabulary_without_parents(tmp_path, folder, mini):
         expected = told(index)
     with PhotoIndex.open(place, model=mini, read_only=True) as reader:
         assert told(reader) == expected
-        work = reader._store.connection._work
-        assert work is not None
+        work = reader._store.concepts._schema.client.path
         assert work.is_dir()
     assert not work.exists()
 

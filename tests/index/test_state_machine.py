@@ -8,10 +8,15 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from PIL import Image
 
 from hiersearch import PhotoIndex
@@ -137,11 +142,8 @@ class Library(RuleBasedStateMachine):
         assert findings == []
 
 
-@pytest.mark.parametrize("steps", [14])
-def test_a_library(mini, steps: int) -> None:
-    from hypothesis.stateful import run_state_machine_as_test
-
+def test_a_library(mini) -> None:
     machine = type("WithMini", (Library,), {"encoder": mini})
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=12, stateful_step_count=steps, deadline=None)
+        machine, settings=settings(max_examples=12, stateful_step_count=14, deadline=None)
     )

@@ -101,6 +101,11 @@ def index(
     if not paths and concepts is None and model is None:
         raise UsageError("no photos were named", hint="Name a folder: 'hiersearch index FOLDER'")
     place = index_place(store, os.environ, name, timeout)
+    if shared is not None and not isinstance(place, Path):
+        raise UsageError(
+            "--shared and --private are for an index in a folder",
+            hint="On a server, API keys say who may read",
+        )
     listed = Report(place, report and report.expanduser())
     listed.check()
     wanted = {"follow_links": follow_links, "prune": prune}
@@ -125,11 +130,10 @@ def index(
 
 
 def _allow_others(place: IndexPlace, shared: bool) -> None:
-    from hiersearch.errors import StoreError, UsageError
+    from hiersearch.errors import StoreError
     from hiersearch.qdrant.edge.folder_modes import allow_others
 
-    if not isinstance(place, Path):
-        raise UsageError("who may read an index on a server, its API keys say")
+    assert isinstance(place, Path)
     try:
         allow_others(place, shared)
     except OSError as error:

@@ -33,13 +33,13 @@ _TWICE = "paths of two photos"
 _MISSING = "files that are not there"
 _HALF = "a labelling that was cut off"
 
-
 _DROPPED = (_VECTOR, _FIELDS)
 """What is mended by dropping a photo whose file is there, so that it is read again."""
 
 _REPAIR = "Mend it with 'hiersearch check --repair'"
 _INDEX = "Run 'hiersearch index FOLDER' with the photos' folder"
 _READ_AGAIN = "They were dropped: 'hiersearch index FOLDER' reads them again"
+_STAYS = "It could not be mended: index the photos again into another store"
 _UNREAD = "Their files are not there to be read again: connect the disk that they are on"
 
 
@@ -51,35 +51,47 @@ def check_store(store: IndexStore, *, relabel: Callable[[], object], repair: boo
         relabel: Gives all photos new labels, and stores the concepts again.
         repair: Whether to mend what can be mended.
     """
-    report = _looked_through(store, relabel, repair)
-    if not repair or not report.findings:
-        return report
+    tried = _looked_through(store, repair=repair)
+    if not repair or not tried.findings:
+        return tried
+    if {_LABELS, _CONCEPTS, _HALF} & {one.kind for one in tried.findings}:
+        store.remember(labelled=False)
+        relabel()
     # What was mended is what is no longer found.
-    now = _looked_through(store, relabel, repair=False)
+    now = _looked_through(store, repair=False)
     left = {one.kind: one for one in now.findings}
-    mended = (
-        replace(one, mended=True, advice=_READ_AGAIN if one.kind in _DROPPED else "")
-        for one in report.findings
-        if one.kind not in left
+    findings = [one for kind in tried.findings for one in _mended(kind, left.get(kind.kind))]
+    findings += (
+        replace(one, advice=_UNREAD if one.kind in _DROPPED else _STAYS)
+        if one.advice == _REPAIR
+        else one
+        for one in now.findings
     )
-    return replace(now, findings=(*mended, *left.values()))
+    return replace(now, findings=tuple(findings))
 
 
-def _looked_through(store: IndexStore, relabel: Callable[[], object], repair: bool) -> CheckReport:
+def _mended(before: Finding, left: Finding | None) -> list[Finding]:
+    """What became of one kind of finding, as far as it was put right."""
+    count = before.count - (0 if left is None else left.count)
+    if count <= 0:
+        return []
+    examples = before.examples if left is None else ()
+    advice = _READ_AGAIN if before.kind in _DROPPED else ""
+    return [replace(before, count=count, examples=examples, mended=True, advice=advice)]
+
+
+def _looked_through(store: IndexStore, *, repair: bool) -> CheckReport:
+    """Looks at everything; `repair` mends each photo for itself on the way."""
     found = Findings()
     photos, owners, missing = _check_photos(store, found, repair)
     if not store.manifest.labelled:
         found.add(_HALF, str(store.place))
     if photos and store.connection.edition is None:  # which has no concepts
         _check_concepts(store, found)
-    labelled_again = repair and any(map(found.count, (_LABELS, _CONCEPTS, _HALF)))
-    if labelled_again:
-        store.remember(labelled=False)
-        relabel()
     findings = [
         finding
         for kind in (_DISTANCE, _NAMES, _LABELS, _CONCEPTS, _HALF, *_DROPPED)
-        for finding in found.finding(kind, advice=_UNREAD if repair else _REPAIR)
+        for finding in found.finding(kind, advice=_REPAIR)
     ]
     findings += found.finding(_TWICE, advice=_INDEX)
     findings += _missing(found, missing, str(store.place))

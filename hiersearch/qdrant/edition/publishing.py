@@ -118,7 +118,7 @@ class Editions:
         check_room(folder, needed=len(ids) * (4 * vector.size + _POINT_BYTES))
         try:
             with whole_file(edition_path(folder, name)) as file:
-                pages = self._pages(name, vector_name, ids, kept, values)
+                pages = self._pages(name, (vector_name, vector.size), ids, kept, values)
                 write_edition(file, ids, pages, contents, values.of)
         except OSError as error:
             raise StoreError(
@@ -155,14 +155,15 @@ class Editions:
             yield ids_of(str(point.id) for point in points)
 
     def _pages(
-        self, name: str, vector_name: str, ids: Ids, kept: _Kept, values: _Values
+        self, name: str, vector: tuple[str, int], ids: Ids, kept: _Kept, values: _Values
     ) -> Iterator[tuple[Floats, list[bytes]]]:
+        """Vectors, (k, dim), and payloads as JSON; `vector` is its name and length."""
+        vector_name, size = vector
         for start in range(0, len(ids), _PAGE):
             part = ids[start : start + _PAGE]
             rows = kept.rows(part)
             fetched = self._fetched(name, vector_name, [id_of(one) for one in part[rows < 0]])
-            dimension = len(fetched[0].vector) if fetched else kept.dimension
-            vectors = np.empty((len(part), dimension), dtype=np.float32)
+            vectors = np.empty((len(part), size), dtype=np.float32)
             is_kept = rows >= 0
             if kept.edition is not None:
                 vectors[is_kept] = kept.edition.vectors[rows[is_kept]]
@@ -217,11 +218,6 @@ class _Kept:
             return ids_of(())
         kept: Ids = self.edition.ids[~np.isin(self.edition.ids, self._gone)]
         return kept
-
-    @property
-    def dimension(self) -> int:
-        """Numbers to a vector."""
-        return 0 if self.edition is None else self.edition.vectors.shape[1]
 
     def rows(self, ids: Ids) -> Places:
         """The rows of points in it; -1 for others."""
