@@ -1,15 +1,17 @@
 """Kills at random moments: python benchmarks/kills.py [COUNT] [SEED].
 
 COUNT (200) kills (SIGKILL) of the installed command while it indexes a folder, updates an index,
-labels it again, copies it, and makes the offline model in an empty cache. After each the same
-command runs once more, undisturbed, and its result is compared with that of a run that was never
-killed: ids, payloads and vectors, or the model's files. Prints, by task, kills (and how many found
-the command running), how many ended differently, and what is left: processes, sockets, and files
-that an undisturbed run does not have.
+labels it again, copies it, makes the offline model in an empty cache, attaches a collection, and
+trains. After each the same command runs once more, undisturbed, and its result is compared with
+that of a run that was never killed: ids, payloads and vectors, or the model's files; the losses of
+a training run to 1e-4. Prints, by task, kills (and how many found the command running), how many
+ended differently, and what is left: processes, sockets, and files that an undisturbed run does not
+have. Training is of the small random CLIP of benchmarks/evaluation.py.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -23,13 +25,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from attach import NAME, upload
+from evaluation import random_clip
 from PIL import Image
 
 from hiersearch import PhotoIndex
+from hiersearch.qdrant import EdgeClient
 
 COMMAND = Path(sys.executable).with_name("hiersearch")
-TASKS = ("index", "update", "relabel", "copy", "model")
+TASKS = ("index", "update", "relabel", "copy", "model", "attach", "train")
 PHOTOS = 120
+POINTS = 30_000
+SIZES = range(2, 18)
 
 
 def made_photos(folder: Path, numbers: range) -> None:
@@ -39,6 +46,54 @@ def made_photos(folder: Path, numbers: range) -> None:
         noise = np.random.default_rng(number)
         pixels = noise.integers(0, 255, (12, 16, 3), dtype=np.uint8)
         Image.fromarray(pixels).resize((96, 128)).save(folder / f"{number:04}.jpg")
+
+
+def make_collection(folder: Path) -> None:
+    """A collection in a store of the embedded engine, and a root for it."""
+    rows = np.random.default_rng(0).normal(size=(POINTS, 32)).astype(np.float32)
+    np.save(folder / "root.npy", rows[0] / np.linalg.norm(rows[0]))
+    with EdgeClient(folder / "index") as client:
+        upload(client, rows)
+
+
+def make_training(folder: Path) -> None:
+    """A model, and hierarchies to train it on."""
+    (folder / "clip").mkdir()
+    random_clip(folder / "clip")
+    lines = [f"a thing => {a} things => {a} things, {b} red" for a in SIZES for b in SIZES]
+    text = "\n".join(["positive", *(f'"{line}"' for line in lines)])
+    (folder / "hierarchies.csv").write_text(text, encoding="utf-8")
+
+
+def photos_of(place: Path) -> dict[str, Any]:
+    """All that an index holds."""
+    with PhotoIndex.open(place) as index:
+        contents: dict[str, Any] = {
+            str(record.id): (
+                {k: v for k, v in record.payload.items() if k not in ("path", "mtime", "folder")},
+                None if record.vector is None else record.vector.round(5).tolist(),
+            )
+            for record in index._store.photos.scroll(with_vectors=True)
+        }
+        contents["whole"] = index.check().is_whole
+        contents["vocabulary"] = index.vocabulary.id
+    return contents
+
+
+def points_of(place: Path) -> dict[str, Any]:
+    """All that the attached collection holds."""
+    with EdgeClient(place) as client:
+        points, _ = client.scroll(NAME, limit=2 * POINTS, with_vectors=True)
+        return {str(one.id): (one.payload, one.vector) for one in points}
+
+
+def losses_of(place: Path) -> dict[str, Any]:
+    """The losses of a training run."""
+    record = json.loads((place / "training.json").read_text(encoding="utf-8"))
+    return {str(one["step"]): round(one["loss"], 4) for one in record["losses"]}
+
+
+READ = {"attach": points_of, "train": losses_of}
 
 
 class Bench:
@@ -62,6 +117,11 @@ class Bench:
             "relabel": ["index", *store, "--concepts", str(self.work / "other.txt")],
             "copy": ["copy", f"{folder}/index", f"{folder}/copy"],
             "model": ["index", f"{folder}/photos", *store, "--concepts", one, "--model", "mini"],
+            "attach": ["attach", *store, "--collection", NAME, "--root", f"{folder}/root.npy"],
+            "train": [
+                *("train", "--data", f"{folder}/hierarchies.csv", "--model", f"{folder}/clip"),
+                *("--steps", "60", "--batch-size", "16", "--output", f"{folder}/index"),
+            ],
         }[task]
         environ = dict(self.environ)
         if task == "model":
@@ -72,6 +132,12 @@ class Bench:
         """What is there before the command."""
         photos = folder / "photos"
         folder.mkdir()
+        if task == "attach":
+            make_collection(folder)
+            return
+        if task == "train":
+            make_training(folder)
+            return
         made_photos(photos, range(4 if task == "model" else PHOTOS))
         if task in ("update", "relabel", "copy"):
             self.run("index", folder)
@@ -104,20 +170,7 @@ class Bench:
     def result(self, task: str, folder: Path) -> tuple[Any, set[str]]:
         """What a task has made, and the names of all files beside it, without numbers."""
         place = folder / ("copy" if task == "copy" else "index")
-        with PhotoIndex.open(place) as index:
-            contents: Any = {
-                str(record.id): (
-                    {
-                        k: v
-                        for k, v in record.payload.items()
-                        if k not in ("path", "mtime", "folder")
-                    },
-                    None if record.vector is None else record.vector.round(5).tolist(),
-                )
-                for record in index._store.photos.scroll(with_vectors=True)
-            }
-            contents["whole"] = index.check().is_whole
-            contents["vocabulary"] = index.vocabulary.id
+        contents = READ.get(task, photos_of)(place)
         files = {path.name for path in folder.iterdir()} | {path.name for path in place.iterdir()}
         if task == "model":
             cache = folder / "cache"

@@ -205,3 +205,37 @@ def test_squares_above_a_millionth_are_not_zero(to_backend):
     assert float(geometry.angle_cosine_from_score(1 - apart**2 / 2, one, one)[0]) < 1.0
     reach = (1 - apart**2) / 2
     assert float(geometry.angle_cosine_from_radial_score(reach, one, one)[0]) < 1.0
+
+
+def test_rounding_takes_no_cosine_beyond_one():
+    chance = np.random.default_rng(3)
+    roots, outward = chance.normal(size=(2, 4000, DIMENSION)).astype(np.float32)
+    for factor, expected in ((1.7, 1.0), (0.3, -1.0)):  # beyond the parent, and before it
+        parents = roots + outward
+        children = roots + np.float32(factor) * outward
+        for root, parent, child in zip(roots, parents, children, strict=True):
+            cosine = geometry.exterior_angle_cosine(parent, child, root)
+            assert -1.0 <= cosine <= 1.0
+            assert cosine == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_scores_that_no_vectors_have_are_held_within_one(sign):
+    score, parent_distance = 0.9, 1.0
+    impossible = sign * 1.001 * math.sqrt(2 - 2 * score)  # the numerator that gives it
+    child_distance = math.sqrt(parent_distance**2 + 2 * (impossible + 1 - score))
+    assert geometry.angle_cosine_from_score(score, parent_distance, child_distance) == sign
+
+
+def test_points_exactly_as_near_as_counts_as_one_are_one():
+    root, near = np.zeros(2), np.array([geometry.COINCIDENT_DISTANCE, 0.0])
+    assert np.linalg.norm(near) == geometry.COINCIDENT_DISTANCE
+    beside = np.array([0.0, 0.5])
+    assert geometry.exterior_angle(near, beside, root) == 0.0
+    assert geometry.exterior_angle_cosine(near, beside, root) == 1.0
+    assert not geometry.radial_direction(near, root).any()
+    assert geometry.exterior_angle(beside, beside + near, root) == 0.0
+    assert geometry.exterior_angle_cosine(beside, beside + near, root) == 1.0
+    distance = math.sqrt(geometry.COINCIDENT_SQUARE)
+    assert distance**2 == geometry.COINCIDENT_SQUARE
+    assert geometry.angle_cosine_from_score(0.3, distance, 1.0) == 1.0

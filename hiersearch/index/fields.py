@@ -240,7 +240,7 @@ def _text(key: str, operator: str, value: str) -> Filter:
         raise FilterError(f"the value of {key!r} is not valid Unicode: {value!a}")
     if key in (FOLDER, PATH):
         value = value.rstrip("/") or "/"
-    return equals(CONCEPTS if key == _CONCEPT else key, value)
+    return equals(key, value)
 
 
 def _number(key: str, operator: str, value: str) -> Filter:

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,6 +44,19 @@ def folders(request, tmp_path_factory):
     made = tmp_path_factory.mktemp("exported") / request.param
     assert export_model(HierarchicalEncoder(folder, device="cpu"), made) > 0.9999
     return folder, made
+
+
+@pytest.fixture
+def exported(graphs_of_clip, tmp_path) -> Path:
+    """A copy of the folder of a model's graphs, to be damaged."""
+    return shutil.copytree(graphs_of_clip, tmp_path / "graphs")
+
+
+@pytest.fixture(scope="module")
+def graphs_of_clip(clip, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("exported") / "graphs"
+    export_model(clip, folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -147,9 +161,8 @@ class TestExported:
         assert least_cosine(found.encode_texts(TEXTS), model.encode_texts(TEXTS)) > 0.99999
         assert least_cosine(found.encode_photos(images), model.encode_photos(images)) > 0.99999
 
-    def test_one_text_gets_the_vector_that_it_gets_among_others(self, clip, tmp_path):
-        export_model(clip, tmp_path / "graphs")
-        found = HierarchicalEncoder(tmp_path / "graphs")
+    def test_one_text_gets_the_vector_that_it_gets_among_others(self, exported):
+        found = HierarchicalEncoder(exported)
         alone = np.concatenate([found.encode_texts([text]) for text in TEXTS])
 
         assert least_cosine(found.encode_texts(TEXTS), alone) > 0.99999
@@ -177,10 +190,9 @@ class TestExported:
             found.encode_photos([Image.new("RGB", (20, 20))])
 
     def test_a_later_export_replaces_an_earlier_one(self, folders, tmp_path):
-        model = HierarchicalEncoder(folders[0], device="cpu")
-        export_model(model, tmp_path / "again")
+        shutil.copytree(folders[1], tmp_path / "again")
         (tmp_path / "again" / TEXT_GRAPH).write_bytes(b"damaged")
-        export_model(model, tmp_path / "again")
+        export_model(HierarchicalEncoder(folders[0], device="cpu"), tmp_path / "again")
 
         assert HierarchicalEncoder(tmp_path / "again").encode_texts(["a cat"]).shape[0] == 1
         assert [path.name for path in tmp_path.iterdir()] == ["again"]
@@ -235,12 +247,11 @@ class TestSource:
         with pytest.raises(UsageError, match="has no name"):
             export_model(HierarchicalEncoder(clip.model), tmp_path / "graphs")
 
-    def test_graphs_that_do_not_say_of_what(self, clip, tmp_path):
-        export_model(clip, tmp_path / "graphs")
-        (tmp_path / "graphs" / SIDECAR_NAME).unlink()
+    def test_graphs_that_do_not_say_of_what(self, exported):
+        (exported / SIDECAR_NAME).unlink()
 
         with pytest.raises(ModelError, match="do not say of what model"):
-            HierarchicalEncoder(tmp_path / "graphs")
+            HierarchicalEncoder(exported)
 
 
 class TestRefusals:
@@ -298,26 +309,23 @@ class TestRefusals:
             ("tokenizer.json", b"{}"),
         ],
     )
-    def test_a_damaged_folder_is_named(self, clip, tmp_path, name, content):
-        folder = tmp_path / "graphs"
-        export_model(clip, folder)
+    def test_a_damaged_folder_is_named(self, exported, name, content):
         if content is None:
-            (folder / name).unlink()
+            (exported / name).unlink()
         else:
-            (folder / name).write_bytes(content)
+            (exported / name).write_bytes(content)
 
         with pytest.raises(ModelError) as caught:
-            HierarchicalEncoder(folder).encode_texts(["a cat"])
-        assert str(folder) in str(caught.value)
+            HierarchicalEncoder(exported).encode_texts(["a cat"])
+        assert str(exported) in str(caught.value)
         assert "\n" not in str(caught.value)
 
-    def test_weights_that_are_cut_off(self, clip, tmp_path):
-        export_model(clip, tmp_path / "graphs")
-        with (tmp_path / "graphs" / WEIGHTS).open("r+b") as file:
+    def test_weights_that_are_cut_off(self, exported):
+        with (exported / WEIGHTS).open("r+b") as file:
             file.truncate(4000)
 
         with pytest.raises(ModelError, match="graphs"):
-            HierarchicalEncoder(tmp_path / "graphs").encode_texts(["a"])
+            HierarchicalEncoder(exported).encode_texts(["a"])
 
     def test_the_notes_are_json_that_people_can_read(self):
         stored = json.loads((packed_folder() / NOTES).read_text())

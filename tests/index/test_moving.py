@@ -21,9 +21,10 @@ OTHER = "mini-1"
 def own(environ, tmp_path) -> dict[str, str]:
     """The environment, with this test's own folder for what is being moved."""
     (tmp_path / "cache").mkdir()
-    models = cache_dir(environ) / "models"
-    models.mkdir(parents=True, exist_ok=True)
-    (tmp_path / "cache" / "models").symlink_to(models)
+    for name in ("models", "vectors"):  # which take long to make
+        shared = cache_dir(environ) / name
+        shared.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "cache" / name).symlink_to(shared)
     return dict(environ) | {"HIERSEARCH_CACHE": str(tmp_path / "cache")}
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from qdrant_client import models
 
 from hiersearch.errors import FilterError
-from hiersearch.index.fields import KEYS, PHOTO_INDEXES, parse_where
+from hiersearch.index.fields import KEYS, PHOTO_INDEXES, field_filter, parse_where
 from hiersearch.photos import photo_folders
 from tests.qdrant.conftest import Cloud, Made
 
@@ -37,7 +37,7 @@ PHOTOS: dict[str, dict[str, Any]] = {
         "width": 10,
         "concepts": [],
     },
-    "undated": {"path": ["/y.jpg"], "size": 0, "width": 999, "concepts": ["cat"]},
+    "undated": {"path": ["/BOX/y.jpg"], "size": 0, "width": 999, "concepts": ["cat"]},
 }
 
 CASES = {
@@ -66,6 +66,8 @@ CASES = {
     "folder=/": "spring summer later undated",
     "folder!=Holidays": "later undated",
     "folder=Holi": "",
+    "folder=BOX": "undated",
+    "folder=BO": "",
     "name=a b.jpg": "spring",
     "name=cat=1.jpg": "summer",
     "name==x.jpg": "later",
@@ -243,3 +245,126 @@ class TestPhotoFolders:
 
     def test_a_percent_sign_is_no_encoding_elsewhere(self) -> None:
         assert photo_folders("/100%25/cat.jpg") == ["/100%25", "/", "100%25"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("size=many", "the value of 'size' is not a whole number, as 1000 or 2MB: 'many'"),
+        ("width=2MB", "the value of 'width' is not a whole number, as 1000: '2MB'"),
+        ("size=99999999TB", "the value of 'size' is too great: '99999999TB'"),
+        ("taken=soon", "the value of 'taken' is not a date: 'soon'"),
+        ("mtime=2021-02-29", "the value of 'mtime' is not a date that exists: '2021-02-29'"),
+        ("name=\udfff", "the value of 'name' is not valid Unicode: '\\udfff'"),
+        ("folder<x", "'folder' can be compared with = and != only"),
+    ],
+)
+def test_what_is_said(expression: str, said: str) -> None:
+    with pytest.raises(FilterError) as caught:
+        parse_where([expression])
+    assert caught.value.message == said
+
+
+def test_a_date_that_is_none_is_shown_how_to_be_written() -> None:
+    with pytest.raises(FilterError) as caught:
+        parse_where(["taken=soon"])
+    assert caught.value.hint == "Write it as 2020, 2020-05, 2020-05-17 or 2020-05-17T14:30"
+
+
+def test_the_concepts_of_trees_are_those_that_are_likely_too() -> None:
+    condition = "concept=cat"
+    assert parse_where([condition], trees=True) == models.Filter(
+        should=[
+            models.Filter(must=[has_value("concepts", "cat")]),
+            models.Filter(must=[has_value("likely", "cat")]),
+        ]
+    )
+    assert parse_where([condition]) == models.Filter(must=[has_value("concepts", "cat")])
+    assert parse_where([condition], str.upper) == models.Filter(must=[has_value("concepts", "CAT")])
+
+
+def has_value(field: str, value: str | int | bool) -> models.FieldCondition:
+    return models.FieldCondition(key=field, match=models.MatchValue(value=value))
+
+
+ROWS: dict[str, dict[str, Any]] = {
+    "text": {"x": "4"},
+    "whole": {"x": 4},
+    "fraction": {"x": 4.5},
+    "yes": {"x": True},
+    "no": {"x": False},
+    "word": {"x": "true"},
+    "list": {"x": ["cat", "dog"]},
+    "other": {"y": 4},
+}
+
+FOUND = {
+    "x=4": "text whole",
+    "x==4": "text whole",
+    "x = 4.5": "fraction",
+    "x!=4": "fraction yes no word list other",
+    "x=4.0": "whole",
+    "x=+4": "whole",
+    "x=cat": "list",
+    "x>4": "fraction",
+    "x>=4": "whole fraction",
+    "x<4.5": "whole",
+    "x<=4.5": "whole fraction",
+    "x>-1e1": "whole fraction",
+    "x=99999999999999999999": "",
+    "y=4": "other",
+    "y!=4": "text whole fraction yes no word list",
+}
+
+
+def test_what_points_each_condition_on_any_field_finds(cloud: Cloud, make: Made) -> None:
+    collection = make(cloud.root)
+    ids = dict(zip(ROWS, cloud.ids, strict=False))
+    collection.upsert(list(ids.values()), cloud.vectors[: len(ROWS)], list(ROWS.values()))
+    for condition, names in FOUND.items():
+        found = {record.id for record in collection.scroll(field_filter(condition))}
+        assert found == {ids[name] for name in names.split()}, condition
+
+
+def test_true_and_false_are_words_too() -> None:
+    assert field_filter("x=true") == models.Filter(
+        should=[
+            models.Filter(must=[has_value("x", "true")]),
+            models.Filter(must=[has_value("x", True)]),
+        ]
+    )
+    assert field_filter("x=false", {"x": "bool"}) == models.Filter(must=[has_value("x", False)])
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("keyword", has_value("x", "12")),
+        ("integer", has_value("x", 12)),
+        ("float", models.FieldCondition(key="x", range=models.Range(gte=12, lte=12))),
+    ],
+)
+def test_an_indexed_field_is_compared_as_what_it_is_indexed_as(kind: str, expected: Any) -> None:
+    assert field_filter("x=12", {"x": kind, "y": "keyword"}) == models.Filter(must=[expected])
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("x", "the condition 'x' cannot be read"),
+        ("=4", "the condition '=4' cannot be read"),
+        ("x=", "the condition 'x=' has no value"),
+        ("x=\ud800", "the condition 'x=\\ud800' cannot be read"),
+        ("x=\udfff", "the condition 'x=\\udfff' cannot be read"),
+        ("x>cat", "'x' can be compared by > with a number only, not with 'cat'"),
+        ("x<=1e999", "'x' can be compared by <= with a number only, not with '1e999'"),
+        ("x>nan", "'x' can be compared by > with a number only, not with 'nan'"),
+    ],
+)
+def test_what_is_said_of_any_field(expression: str, said: str) -> None:
+    with pytest.raises(FilterError) as caught:
+        field_filter(expression)
+    assert caught.value.message == said
+    assert caught.value.hint == (
+        "Write FIELD=VALUE, with one of = != > >= < <=, such as year>=2020"
+    )

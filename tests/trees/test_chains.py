@@ -62,8 +62,10 @@ def test_a_payload_gives_the_chain_back(ids, has_masses, data):
 
 def test_payloads_without_a_whole_chain():
     assert Chain.from_payload({CHAIN: ["food"]}) == Chain((Link("food"),))
-    with pytest.raises(StoreError, match="no chain"):
+    with pytest.raises(StoreError) as caught:
         Chain.from_payload({"path": []})
+    assert caught.value.message == "a point has no chain of concepts"
+    assert caught.value.hint == "Label it again"
     with pytest.raises(StoreError, match="2 concepts and 1 masses"):
         Chain.from_payload({CHAIN: ["food", "fruit"], MASSES: [0.5]})
 
@@ -148,6 +150,16 @@ def test_branches_run_from_roots_to_ends_the_main_one_first():
         ("stone",),
     ]
     assert Tree(Chain(), (), ()).branches(words) == ()
+
+
+@pytest.mark.parametrize(
+    ("fruit", "vegetable", "parent"),
+    [(0.9, 0.6, "fruit"), (0.6, 0.9, "vegetable"), (None, 0.9, "vegetable"), (0.9, None, "fruit")],
+)
+def test_a_branch_goes_by_the_more_probable_parent(fruit, vegetable, parent):
+    shown = (Link("food", 0.95), Link("fruit", fruit), Link("vegetable", vegetable))
+    (branch,) = Tree(Chain(), (*shown, Link("tomato", 0.55)), ()).branches(WORDS)
+    assert branch.concepts == ("food", parent, "tomato")
 
 
 @pytest.mark.parametrize(

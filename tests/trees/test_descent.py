@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hiersearch.errors import VectorError
 from hiersearch.trees.descent import (
+    FAMILIAR,
     FLOOR,
     NOTHING,
     OWN_SHARE,
@@ -158,6 +159,9 @@ def test_calibration_is_the_models_own_and_repeatable():
     stated = calibrate(words, temperature=0.07)
     assert stated.temperature == 0.07
     assert stated.text_temperature == pytest.approx(calibration.text_temperature)
+    texts = words[::6]  # 500 of 3,000
+    deviation = np.median(np.std(texts @ centred.T, axis=1))
+    assert stated.text_temperature == pytest.approx(SHARPNESS * deviation, rel=1e-4)
 
 
 def test_a_calibration_needs_photos_or_a_temperature():
@@ -173,6 +177,10 @@ def test_the_temperature_can_be_given_per_call():
     descent = PosteriorDescent([()] * len(words), words, calibration)
     sharp = descent.masses(photos, temperature=calibration.temperature / 4).max(axis=1)
     assert (sharp >= descent.masses(photos).max(axis=1) - 1e-6).all()
+    other = Calibration(calibration.centre, 0.2, calibration.text_temperature)
+    warm = PosteriorDescent([()] * len(words), words, other)
+    np.testing.assert_array_equal(warm.masses(photos), descent.masses(photos, temperature=0.2))
+    assert warm.descend(photos, floor=1e-4) == descent.descend(photos, floor=1e-4, temperature=0.2)
 
 
 def test_the_familiar_one_of_two_equal_names_wins():
@@ -257,3 +265,84 @@ def test_a_concept_at_the_centre_is_no_hub():
     calibration = Calibration(embeddings[0], 0.1, 0.1)
     descent = PosteriorDescent(PARENTS, embeddings, calibration)
     assert np.isfinite(descent.masses(embeddings)).all()
+
+
+def test_a_vector_that_fits_badly_is_not_lost_beside_one_that_fits_well():
+    words = unit(np.random.default_rng(1).normal(size=(40, 64)))
+    calibration = Calibration(np.zeros(64, dtype=np.float32), 1e-3, 1e-3)
+    descent = PosteriorDescent([()] * len(words), words, calibration)
+    badly = unit(np.linalg.svd(words)[2][-1:] + 0.001 * words[3])
+    alone, beside = descent.masses(badly), descent.masses(np.concatenate([words[:1], badly]))[1:]
+    assert np.isfinite(beside).all()
+    np.testing.assert_allclose(beside, alone, atol=1e-6)
+
+
+def test_what_everybody_knows_counts_for_five_deviations_at_most():
+    words, photos, calibration = made_model(200)
+    parents = [()] * len(words)
+    masses = {}
+    for known in (1e3, 1e6, -1e6):  # all of them more than five deviations from the mean
+        familiarity = [float(at % 2) for at in range(len(words))]
+        familiarity[7] = known
+        descent = PosteriorDescent(parents, words, calibration, familiarity=familiarity)
+        masses[known] = descent.masses(photos[7:8])[0].astype(float)
+    plain = PosteriorDescent(parents, words, calibration).masses(photos[7:8])[0].astype(float)
+
+    def odds(of: np.ndarray) -> float:
+        return math.log(of[7] / (1 - of[7]))
+
+    assert odds(masses[1e3]) == pytest.approx(odds(masses[1e6]), abs=0.02)
+    assert odds(masses[1e6]) - odds(plain) == pytest.approx(5 * FAMILIAR, abs=0.1)
+    assert odds(masses[-1e6]) - odds(plain) == pytest.approx(-5 * FAMILIAR, abs=0.1)
+
+
+def test_a_walk_begins_where_it_is_told():
+    embeddings = made_vectors(PARENTS, 0)
+    calibration = Calibration(np.zeros(32, dtype=np.float32), 0.05, 0.05)
+    descent = PosteriorDescent(PARENTS, embeddings, calibration)
+    weight = np.array([0.9, 0.5, 0.4, 0.6, 0.3, 0.1, 0.2, 0.1], dtype=np.float32)
+    allowed = np.ones(len(PARENTS), dtype=bool)
+    assert descent.walk(weight, allowed) == (ANIMAL, CAT)
+    assert descent.walk(weight, allowed, first=FOOD) == (FOOD, VEGETABLE, TOMATO)
+    allowed[FOOD] = False
+    assert descent.walk(weight, allowed, first=FOOD) == ()
+
+
+def test_a_mass_of_exactly_the_floor_is_in():
+    embeddings = made_vectors(PARENTS, 0)
+    calibration = Calibration(np.zeros(32, dtype=np.float32), 0.05, 0.05)
+    descent = PosteriorDescent(PARENTS, embeddings, calibration)
+    ((places, masses),) = descent.descend(embeddings[TERRIER : TERRIER + 1], floor=0.0)
+    again = descent.descend(embeddings[TERRIER : TERRIER + 1], floor=masses[-1])
+    assert again == [(places, masses)]
+
+
+def test_what_is_said_of_vectors_that_do_not_fit():
+    embeddings = made_vectors(PARENTS, 0)
+    calibration = Calibration(np.zeros(32, dtype=np.float32), 0.05, 0.05)
+    descent = PosteriorDescent(PARENTS, embeddings, calibration)
+    said = {}
+    for name, attempt in {
+        "dimension": lambda: descent.masses(np.ones((1, 5))),
+        "length": lambda: descent.masses(np.zeros((1, 32))),
+        "shape": lambda: descent.masses(np.ones(32)),
+        "parts": lambda: PosteriorDescent(PARENTS[:3], embeddings, calibration),
+        "equal": lambda: calibrate(np.eye(2)[:1].repeat(5, 0), temperature=1.0),
+    }.items():
+        with pytest.raises(VectorError) as caught:
+            attempt()
+        said[name] = (caught.value.message, caught.value.hint)
+    assert said == {
+        "dimension": (
+            "vectors of dimension 5 for concepts of dimension 32",
+            "Use the model that embedded the vocabulary",
+        ),
+        "length": ("a vector is not finite, or has no length", "Encode it again"),
+        "shape": ("an array of shape (32,) where rows of vectors are needed", ""),
+        "parts": (
+            "3 concepts, embeddings of shape (8, 32) and a centre of shape (32,) "
+            "do not fit together",
+            "Embed the vocabulary with the model that was calibrated",
+        ),
+        "equal": ("the model gives all concepts the same score", "Use another model"),
+    }
