@@ -348,6 +348,16 @@ def test_an_indexed_field_is_compared_as_what_it_is_indexed_as(kind: str, expect
     assert field_filter("x=12", {"x": kind, "y": "keyword"}) == models.Filter(must=[expected])
 
 
+def test_whole_numbers_are_compared_as_such_as_far_as_stores_have_them() -> None:
+    kinds = {"x": "integer"}
+    for number in (200, 2**53 + 1, 2**63 - 1, -(2**63) + 1):
+        expected = models.Filter(must=[has_value("x", number)])
+        assert field_filter(f"x={number}", kinds) == expected
+    beyond = field_filter(f"x={2**63}", kinds)
+    assert "9223372036854775808" in beyond.model_dump_json()  # as text, and as a float
+    assert has_value("x", 2**63) not in [one for part in beyond.should for one in part.must]
+
+
 @pytest.mark.parametrize(
     ("expression", "said"),
     [

@@ -201,7 +201,8 @@ class Report:
             return
         written = self.write(outcome)
         if written is not None:
-            sys.stderr.write(f"All that was skipped is listed in {printable(written)}\n")
+            what = "All that was skipped is listed" if most else "What was done is told"
+            sys.stderr.write(f"{what} in {printable(written)}\n")
 
     def write(self, outcome: Outcome) -> Path | None:
         """Writes the file; None if that failed and nobody has named it.
