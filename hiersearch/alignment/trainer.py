@@ -12,6 +12,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from hiersearch.progress import Progress
 
 __all__ = [
     "LAST_WRITTEN",
+    "RECORD",
     "AlignmentTrainer",
     "RunFolder",
     "Validator",
@@ -38,6 +40,9 @@ __all__ = [
 
 LAST_WRITTEN = "trainer_state.json"
 """The trainer writes this file last: a checkpoint that has it is complete."""
+
+RECORD = "training.json"
+"""The file in a trained model's folder that says what the run did."""
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
@@ -65,7 +70,8 @@ class RunFolder:
             The checkpoint to resume from; None to begin at the first step.
 
         Raises:
-            UsageError: The folder holds something else, or a run with other settings.
+            UsageError: The folder holds a trained model, something else, or a run with other
+                settings.
             HiersearchError: The folder cannot be written to.
         """
         try:
@@ -74,6 +80,12 @@ class RunFolder:
                 checkpoint = self.newest()
                 self._forget_after(0 if checkpoint is None else _step(checkpoint))
                 return checkpoint
+            if (self.output / RECORD).is_file():
+                self.end()  # which a kill may have kept from ending
+                raise UsageError(
+                    f"{self.output} holds a model whose training is done",
+                    hint="Use it, or name a new folder with --output",
+                )
             if self.output.exists() and (not self.output.is_dir() or any(self.output.iterdir())):
                 raise UsageError(
                     f"{self.output} already exists and holds no unfinished run",
@@ -136,6 +148,9 @@ class RunFolder:
 
     def end(self) -> None:
         """Remove the folder."""
+        # First what makes it an unfinished run, should a kill leave the rest.
+        with suppress(OSError):
+            self._settings.unlink()
         shutil.rmtree(self.path, ignore_errors=True)
 
     def _require_same(self, settings: Mapping[str, Any]) -> None:

@@ -28,7 +28,7 @@ from hiersearch.alignment.losses import HierarchyLoss, make_loss
 from hiersearch.alignment.losses.roots import LearnedRoot, Root, make_root
 from hiersearch.alignment.rows import PHOTO, PreparedData, prepare_data, rows_texts
 from hiersearch.alignment.settings import TrainingSettings
-from hiersearch.alignment.trainer import RunFolder, unwritable
+from hiersearch.alignment.trainer import RECORD, RunFolder, unwritable
 from hiersearch.alignment.validation import Validation, validate
 from hiersearch.config import absolute, cache_dir
 from hiersearch.encoder import HierarchicalEncoder
@@ -56,9 +56,6 @@ __all__ = [
 
 PACKAGES = ("hiersearch", "torch", "transformers", "sentence-transformers")
 """Whose versions the card and the record of a run name."""
-
-RECORD = "training.json"
-"""The file in a trained model's folder that says what the run did."""
 
 MOST_OFTEN = 25
 """Steps between validations: one takes as long as some ten steps."""

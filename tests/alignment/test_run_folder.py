@@ -106,3 +106,33 @@ def test_an_end_leaves_nothing(folder):
     folder.end()
 
     assert list(folder.output.iterdir()) == []
+
+
+def finished(folder):
+    folder.begin(TOLD)
+    checkpoint(folder, 2)
+    folder.finish(lambda to: (to / "training.json").write_text("{}"))
+
+
+def test_a_model_whose_training_is_done_is_not_replaced(folder):
+    finished(folder)
+
+    with pytest.raises(UsageError, match="whose training is done"):
+        folder.begin(TOLD)
+    assert [path.name for path in folder.output.iterdir()] == ["training.json"]
+
+
+def test_what_a_kill_leaves_of_a_finished_run_is_removed(folder, monkeypatch):
+    def kill(path, **_):
+        if path == folder.path:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("hiersearch.alignment.trainer.shutil.rmtree", kill)
+    with pytest.raises(KeyboardInterrupt):
+        finished(folder)
+    monkeypatch.undo()
+    assert folder.path.is_dir()
+
+    with pytest.raises(UsageError, match="whose training is done"):
+        folder.begin(TOLD)
+    assert [path.name for path in folder.output.iterdir()] == ["training.json"]
