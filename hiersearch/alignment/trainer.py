@@ -45,6 +45,7 @@ RECORD = "training.json"
 """The file in a trained model's folder that says what the run did."""
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
+_PARTS = frozenset({"settings.json", "losses.jsonl", "finished"})
 
 
 class RunFolder:
@@ -81,7 +82,7 @@ class RunFolder:
                 self._forget_after(0 if checkpoint is None else _step(checkpoint))
                 return checkpoint
             if (self.output / RECORD).is_file():
-                self.end()  # which a kill may have kept from ending
+                self._remove_rest()
                 raise UsageError(
                     f"{self.output} holds a model whose training is done",
                     hint="Use it, or name a new folder with --output",
@@ -152,6 +153,12 @@ class RunFolder:
         with suppress(OSError):
             self._settings.unlink()
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def _remove_rest(self) -> None:
+        """Remove what a kill has kept from being removed, and nothing that is not of a run."""
+        names = [path.name for path in self.path.iterdir()] if self.path.is_dir() else []
+        if all(_CHECKPOINT.fullmatch(name) or name in _PARTS for name in names):
+            self.end()
 
     def _require_same(self, settings: Mapping[str, Any]) -> None:
         try:

@@ -136,3 +136,13 @@ def test_what_a_kill_leaves_of_a_finished_run_is_removed(folder, monkeypatch):
     with pytest.raises(UsageError, match="whose training is done"):
         folder.begin(TOLD)
     assert [path.name for path in folder.output.iterdir()] == ["training.json"]
+
+
+def test_a_folder_of_somebody_else_inside_a_trained_model_stays(folder):
+    finished(folder)
+    folder.path.mkdir()
+    (folder.path / "notes.txt").write_text("mine")
+
+    with pytest.raises(UsageError, match="whose training is done"):
+        folder.begin(TOLD)
+    assert (folder.path / "notes.txt").read_text() == "mine"
