@@ -45,7 +45,7 @@ RECORD = "training.json"
 """The file in a trained model's folder that says what the run did."""
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
-_PARTS = frozenset({"settings.json", "losses.jsonl", "finished"})
+_PARTS = frozenset({"settings.json", "losses.jsonl", "finished", "views"})
 
 
 class RunFolder:
