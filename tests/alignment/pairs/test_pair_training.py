@@ -185,7 +185,7 @@ def test_a_run_that_is_cut_off_ends_as_if_it_had_not_been(settings, environ, tmp
     )
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, atol=1e-5, rtol=1e-4, msg=name)
-    with pytest.raises(UsageError, match="already exists"):
+    with pytest.raises(UsageError, match="whose training is done"):
         train_pairs(chosen, tmp_path / "part", environ=environ)
 
 
