@@ -93,8 +93,20 @@ def test_the_type_and_precision_that_went_in_come_out(to_backend):
         geometry.exterior_angle(parent, child, root),
         geometry.exterior_angle_cosine(parent, child, root),
         geometry.cone_half_aperture(geometry.root_distance(child, root)),
+        geometry.angle_cosine_from_score(child @ parent, child @ root, parent @ root),
+        geometry.angle_cosine_from_radial_score(child @ parent, child @ root, parent @ root),
     ):
         assert value.dtype == root.dtype
+        assert isinstance(value, torch.Tensor) == isinstance(root, torch.Tensor)
+
+
+def test_plain_numbers_among_tensors_leave_a_tensor_that_has_a_gradient():
+    score = torch.tensor([0.4, 0.5], dtype=torch.float64, requires_grad=True)
+    found = geometry.angle_cosine_from_score(score, 4 / 5, 10 / 9)
+    expected = geometry.angle_cosine_from_score(np.array([0.4, 0.5]), 4 / 5, 10 / 9)
+    assert np.array_equal(found.detach().numpy(), expected)
+    found.sum().backward()
+    assert score.grad.abs().min() > 0
 
 
 def test_the_root_contains_everything(to_backend):
