@@ -18,19 +18,27 @@ import contextlib
 import sys
 import tempfile
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import atheris
 
+LAZY = (
+    *("hiersearch.photos.formats.bitmaps", "hiersearch.photos.formats.deep_tiff"),
+    *(f"PIL.{form}ImagePlugin" for form in ("Avif", "Bmp", "Gif", "Jpeg", "Mpo", "Png", "Tiff")),
+    "PIL.WebPImagePlugin",
+)
+"""What is imported with the first file that needs it, too late to be steered by."""
+
 with atheris.instrument_imports(include=["hiersearch", "PIL"], enable_loader_override=False):
+    for name in LAZY:
+        import_module(name)
+    from hostile import seeds
+
     from hiersearch.concepts.formats import parse_vocabulary
     from hiersearch.errors import FilterError, UnreadablePhotoError, VocabularyError
     from hiersearch.index.fields import KEYS, field_filter, parse_where
-    from hiersearch.photos import exif, pixels  # noqa: F401
-    from hiersearch.photos.formats import bitmaps, deep_tiff, mending, photo_formats  # noqa: F401
     from hiersearch.photos.photo import read_photo
-
-from hostile import seeds
 
 MEMORY = 60 * 2**20
 GREATEST = 3000

@@ -7,8 +7,8 @@ of its own, so that every file is another photo to the index. Seed 0.
 Indexes them with the installed command and its offline model, then once more. Prints photos per
 second beside 1/(1/encoder + 1/decoder), which is what this machine's processors can do: CPU seconds
 of encoding and of decoding alone, of 1,000 of the photos and as many large ones as fall to these,
-in one thread. And memory (PSS, summed over the processes) in tenths of the run, seconds and memory
-of the second run.
+in one thread. And memory (PSS, summed over the processes) in tenths of the run, of which files that
+are mapped can be given back at any time; seconds and memory of the second run.
 """
 
 from __future__ import annotations
@@ -26,14 +26,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hostile import family, pss
+from hostile import family
 from PIL import Image
 
 from hiersearch import HierarchicalEncoder
 from hiersearch.photos import read_photo
 
 PICTURES = 100
-MIB = 2**20
 
 
 def picture(number: int, width: int, height: int) -> bytes:
@@ -71,11 +70,31 @@ def make(folder: Path, count: int, large: int) -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """A run of the command: its summary, seconds, and bytes of memory twice a second."""
+    """A run of the command: its summary, seconds, and memory twice a second.
+
+    Attributes:
+        memory: MiB of the processes' own, and of files that they map.
+    """
 
     summary: dict[str, Any]
     seconds: float
-    memory: list[int]
+    memory: list[tuple[int, int]]
+
+
+def memory_of(pid: int) -> tuple[int, int]:
+    """MiB that a process and all below it have of their own, and of files that they map."""
+    own = mapped = 0
+    for one in family(pid):
+        try:
+            lines = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+        sizes = {
+            name: int(rest.split()[0]) for name, _, rest in (x.partition(":") for x in lines[1:])
+        }
+        own += sizes["Pss_Anon"]
+        mapped += sizes["Pss"] - sizes["Pss_Anon"]
+    return own // 1024, mapped // 1024
 
 
 def index(folder: Path, home: Path) -> Run:
@@ -87,7 +106,7 @@ def index(folder: Path, home: Path) -> Run:
             ["hiersearch", "index", "--json", str(folder)], stdout=out, stderr=err, env=environ
         )
         while process.poll() is None:
-            memory.append(sum(map(pss, family(process.pid))))
+            memory.append(memory_of(process.pid))
             time.sleep(0.5)
         out.seek(0)
         return Run(json.loads(out.read()), time.perf_counter() - begun, memory)
@@ -118,13 +137,16 @@ def main(folder: Path, count: int, large: int) -> None:
         first, again = index(folder, home), index(folder, home)
     rate = len(files) / first.seconds
     tenth = max(1, len(first.memory) // 10)
-    tenths = [max(first.memory[at : at + tenth]) // MIB for at in range(0, 10 * tenth, tenth)]
+    parts = [first.memory[at : at + tenth] for at in range(0, 10 * tenth, tenth)]
+    owned = ", ".join(str(max(own for own, _ in part)) for part in parts if part)
+    mapped = ", ".join(str(max(files for _, files in part)) for part in parts if part)
     print(f"photos, of them large   {len(files)}, {large}; added {first.summary['added']}")
     print(f"encoding, decoding      {1000 * encoding:.1f}, {1000 * decoding:.1f} ms of CPU a photo")
     print(f"possible on {cores} cores     {possible:.1f} photos/s")
     print(f"indexed                 {rate:.1f} photos/s, {rate / possible:.3f} of it")
-    print(f"memory, by tenths       {', '.join(map(str, tenths))} MiB")
-    print(f"again                   {again.seconds:.1f} s, {max(again.memory) // MIB} MiB")
+    print(f"own memory, by tenths   {owned} MiB")
+    print(f"mapped files            {mapped} MiB")
+    print(f"again                   {again.seconds:.1f} s, {max(map(sum, again.memory))} MiB")
 
 
 if __name__ == "__main__":

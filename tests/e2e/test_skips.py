@@ -109,7 +109,8 @@ def test_a_report_goes_where_it_is_told_to(run, home, photos, words, demo_photos
     assert f"5 skipped: empty file\n  {photos / 'empty0.png'}\n" in file.read_text()
     assert not (home / "data" / "reports").exists()
     few = ("index", demo_photos / "cat.jpg", "--report", file)
-    run(*few)  # replaces a report, also by one without skips
+    told = run(*few).stderr  # replaces a report, also by one without skips
+    assert f"The report is in {file}" in told
     assert "skipped:" not in file.read_text()
     assert "1 copies of others" in file.read_text()
     both = run("index", photos, "--report", file, "--json")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from PIL import Image
 from hiersearch.errors import UnreadablePhotoError
 from hiersearch.photos import Photo, read_photo
 
-__all__ = ["HEIGHT", "WIDTH", "noise", "pixels", "read", "reason", "saved", "shades"]
+__all__ = ["HEIGHT", "WIDTH", "noise", "pixels", "png_chunk", "read", "reason", "saved", "shades"]
 
 WIDTH, HEIGHT = 61, 37  # no multiples of what rows are padded to
 
@@ -49,3 +51,8 @@ def reason(folder: Path, data: bytes) -> str:
     with pytest.raises(UnreadablePhotoError) as caught:
         read(folder, data)
     return caught.value.message
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    """A chunk of a PNG file, with its checksum."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.photos.mended import HEIGHT, WIDTH, noise, pixels, read, reason, saved, shades
+from tests.photos.mended import (
+    HEIGHT,
+    WIDTH,
+    noise,
+    pixels,
+    png_chunk,
+    read,
+    reason,
+    saved,
+    shades,
+)
 
 # JPEGs that lack their end.
 
@@ -48,10 +58,6 @@ def test_blanks_before_a_photo(before: bytes, form: str, tmp_path: Path) -> None
 
 
 # PNGs with long texts or profiles.
-
-
-def png_chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ class Report:
             return
         written = self.write(outcome)
         if written is not None:
-            what = "All that was skipped is listed" if most else "What was done is told"
+            what = "All that was skipped is listed" if most else "The report is"
             sys.stderr.write(f"{what} in {printable(written)}\n")
 
     def write(self, outcome: Outcome) -> Path | None:

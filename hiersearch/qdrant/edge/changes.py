@@ -153,7 +153,7 @@ def _check(value: object, key: str) -> None:
 
 def _check_parts(values: Sequence[object], key: str) -> None:
     for part in values:
-        if type(part) is not str or not part.isascii():  # as most are, and checked soonest
+        if type(part) is not str or not part.isascii():  # plain text needs no more
             _check(part, key)
 
 
